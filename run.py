@@ -1,0 +1,10 @@
+"""Train a recurrent language model, or with -m a study of many.
+
+python run.py sampler=random lr=1
+python run.py --help
+"""
+
+from rnnlab.entry import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,325 @@
+"""The typed schema of an experiment: every knob, its type, its meaning, its allowed values.
+
+conf/*.yaml sets the values; this file only says what a value may be. Nothing here imports torch,
+Hydra or OmegaConf, so a mistake is answered before anything slow begins, and the training
+library can use these frozen dataclasses as plain values.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class ConfigError(ValueError):
+    """Something the user can put right; the message is the whole answer, one clear sentence."""
+
+
+def require(allowed: bool, given: str, rule: str) -> None:
+    """Raise ConfigError saying what was `given` and by which `rule` it is not allowed."""
+    if not allowed:
+        raise ConfigError(f"{given} is not allowed: {rule}.")
+
+
+def _at_least(config: Any, minimum: int, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        require(value >= minimum, f"{name}={value}", f"{name} is a whole number >= {minimum}")
+
+
+def _between(config: Any, low: float, high: float, *names: str) -> None:
+    """Each named field lies in [low, high)."""
+    for name in names:
+        value = getattr(config, name)
+        require(low <= value < high, f"{name}={value}", f"{low:g} <= {name} < {high:g}")
+
+
+# --- dataset ---------------------------------------------------------------------------------
+
+
+class Clean(StrEnum):
+    """letters: the textbook's rule (lower-case a-z, every other run one space). none: as it is."""
+
+    letters = "letters"
+    none = "none"
+
+
+class Token(StrEnum):
+    char = "char"
+    word = "word"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Which text, how it is cut into tokens, and how much of it is used."""
+
+    name: str
+    clean: Clean
+    token: Token
+    min_freq: int  # rarer tokens become <unk>
+    max_tokens: int | None  # the corpus is cut to its first max_tokens tokens; null: all
+    val_fraction: float  # the contiguous tail of the corpus that is held out
+    prefixes: tuple[str, ...]  # what generated samples begin with; empty: the text's own beginning
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prefixes", tuple(self.prefixes))
+        _at_least(self, 0, "min_freq")
+        if self.max_tokens is not None:
+            _at_least(self, 2, "max_tokens")
+        _between(self, 0, 1, "val_fraction")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample(Dataset):
+    """The story shipped with the package."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(Dataset):
+    """A UTF-8 file, or a folder of .txt files in the order of their names."""
+
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download(Dataset):
+    """A file looked for in root, $RNNLAB_DATA and the user's cache, else downloaded."""
+
+    file: str
+    sha256: str
+    urls: tuple[str, ...]  # tried in this order
+    root: str | None  # the folder that is looked in first
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "urls", tuple(self.urls))
+
+
+# --- sampler, model, optimizer, clip ---------------------------------------------------------
+
+
+class SamplerName(StrEnum):
+    random = "random"
+    sequential = "sequential"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampler:
+    name: SamplerName
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    name: str
+    dropout: float  # probability of zeroing an activation between two layers
+    init_std: float  # weights are drawn from N(0, init_std^2); biases start at zero
+
+    def __post_init__(self) -> None:
+        _between(self, 0, 1, "dropout")
+        _between(self, 0, math.inf, "init_std")
+
+
+class Activation(StrEnum):
+    tanh = "tanh"
+    relu = "relu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RNN(Model):
+    activation: Activation
+
+
+@dataclass(frozen=True, kw_only=True)
+class LSTM(Model):
+    pass
+
+
+class Reset(StrEnum):
+    """Where the GRU's reset gate multiplies: before or after the candidate's matrix product."""
+
+    before = "before"
+    after = "after"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GRU(Model):
+    reset: Reset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SGD(Optimizer):
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Momentum(Optimizer):
+    momentum: float
+
+    def __post_init__(self) -> None:
+        _between(self, 0, 1, "momentum")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adam(Optimizer):
+    beta1: float
+    beta2: float
+    eps: float
+
+    def __post_init__(self) -> None:
+        _between(self, 0, 1, "beta1", "beta2")
+        _between(self, 0, math.inf, "eps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamW(Adam):
+    weight_decay: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _between(self, 0, math.inf, "weight_decay")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RMSprop(Optimizer):
+    alpha: float
+    eps: float
+
+    def __post_init__(self) -> None:
+        _between(self, 0, 1, "alpha")
+        _between(self, 0, math.inf, "eps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TorchOptim(Optimizer):
+    """Any optimizer of torch.optim by its class name, with its own keyword arguments."""
+
+    algorithm: str
+    options: dict[str, Any]
+
+
+class ClipName(StrEnum):
+    norm = "norm"
+    value = "value"
+    none = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    name: ClipName
+
+
+# --- the experiment --------------------------------------------------------------------------
+
+
+class EngineName(StrEnum):
+    auto = "auto"
+    eager = "eager"
+    torch_nn = "torch_nn"
+
+
+class Precision(StrEnum):
+    fp32 = "fp32"
+    fp64 = "fp64"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    every: int  # epochs between two lines of metrics.jsonl
+    val_every: int  # epochs between two passes over the held-out text
+    sample_every: int  # epochs between two generated samples; 0: at the end only
+    sample_length: int  # tokens generated after the prefix
+
+    def __post_init__(self) -> None:
+        _at_least(self, 1, "every", "val_every", "sample_length")
+        _at_least(self, 0, "sample_every")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    every: int  # epochs between two checkpoints; 0: at the end only
+
+    def __post_init__(self) -> None:
+        _at_least(self, 0, "every")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One experiment: the textbook's scalars by their names, and a choice for each group."""
+
+    dataset: Dataset
+    sampler: Sampler
+    model: Model
+    optimizer: Optimizer
+    clip: Clip
+
+    lr: float
+    theta: float  # clipping radius (clip=norm) or bound (clip=value)
+    num_hiddens: int
+    num_layers: int
+    batch_size: int
+    num_steps: int  # time steps of a minibatch: the reach of truncated backpropagation
+    num_epochs: int
+    seed: int
+
+    device: str  # auto | cpu | cuda | cuda:N
+    engine: EngineName
+    precision: Precision
+
+    max_minibatches: int | None  # stop each epoch after this many; null: all
+    repeat_first_epoch: bool  # draw the first epoch's minibatches in every epoch
+
+    log: Log
+    checkpoint: Checkpoint
+
+    def __post_init__(self) -> None:
+        _between(self, 0, math.inf, "lr")
+        require(
+            0 < self.theta < math.inf,
+            f"theta={self.theta}",
+            "theta is a finite number > 0; clip=none trains without clipping",
+        )
+        _at_least(self, 1, "num_hiddens", "num_layers", "batch_size", "num_steps", "num_epochs")
+        _between(self, 0, 2**63, "seed")
+        if self.max_minibatches is not None:
+            _at_least(self, 1, "max_minibatches")
+        is_device = self.device in ("auto", "cpu", "cuda") or (
+            self.device.startswith("cuda:") and self.device[5:].isdecimal()
+        )
+        require(is_device, f"device={self.device}", "device is auto, cpu, cuda or cuda:N")
+        self._check_engine()
+
+    def _check_engine(self) -> None:
+        before = isinstance(self.model, GRU) and self.model.reset == Reset.before
+        require(
+            not (self.engine == EngineName.torch_nn and before),
+            "engine=torch_nn with model.reset=before",
+            "torch.nn.GRU has only the other form; add model.reset=after, or use engine=eager",
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The resolved values as JSON's own types."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+
+def config_id(config: Config, dataset_sha256: str) -> str:
+    """Twelve hex digits of what determines the result mathematically.
+
+    Device, engine, logging, checkpoints and paths do not count, nor does num_epochs: a longer
+    run continues a shorter one.
+    """
+    values = config.as_dict()
+    for name in ("device", "engine", "log", "checkpoint", "num_epochs"):
+        del values[name]
+    cutting = ("clean", "token", "min_freq", "max_tokens", "val_fraction")
+    values["dataset"] = {name: values["dataset"][name] for name in cutting}
+    values["dataset"]["sha256"] = dataset_sha256
+    canonical = json.dumps(values, sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]

@@ -1,0 +1,231 @@
+"""Text -> vocabulary -> tokens, as one compact integer array. Imports no torch.
+
+The rules are the textbook's (DESIGN: Text). Everything is vectorised: no Python loop runs over
+characters. Shapes: N tokens in the corpus, V vocabulary entries.
+"""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnlab import download
+from rnnlab.config import (
+    Clean,
+    Config,
+    ConfigError,
+    Dataset,
+    Download,
+    SamplerName,
+    Text,
+    Token,
+    require,
+)
+
+UNKNOWN = "<unk>"
+NUM_CODE_POINTS = 0x110000
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Tokens by falling frequency, ties by first appearance; <unk> is 0."""
+
+    tokens: tuple[str, ...]
+    token: str = Token.char  # what a token is: char or word
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def encode(self, text: str) -> list[int]:
+        """Indices of a prompt's tokens.
+
+        Raises ConfigError for an empty text or a token the vocabulary lacks: unlike the corpus, a
+        prompt is typed by a person, who should be told.
+        """
+        pieces = text.split() if self.token == Token.word else list(text)
+        require(bool(pieces), f"the prefix {text!r}", "it needs at least one token")
+        index = {token: i for i, token in enumerate(self.tokens)}
+        unknown = sorted({piece for piece in pieces if piece not in index})
+        hint = "" if self.token == Token.word else f", which has {''.join(self.tokens[1:81])!r}"
+        require(
+            not unknown,
+            f"the prefix {text!r}",
+            f"{', '.join(map(repr, unknown))} is not in the vocabulary{hint}",
+        )
+        return [index[piece] for piece in pieces]
+
+    def decode(self, indices: list[int]) -> str:
+        """The text of some indices."""
+        return self.separator.join(self.tokens[i] for i in indices)
+
+    @property
+    def separator(self) -> str:
+        return " " if self.token == Token.word else ""
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """A text as token indices (N,), with the held-out tail apart."""
+
+    name: str
+    sha256: str  # of the text's bytes
+    vocabulary: Vocabulary
+    train: NDArray[np.integer]  # (N,) uint8, int16 or int32: the smallest that holds V
+    held_out: NDArray[np.integer]
+
+    def require_minibatch(self, config: Config) -> None:
+        """Raise ConfigError unless every epoch, whatever its offset, has a minibatch."""
+        B, T = config.batch_size, config.num_steps
+        slack = T if config.sampler.name == SamplerName.sequential else T - 1
+        needed = B * T + slack + 1
+        require(
+            len(self.train) >= needed,
+            f"batch_size={B} with num_steps={T}",
+            f"one minibatch needs {needed} tokens ({B} x {T}, an offset of up to {slack}, and the "
+            f"last target), and the corpus has {len(self.train)}; take a smaller batch_size or "
+            "num_steps, or a longer text",
+        )
+        require(
+            not config.dataset.val_fraction or len(self.held_out) >= 2,
+            f"dataset.val_fraction={config.dataset.val_fraction}",
+            f"the held-out text needs 2 tokens, and this leaves {len(self.held_out)}",
+        )
+
+    def prefixes(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """What samples begin with: `wanted`, else the text's own first tokens."""
+        for prefix in wanted:
+            self.vocabulary.encode(prefix)
+        own = self.vocabulary.decode(self.train[:10].tolist())
+        return wanted or (own,)
+
+
+@lru_cache(maxsize=4)
+def load(dataset: Dataset) -> Corpus:
+    """Read, clean and cut the text that `dataset` names.
+
+    Raises ConfigError when it is not there, empty, not UTF-8 or not what its checksum says.
+    """
+    raw = _read(dataset)
+    digest = hashlib.sha256(raw).hexdigest()
+    tokens, vocabulary = tokenize(raw, dataset)
+    if not len(tokens):
+        raise ConfigError(f"dataset={dataset.name} has no text in it after dataset.clean={dataset.clean}.")
+    tokens = tokens[: dataset.max_tokens]
+    num_train = len(tokens) - round(dataset.val_fraction * len(tokens))
+    return Corpus(dataset.name, digest, vocabulary, tokens[:num_train], tokens[num_train:])
+
+
+def tokenize(raw: bytes, dataset: Dataset) -> tuple[NDArray[np.integer], Vocabulary]:
+    """Token indices (N,) of a UTF-8 text by the dataset's rules, and their vocabulary."""
+    if dataset.token == Token.word:
+        return _index_words(_words(raw, dataset.clean), dataset.min_freq)
+    if dataset.clean == Clean.letters:
+        codes = _letters(raw)
+    else:
+        codes = np.frombuffer(_decode(raw).encode("utf-32-le"), np.uint32)
+    return _index_characters(codes, dataset.min_freq)
+
+
+def _letters(raw: bytes) -> NDArray[np.uint8]:
+    """The textbook's cleaning, as ASCII codes.
+
+    Each line: a run of other characters becomes one space; strip; lower case. The lines are then
+    joined with nothing between them. So between two letters that are not neighbours stands one
+    space, unless a line ends there.
+    """
+    data, is_letter, lower = _letter_mask(raw)
+    at = np.flatnonzero(is_letter)
+    line = np.cumsum((data == ord("\n")) | (data == ord("\r")), dtype=np.int32)[at]
+    space_before = (np.diff(at, prepend=at[:1]) > 1) & (np.diff(line, prepend=line[:1]) == 0)
+    place = np.arange(len(at)) + np.cumsum(space_before)
+    cleaned = np.full(len(at) + np.count_nonzero(space_before), ord(" "), np.uint8)
+    cleaned[place] = lower[at]
+    return cleaned
+
+
+def _words(raw: bytes, clean: Clean) -> list[str]:
+    if clean == Clean.none:
+        return _decode(raw).split()
+    _, is_letter, lower = _letter_mask(raw)
+    return np.where(is_letter, lower, np.uint8(ord(" "))).tobytes().decode("ascii").split()
+
+
+def _letter_mask(raw: bytes) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.uint8]]:
+    """The bytes of a text, which of them are A-Z a-z, and their lower case."""
+    _decode(raw)  # bytes that are no UTF-8 must not pass for text
+    data = np.frombuffer(raw, np.uint8)
+    lower = data | np.uint8(0x20)
+    return data, (lower >= ord("a")) & (lower <= ord("z")), lower
+
+
+def _index_characters(
+    codes: NDArray[np.integer], min_freq: int
+) -> tuple[NDArray[np.integer], Vocabulary]:
+    counts = np.zeros(NUM_CODE_POINTS, np.int64)
+    order: list[int] = []  # code points by first appearance
+    for start in range(0, len(codes), CHUNK):
+        chunk = codes[start : start + CHUNK]
+        here = np.bincount(chunk, minlength=1)
+        new = np.flatnonzero(here[: len(counts)] * (counts[: len(here)] == 0))
+        order += sorted(new.tolist(), key=lambda code: int(np.argmax(chunk == code)))
+        counts[: len(here)] += here
+    kept = [code for code in order if counts[code] >= min_freq]
+    kept.sort(key=lambda code: -counts[code])  # stable: ties stay by first appearance
+    index = np.zeros(NUM_CODE_POINTS, _compact(len(kept) + 1))
+    index[kept] = np.arange(1, len(kept) + 1)
+    return index[codes], Vocabulary((UNKNOWN, *map(chr, kept)), Token.char)
+
+
+def _index_words(words: list[str], min_freq: int) -> tuple[NDArray[np.integer], Vocabulary]:
+    counts = Counter(words)
+    kept = [word for word, count in counts.most_common() if count >= min_freq]
+    index = {word: i for i, word in enumerate(kept, start=1)}
+    tokens = np.fromiter((index.get(word, 0) for word in words), np.int32, len(words))
+    return tokens.astype(_compact(len(kept) + 1)), Vocabulary((UNKNOWN, *kept), Token.word)
+
+
+def _compact(num_values: int) -> type[np.integer]:
+    """The smallest integer type that torch has and that holds 0..num_values-1."""
+    if num_values <= 1 << 8:
+        return np.uint8
+    return np.int16 if num_values <= 1 << 15 else np.int32
+
+
+# --- where a text comes from -----------------------------------------------------------------
+
+
+def _read(dataset: Dataset) -> bytes:
+    match dataset:
+        case Text(path=path):
+            return _read_path(Path(path).expanduser())
+        case Download():
+            return download.find_or_fetch(dataset).read_bytes()
+    return resources.files("rnnlab").joinpath(f"data/{dataset.name}.txt").read_bytes()
+
+
+def _read_path(path: Path) -> bytes:
+    """A file, or the .txt files of a folder in the order of their names, a line end between."""
+    require(path.exists(), f"dataset.path={path}", "there is no such file or folder")
+    files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
+    require(bool(files), f"dataset.path={path}", "the folder has no .txt file in it")
+    try:
+        return b"\n".join(file.read_bytes() for file in files)
+    except OSError as error:
+        raise ConfigError(f"dataset.path={path} cannot be read: {error.strerror}.") from error
+
+
+def _decode(raw: bytes) -> str:
+    """The text without a byte order mark; raises ConfigError where it is not UTF-8."""
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"The text is not UTF-8 (byte {error.start} is 0x{raw[error.start]:02x}); convert it, "
+            "for example with: iconv -f latin1 -t utf-8 FILE > NEW_FILE"
+        ) from error

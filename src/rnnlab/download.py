@@ -1,0 +1,69 @@
+"""Finds a text among the user's folders, or downloads it: checked by SHA-256, placed atomically."""
+
+import hashlib
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from rnnlab.config import ConfigError, Download
+from rnnlab.files import write_atomically
+
+TIMEOUT_SECONDS = 20
+MAX_BYTES = 256 << 20  # no text here is near this size: a server that sends more is wrong
+
+
+def find_or_fetch(dataset: Download) -> Path:
+    """The path of dataset.file, downloaded if no folder has it.
+
+    Looked for in dataset.root, $RNNLAB_DATA and the user's cache; downloaded into the first of
+    them that is set. Raises ConfigError when it cannot be had, or its SHA-256 is not the known one.
+    """
+    folders = _folders(dataset)
+    for folder in folders:
+        path = folder / dataset.file
+        if path.is_file():
+            _verify(path, path.read_bytes(), dataset)
+            return path
+    failures = []
+    for url in dataset.urls:
+        try:
+            return _fetch(url, folders[0] / dataset.file, dataset)
+        except (OSError, ValueError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            reason = error.reason if isinstance(error, urllib.error.URLError) else error
+            failures.append(f"{url} ({reason})")
+    raise ConfigError(
+        f"dataset={dataset.name}: {dataset.file} is not in "
+        f"{', '.join(map(str, folders))}, and could not be downloaded from {', '.join(failures)}; "
+        "put the file there, name its folder with dataset.root=FOLDER, "
+        "or train on the shipped text with dataset=sample."
+    )
+
+
+def _folders(dataset: Download) -> list[Path]:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "rnnlab"
+    named = [dataset.root, os.environ.get("RNNLAB_DATA"), cache]
+    return [Path(folder).expanduser() for folder in named if folder]
+
+
+def _fetch(url: str, path: Path, dataset: Download) -> Path:
+    from rich.progress import wrap_file
+
+    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:
+        total = int(response.headers.get("Content-Length") or 0)
+        with wrap_file(response, total=total, description=f"downloading {dataset.file}") as body:
+            content = body.read(MAX_BYTES + 1)
+    _verify(url, content, dataset)
+    write_atomically(path, content)
+    return path
+
+
+def _verify(origin: Path | str, content: bytes, dataset: Download) -> None:
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != dataset.sha256:
+        raise ConfigError(
+            f"{origin} is not the file that dataset={dataset.name} means: its SHA-256 is {digest}, "
+            f"not {dataset.sha256}; remove it, or train on it with dataset=text dataset.path=FILE."
+        )

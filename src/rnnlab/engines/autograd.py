@@ -1,0 +1,74 @@
+"""What the engines that use autograd share: layers, dropout, output layer, loss, gradients.
+
+Shapes: K lanes, B batch, T time steps, I inputs of a layer, H hidden units, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, one_hot
+
+from rnnlab.model import Model, Parameters, State, layer_parameters
+from rnnlab.shapes import Float, Int
+
+
+@dataclass(frozen=True)
+class AutogradEngine(ABC):
+    """Loss and gradients of a stack of lanes by automatic differentiation."""
+
+    model: Model
+
+    @abstractmethod
+    def layer(
+        self, parameters: Parameters, X: Float[Tensor, "K T B I"], state: tuple[Tensor, ...]
+    ) -> tuple[Float[Tensor, "K T B H"], tuple[Tensor, ...]]:
+        """One recurrent layer over all time steps: its outputs, and its states after the last."""
+
+    def forward(
+        self,
+        parameters: Parameters,
+        X: Int[Tensor, "K B T"],
+        state: State,
+        dropout_masks: list[Float[Tensor, "K T B H"]] | None = None,
+    ) -> tuple[Float[Tensor, "K T B V"], State]:
+        """The logits for every position, and the state after the last time step.
+
+        `dropout_masks[l]` multiplies what goes from layer l to layer l + 1.
+        """
+        dtype = parameters["W_hq"].dtype
+        inputs = one_hot(X.transpose(1, 2), self.model.vocab_size).to(dtype)
+        new_state = []
+        for layer in range(self.model.num_layers):
+            if layer > 0 and dropout_masks:
+                inputs = inputs * dropout_masks[layer - 1]
+            weights = layer_parameters(parameters, layer)
+            inputs, layer_state = self.layer(weights, inputs, state[layer])
+            new_state.append(layer_state)
+        logits = inputs.flatten(1, 2) @ parameters["W_hq"] + parameters["b_q"]
+        return logits.unflatten(1, inputs.shape[1:3]), tuple(new_state)
+
+    def loss_and_gradients(
+        self,
+        parameters: Parameters,
+        X: Int[Tensor, "K B T"],
+        Y: Int[Tensor, "K B T"],
+        state: State,
+        dropout_masks: list[Float[Tensor, "K T B H"]] | None = None,
+    ) -> tuple[Float[Tensor, " K"], Parameters, State]:
+        """Each lane's mean cross-entropy (nats), its gradients, and the state to carry on.
+
+        The state comes back detached: no gradient flows into the minibatch before.
+        """
+        leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
+        logits, state = self.forward(leaves, X, state, dropout_masks)
+        # (K, T, B, V) -> (K, V, T, B), the order of cross_entropy: classes second
+        nats = cross_entropy(logits.movedim(3, 1), Y.transpose(1, 2).long(), reduction="none")
+        loss = nats.mean(dim=(1, 2))
+        # the sum over lanes: lanes share no parameter, so each keeps its own gradient
+        gradients = torch.autograd.grad(loss.sum(), list(leaves.values()))
+        detached = tuple(tuple(tensor.detach() for tensor in layer) for layer in state)
+        return loss.detach(), dict(zip(leaves, gradients, strict=True)), detached

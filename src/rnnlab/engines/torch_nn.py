@@ -1,0 +1,67 @@
+"""The high-level form: torch.nn.RNN, LSTM and GRU on one-hot input, one module a layer.
+
+The modules have two bias vectors where the equations have one. The second, b_hh, is held at
+zero and is no parameter, so that clipping sees the same norm; only the candidate of the GRU
+keeps it. torch.nn.GRU exists with reset=after only.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from rnnlab.engines.autograd import AutogradEngine
+from rnnlab.model import Parameters
+from rnnlab.shapes import Float
+
+GATES = {"rnn": "h", "lstm": "ifco", "gru": "rzh"}  # in the order in which torch.nn stacks them
+
+
+class TorchNN(AutogradEngine):
+    """torch.nn's modules over the same stacked parameters, lane after lane."""
+
+    def layer(
+        self, parameters: Parameters, X: Float[Tensor, "K T B I"], state: tuple[Tensor, ...]
+    ) -> tuple[Float[Tensor, "K T B H"], tuple[Tensor, ...]]:
+        module = _module(self.model.cell_name, X.shape[-1], self.model.num_hiddens)
+        outputs, states = [], []
+        for k in range(len(X)):
+            weights = _weights(self.model.cell_name, parameters, k)
+            lane_state = tuple(tensor[k : k + 1] for tensor in state)  # nn wants (layers, B, H)
+            given = lane_state if len(lane_state) > 1 else lane_state[0]
+            output, new = functional_call(module, weights, (X[k], given))
+            outputs.append(output)
+            states.append(new if isinstance(new, tuple) else (new,))
+        stacked = tuple(torch.cat(lanes) for lanes in zip(*states, strict=True))
+        return torch.stack(outputs), stacked
+
+
+def _module(cell_name: str, inputs: int, hiddens: int) -> nn.Module:
+    """A module that holds no weights of its own: they are passed in at each call."""
+    with torch.device("meta"):
+        match cell_name:
+            case "rnn_tanh":
+                return nn.RNN(inputs, hiddens)
+            case "rnn_relu":
+                return nn.RNN(inputs, hiddens, nonlinearity="relu")
+            case "lstm":
+                return nn.LSTM(inputs, hiddens)
+            case "gru_after":
+                return nn.GRU(inputs, hiddens)
+    raise ValueError(f"torch.nn has no {cell_name}; use reset=after or engine=eager")
+
+
+def _weights(cell_name: str, parameters: Parameters, k: int) -> Parameters:
+    """Lane k's parameters under torch.nn's names: transposed, gates stacked by rows."""
+    gates = GATES[cell_name.partition("_")[0]]
+    b_h = torch.cat([parameters[f"b_{gate}"][k, 0] for gate in gates])
+    second = torch.zeros_like(b_h)
+    if "b_hh" in parameters:  # the candidate is the last gate
+        second = torch.cat([second[: -parameters["b_hh"].shape[-1]], parameters["b_hh"][k, 0]])
+    return {
+        "weight_ih_l0": torch.cat([parameters[f"W_x{gate}"][k].T for gate in gates]),
+        "weight_hh_l0": torch.cat([parameters[f"W_h{gate}"][k].T for gate in gates]),
+        "bias_ih_l0": b_h,
+        "bias_hh_l0": second,
+    }

@@ -1,0 +1,86 @@
+"""The border to Hydra: compose, check everything, then hand plain values to experiment.py.
+
+Whatever a user can get wrong is answered here in one sentence with exit status 2, before torch
+is imported and before an output folder exists.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from rnnlab.config import ConfigError
+from rnnlab.schema import conf_dir, to_config
+
+COMPLETED, FAILED, BAD_CONFIG, INTERRUPTED = 0, 1, 2, 130
+EXIT_STATUS = {"completed": COMPLETED, "interrupted": INTERRUPTED}  # any other status: FAILED
+
+
+def main() -> None:
+    """Run what the command line asks for; ends in sys.exit with the status the README lists."""
+    arguments = get_args_parser().parse_args()
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # let Hydra's exceptions come through to this function
+    statuses: list[str] = []
+
+    def task(composed: DictConfig) -> float | None:
+        """One job; returns the figure that a sweeper minimises."""
+        from hydra.core.hydra_config import HydraConfig
+
+        from rnnlab import experiment
+
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        result = experiment.run(to_config(composed), folder)
+        statuses.append(result.status)
+        return result.perplexity if result.val_perplexity is None else result.val_perplexity
+
+    try:
+        if _trains(arguments):
+            _check(arguments)
+        hydra.main(version_base="1.3", config_path=conf_dir(), config_name="config")(task)()
+    except (ConfigError, HydraException, OmegaConfBaseException) as error:
+        if wants_traceback:
+            raise
+        from rnnlab.explain import explain
+
+        print(explain(error, arguments.overrides), file=sys.stderr)
+        sys.exit(BAD_CONFIG)
+    sys.exit(max((EXIT_STATUS.get(status, FAILED) for status in statuses), default=COMPLETED))
+
+
+def _trains(arguments: Any) -> bool:
+    return not (
+        arguments.help
+        or arguments.hydra_help
+        or arguments.cfg
+        or arguments.info
+        or arguments.shell_completion
+    )
+
+
+def _check(arguments: Any) -> None:
+    """Compose as Hydra will, check every value, and read the text; raises ConfigError."""
+    from rnnlab import corpus
+
+    overrides = _first_job(arguments.overrides) if arguments.multirun else arguments.overrides
+    with hydra.initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
+        config = to_config(hydra.compose("config", overrides))
+    corpus.load(config.dataset).require_minibatch(config)
+
+
+def _first_job(overrides: list[str]) -> list[str]:
+    """A multirun's overrides with the first value of each sweep."""
+    first = []
+    for override in OverridesParser.create().parse_overrides(overrides):
+        line = override.input_line or ""
+        if override.is_sweep_override():
+            line = f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()))}"
+        first.append(line)
+    return first

@@ -1,0 +1,30 @@
+"""Exact perplexity of a held-out text: one pass, the state carried from beginning to end.
+
+Shapes: N tokens.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from rnnlab.engines.autograd import AutogradEngine
+from rnnlab.metrics import perplexity
+from rnnlab.model import Parameters
+from rnnlab.shapes import Int
+
+CHUNK = 1024  # time steps at once: bounds the memory, does not change the figure
+
+
+@torch.inference_mode()
+def evaluate(engine: AutogradEngine, parameters: Parameters, tokens: Int[Tensor, " N"]) -> float:
+    """The perplexity of tokens 1..N-1, each given all before it; one lane."""
+    like = parameters["W_hq"]
+    state = engine.model.zero_state(1, 1, like.dtype, like.device)
+    nats = torch.zeros((), dtype=torch.float64, device=like.device)
+    for start in range(0, len(tokens) - 1, CHUNK):
+        window = tokens[start : start + CHUNK + 1].long()
+        logits, state = engine.forward(parameters, window[None, None, :-1], state)
+        nats += cross_entropy(logits[0, :, 0].double(), window[1:], reduction="sum")
+    return perplexity(nats.item(), len(tokens) - 1)

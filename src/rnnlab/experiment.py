@@ -1,0 +1,297 @@
+"""The wiring of one run: config -> corpus -> training -> trackers, checkpoints, result.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from rnnlab import config as schema
+from rnnlab import surroundings
+from rnnlab.checkpoint import Checkpoint, save_checkpoint
+from rnnlab.config import Config, config_id
+from rnnlab.corpus import Corpus, load
+from rnnlab.engines import resolve_engine
+from rnnlab.evaluation import evaluate
+from rnnlab.generation import generate
+from rnnlab.interrupts import stop_requests
+from rnnlab.metrics import Epoch
+from rnnlab.model import Model, Parameters
+from rnnlab.optim import FromScratch, Optimizer, TorchOptimizer
+from rnnlab.plots import perplexity_figure
+from rnnlab.results import Result
+from rnnlab.terminal import Terminal
+from rnnlab.tracking import Files, TensorBoard, Tracker
+from rnnlab.training import Lane, Recipe, Training
+
+log = logging.getLogger(__name__)
+
+DTYPES = {"fp32": torch.float32, "fp64": torch.float64}
+
+
+def run(config: Config, folder: Path) -> Result:
+    """Train one job in `folder` and return its result, which result.json also holds.
+
+    Raises ConfigError for what the user can put right. Whatever happens, result.json says how
+    the run ended.
+    """
+    corpus = load(config.dataset)
+    corpus.require_minibatch(config)
+    prefixes = corpus.prefixes(config.dataset.prefixes)
+    device = surroundings.resolve_device(config.device)
+    result = _begin(config, corpus, device)
+    result.write(folder)
+    started = time.perf_counter()
+    try:
+        with stop_requests() as stop:
+            Run(config, corpus, prefixes, device, folder, result).train(stop)
+    except BaseException as error:
+        result.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        result.error = f"{type(error).__name__}: {error}"
+        log.exception("the run ended early")
+        raise
+    finally:
+        result.wall_seconds = time.perf_counter() - started
+        result.write(folder)
+    return result
+
+
+class Run:
+    """One lane from its first minibatch to its last file."""
+
+    def __init__(
+        self,
+        config: Config,
+        corpus: Corpus,
+        prefixes: tuple[str, ...],
+        device: torch.device,
+        folder: Path,
+        result: Result,
+    ) -> None:
+        self.config, self.corpus, self.folder, self.result = config, corpus, folder, result
+        self.prefixes = prefixes
+        self.model = build_model(config, len(corpus.vocabulary))
+        self.training = Training(
+            build_recipe(config, self.model, device), [build_lane(config, corpus)]
+        )
+        self.held_out = torch.from_numpy(corpus.held_out).to(device)
+        self.trackers: list[Tracker] = [
+            Terminal(folder, config.num_epochs, self._description()),
+            Files(folder),
+            TensorBoard(folder, hparams(config)),
+        ]
+        self.curve: list[tuple[int, float]] = []
+        self.val_curve: list[tuple[int, float]] = []
+        self.best: Checkpoint | None = None
+        self.seconds = 0.0
+
+    def train(self, stop: Callable[[], bool]) -> None:
+        """Run all epochs, or until the run diverges or is asked to stop."""
+        log.info("%s", self._description())
+        result, training = self.result, self.training
+        try:
+            result.status = "completed"
+            while training.epoch < self.config.num_epochs:
+                figures = training.run_epoch(stop)
+                if figures is None:
+                    result.status = "interrupted"
+                    break
+                diverged_at = int(training.diverged_at[0])
+                if diverged_at >= 0:
+                    self._diverged(diverged_at)
+                    break
+                self._after_epoch(figures[0])
+        finally:
+            self._finish()
+
+    def _after_epoch(self, figures: Epoch) -> None:
+        config, result, epoch = self.config, self.result, figures.epoch
+        last = epoch == config.num_epochs
+        self.seconds += figures.seconds
+        result.epochs = epoch
+        result.tokens += figures.tokens
+        result.tokens_per_second = result.tokens / self.seconds
+        result.perplexity = figures.perplexity
+        evaluates = len(self.held_out) > 0 and (last or epoch % config.log.val_every == 0)
+        val_perplexity = self._evaluate() if evaluates else None
+        self._keep_best(val_perplexity if len(self.held_out) else figures.perplexity)
+        if last or evaluates or epoch % config.log.every == 0:
+            self.curve.append((epoch, figures.perplexity))
+            for tracker in self.trackers:
+                tracker.epoch(figures, val_perplexity)
+            log.info("epoch %d: perplexity %.6g", epoch, figures.perplexity)
+        if _due(epoch, config.log.sample_every) and not last:
+            self._sample()
+        if _due(epoch, config.checkpoint.every) and not last:
+            self._save()
+
+    def _evaluate(self) -> float:
+        training = self.training
+        figure = evaluate(training.engine, training.parameters, self.held_out)
+        self.result.val_perplexity = figure
+        self.val_curve.append((training.epoch, figure))
+        return figure
+
+    def _keep_best(self, figure: float | None) -> None:
+        """Remember the parameters with the lowest perplexity: held-out where text is held out."""
+        if figure is not None and figure < (self.result.best_perplexity or math.inf):
+            self.result.best_perplexity = figure
+            self.best = self._checkpoint()
+
+    def _diverged(self, minibatch: int) -> None:
+        config, result = self.config, self.result
+        result.status = "diverged"
+        result.error = (
+            f"the loss or its gradient was not finite in epoch {self.training.epoch}, minibatch "
+            f"{minibatch}, with lr={config.lr:g}, theta={config.theta:g}, clip={config.clip.name}; "
+            "a smaller lr or theta may help"
+        )
+
+    def _sample(self) -> None:
+        """Generate from every prefix by arg max, as the textbook does."""
+        for prefix in self.prefixes:
+            tokens = generate(
+                self.model,
+                self.training.parameters,
+                self.corpus.vocabulary.encode(prefix),
+                self.config.log.sample_length,
+            )
+            text = self.corpus.vocabulary.decode(tokens)
+            self.result.samples[prefix] = text
+            for tracker in self.trackers:
+                tracker.sample(self.training.epoch, prefix, text)
+
+    def _checkpoint(self) -> Checkpoint:
+        parameters = self.training.parameters
+        return Checkpoint(
+            model=self.model,
+            vocabulary=self.corpus.vocabulary,
+            parameters={name: value.detach().clone() for name, value in parameters.items()},
+            epoch=self.training.epoch,
+            config=self.result.config,
+            config_id=self.result.config_id,
+        )
+
+    def _save(self) -> None:
+        save_checkpoint(self.folder / "checkpoints" / "last.safetensors", self._checkpoint())
+        if self.best:
+            save_checkpoint(self.folder / "checkpoints" / "best.safetensors", self.best)
+
+    def _finish(self) -> None:
+        """Last sample, checkpoints, curve; every tracker is closed."""
+        self._sample()
+        self._save()
+        figure = perplexity_figure(self.curve, self.val_curve, self._description())
+        figure.savefig(self.folder / "perplexity.svg")
+        for tracker in self.trackers:
+            tracker.close(self.result, figure)
+        log.info("%s: perplexity %s", self.result.status, self.result.perplexity)
+
+    def _description(self) -> str:
+        config, V = self.config, len(self.corpus.vocabulary)
+        return (
+            f"{config.model.name} {config.num_hiddens}x{config.num_layers} on {config.dataset.name} "
+            f"({len(self.corpus.train):,} tokens, {V} in the vocabulary), "
+            f"{config.sampler.name} sampling, {config.optimizer.name} lr {config.lr:g}, "
+            f"theta {config.theta:g}"
+        )
+
+
+def _due(epoch: int, every: int) -> bool:
+    return every > 0 and epoch % every == 0
+
+
+# --- from the schema's dataclasses to the library's plain values -----------------------------
+
+
+def build_model(config: Config, vocab_size: int) -> Model:
+    match config.model:
+        case schema.RNN(activation=activation):
+            cell_name = f"rnn_{activation}"
+        case schema.LSTM():
+            cell_name = "lstm"
+        case schema.GRU(reset=reset):
+            cell_name = f"gru_{reset}"
+        case other:
+            raise AssertionError(other)
+    return Model(
+        cell_name=cell_name,
+        vocab_size=vocab_size,
+        num_hiddens=config.num_hiddens,
+        num_layers=config.num_layers,
+        dropout=config.model.dropout,
+        init_std=config.model.init_std,
+    )
+
+
+def build_recipe(config: Config, model: Model, device: torch.device) -> Recipe:
+    return Recipe(
+        model=model,
+        batch_size=config.batch_size,
+        num_steps=config.num_steps,
+        optimizer=partial(build_optimizer, config.optimizer),
+        clip=config.clip.name,
+        engine=resolve_engine(config.engine),
+        dtype=DTYPES[config.precision],
+        device=device,
+        max_minibatches=config.max_minibatches,
+        repeat_first_epoch=config.repeat_first_epoch,
+    )
+
+
+def build_optimizer(choice: schema.Optimizer, parameters: Parameters) -> Optimizer:
+    if isinstance(choice, schema.TorchOptim):
+        return TorchOptimizer(choice.algorithm, parameters, choice.options)
+    hyperparameters = dataclasses.asdict(choice)
+    return FromScratch(hyperparameters.pop("name"), parameters, **hyperparameters)
+
+
+def build_lane(config: Config, corpus: Corpus) -> Lane:
+    return Lane(
+        tokens=torch.from_numpy(corpus.train),
+        sampler=config.sampler.name,
+        lr=config.lr,
+        theta=config.theta,
+        seed=config.seed,
+        num_epochs=config.num_epochs,
+    )
+
+
+def _begin(config: Config, corpus: Corpus, device: torch.device) -> Result:
+    return Result(
+        device=surroundings.device_name(device),
+        engine=resolve_engine(config.engine),
+        precision=config.precision,
+        seed=config.seed,
+        dataset={
+            "name": corpus.name,
+            "sha256": corpus.sha256,
+            "num_tokens": len(corpus.train),
+            "vocab_size": len(corpus.vocabulary),
+            "entropy_floor_perplexity": None,  # known for synthetic texts only
+        },
+        config=config.as_dict(),
+        config_id=config_id(config, corpus.sha256),
+        versions=surroundings.versions(),
+        git=surroundings.git_state(),
+        host=surroundings.host(),
+    )
+
+
+def hparams(config: Config) -> dict[str, str | int | float | bool]:
+    """The config as TensorBoard's hparams: choices by their names, scalars as they are."""
+    flat: dict[str, str | int | float | bool] = {}
+    for name, value in config.as_dict().items():
+        if name in ("log", "checkpoint"):
+            continue
+        if isinstance(value, dict):
+            flat[name] = value["name"]
+        elif value is not None:
+            flat[name] = value
+    return flat

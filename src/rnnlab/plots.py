@@ -1,0 +1,38 @@
+"""The perplexity curve."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+INK, TRAIN, HELD_OUT = "#333333", "#1f5fa8", "#c8551b"
+
+
+def perplexity_figure(
+    curve: list[tuple[int, float]], val_curve: list[tuple[int, float]], title: str = ""
+) -> Figure:
+    """Perplexity over epochs, on a logarithmic axis; the last value is written at its end."""
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    for points, label, colour in ((curve, "train", TRAIN), (val_curve, "held out", HELD_OUT)):
+        if not points:
+            continue
+        epochs, values = zip(*points, strict=True)
+        axes.plot(epochs, values, color=colour, linewidth=1.6, label=label)
+        axes.annotate(
+            f"{values[-1]:.3g}",
+            (epochs[-1], values[-1]),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+        )
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("perplexity")
+    axes.set_title(title, loc="left", fontsize=10, color=INK)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    if val_curve:
+        axes.legend(frameon=False)
+    return figure

@@ -1,0 +1,61 @@
+"""result.json: a run in one object, written atomically at its start and at its end."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rnnlab.files import write_atomically
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(kw_only=True)
+class Result:
+    """Everything there is to say of a run. What does not apply is null, never absent."""
+
+    schema_version: int = SCHEMA_VERSION
+    status: str = "running"  # running | completed | diverged | interrupted | failed
+    error: str | None = None
+    perplexity: float | None = None  # of the last epoch, over its minibatches as trained on
+    best_perplexity: float | None = None
+    val_perplexity: float | None = None
+    epochs: int = 0
+    tokens: int = 0
+    tokens_per_second: float | None = None  # while training: logging and sampling do not count
+    wall_seconds: float | None = None
+    device: str
+    engine: str
+    precision: str
+    seed: int
+    samples: dict[str, str] = field(default_factory=dict)  # prefix -> text
+    dataset: dict[str, Any]
+    config: dict[str, Any]
+    config_id: str
+    versions: dict[str, str]
+    git: dict[str, Any] | None
+    host: dict[str, Any]
+
+    def write(self, folder: Path) -> None:
+        write_atomically(folder / "result.json", to_json(dataclasses.asdict(self), indent=2) + "\n")
+
+
+def to_json(values: dict[str, Any], indent: int | None = None) -> str:
+    """Strict JSON, which other languages can read."""
+    return json.dumps(_strict(values), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _strict(value: Any) -> Any:
+    """JSON has no infinity and no NaN: they become null."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {key: _strict(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_strict(item) for item in value]
+    return value

@@ -1,0 +1,65 @@
+"""What a result was made with: versions, code, machine, device."""
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rnnlab.config import require
+
+PACKAGES = ("rnnlab", "torch", "numpy", "hydra-core", "omegaconf", "tensorboard", "safetensors")
+
+
+def resolve_device(wanted: str) -> torch.device:
+    """auto is a GPU where there is one; raises ConfigError for a GPU that is not there."""
+    count = torch.cuda.device_count()
+    if wanted == "auto":
+        return torch.device("cuda" if count else "cpu")
+    device = torch.device(wanted)
+    require(
+        device.type == "cpu" or (device.index or 0) < count,
+        f"device={wanted}",
+        f"this machine has {count} CUDA device{'' if count == 1 else 's'} that torch "
+        f"{torch.__version__} can use; type device=cpu or device=auto",
+    )
+    return device
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        found[name] = metadata.version(name)
+    return found
+
+
+def git_state() -> dict[str, Any] | None:
+    """The checkout that the code runs from: commit, and whether files differ from it."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(root), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return {"sha": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None  # no git, or no commit
+
+
+def host() -> dict[str, Any]:
+    return {
+        "name": platform.node(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }

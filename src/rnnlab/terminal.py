@@ -1,0 +1,69 @@
+"""What a person sees while a run goes on: a progress bar, or plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from rnnlab.metrics import Epoch
+from rnnlab.results import Result
+from rnnlab.tracking import Tracker
+
+PLAIN_LINES = 20  # lines that a whole run prints where there is no terminal
+
+
+class Terminal(Tracker):
+    """A live bar and the samples; at the end the textbook's closing lines."""
+
+    def __init__(self, folder: Path, num_epochs: int, description: str) -> None:
+        self.folder = folder
+        self.console = Console(highlight=False, markup=False, soft_wrap=True)
+        self.num_epochs = num_epochs
+        self.progress = Progress(
+            TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
+            BarColumn(),
+            TextColumn("perplexity {task.fields[perplexity]:.3g}"),
+            TextColumn("{task.fields[speed]:,.0f} tokens/s"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self.console.print(description)
+        self.bar = self.progress.add_task("", total=num_epochs, perplexity=float("nan"), speed=0.0)
+        self.progress.start()
+
+    def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
+        self.progress.update(
+            self.bar,
+            completed=figures.epoch,
+            perplexity=figures.perplexity,
+            speed=figures.tokens_per_second,
+        )
+        every = -(-self.num_epochs // PLAIN_LINES)
+        if not self.console.is_terminal and figures.epoch % every == 0:
+            held_out = "" if val_perplexity is None else f", held out {val_perplexity:.4g}"
+            self.console.print(
+                f"epoch {figures.epoch}/{self.num_epochs}  perplexity {figures.perplexity:.4g}"
+                f"{held_out}  {figures.tokens_per_second:,.0f} tokens/s"
+            )
+
+    def sample(self, epoch: int, prefix: str, text: str) -> None:  # noqa: ARG002
+        if epoch < self.num_epochs:
+            self.console.print(f"epoch {epoch}: {text}")
+
+    def close(self, result: Result, figure: Figure) -> None:  # noqa: ARG002
+        self.progress.stop()
+        if result.status != "completed":
+            self.console.print(f"{result.status} after {result.epochs} epochs", result.error or "")
+        if result.perplexity is not None:
+            self.console.print(
+                f"perplexity {result.perplexity:.1f}, "
+                f"{result.tokens_per_second:.1f} tokens/sec on {result.device}"
+            )
+        for text in result.samples.values():
+            self.console.print(text)
+        self.console.print(f"\n{self.folder}")

@@ -1,0 +1,94 @@
+"""Where a run's figures go: metrics.jsonl, samples.txt, TensorBoard, the terminal.
+
+Every tracker has the same three methods; the loop in experiment.py calls them and knows no more.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+from rnnlab.metrics import Epoch
+from rnnlab.results import Result, to_json
+
+
+class Tracker(ABC):
+    """Receives a run's figures as they come."""
+
+    @abstractmethod
+    def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
+        """An epoch has ended."""
+
+    @abstractmethod
+    def sample(self, epoch: int, prefix: str, text: str) -> None:
+        """A text was generated after `epoch` epochs."""
+
+    @abstractmethod
+    def close(self, result: Result, figure: Figure) -> None:
+        """The run has ended, in whatever way; `figure` is its perplexity curve."""
+
+
+class Files(Tracker):
+    """metrics.jsonl, an object a logged epoch, and samples.txt."""
+
+    def __init__(self, folder: Path) -> None:
+        self.metrics = (folder / "metrics.jsonl").open("a", encoding="utf-8")
+        self.samples = (folder / "samples.txt").open("a", encoding="utf-8")
+
+    def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
+        values = dataclasses.asdict(figures) | {
+            "val_perplexity": val_perplexity,
+            "bits_per_token": figures.bits_per_token,
+            "tokens_per_second": figures.tokens_per_second,
+        }
+        self.metrics.write(to_json(values) + "\n")
+        self.metrics.flush()
+
+    def sample(self, epoch: int, prefix: str, text: str) -> None:  # noqa: ARG002
+        self.samples.write(f"epoch {epoch}: {text}\n")
+        self.samples.flush()
+
+    def close(self, result: Result, figure: Figure) -> None:  # noqa: ARG002
+        self.metrics.close()
+        self.samples.close()
+
+
+class TensorBoard(Tracker):
+    """Scalars, text samples, the curve and the hparams, all in the run's own folder."""
+
+    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+        self.settings = settings
+        self.writer = SummaryWriter(str(folder))
+
+    def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
+        scalars = {
+            "perplexity/train": figures.perplexity,
+            "perplexity/val": val_perplexity,
+            "loss/train": figures.loss,
+            "loss/bits_per_token": figures.bits_per_token,
+            "speed/tokens_per_second": figures.tokens_per_second,
+            "gradient/norm": figures.gradient_norm,
+            "gradient/clipped_fraction": figures.clipped_fraction,
+        }
+        for tag, value in scalars.items():
+            if value is not None:
+                self.writer.add_scalar(tag, value, figures.epoch)
+
+    def sample(self, epoch: int, prefix: str, text: str) -> None:
+        code = "\n".join(f"    {line}" for line in text.splitlines())  # Markdown, letter for letter
+        self.writer.add_text(f"samples/{prefix}", code, epoch)
+
+    def close(self, result: Result, figure: Figure) -> None:
+        self.writer.add_figure("perplexity/curve", figure, result.epochs)
+        figures = {"perplexity/train": result.perplexity, "perplexity/val": result.val_perplexity}
+        known = {tag: value for tag, value in figures.items() if value is not None}
+        # add_hparams would write a run of its own; its three protos belong into this one
+        for summary in hparams(self.settings, known):
+            self.writer.file_writer.add_summary(summary)
+        self.writer.close()

@@ -1,0 +1,183 @@
+"""The training loop, over a stack of lanes. Knows no Hydra and no paths.
+
+Shapes: K lanes, B batch, T time steps, M minibatches of an epoch, N tokens of all texts together.
+
+A run is a lane; a single run is the stack with K = 1. Lanes share shapes (Recipe) and differ in
+learning rate, theta, sampler, seed, text and length (Lane). A lane that has no minibatch in a
+step, has finished or has diverged is masked: neither its parameters nor its state change, and
+what it computes never depends on its neighbours.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rnnlab.engines import ENGINES
+from rnnlab.metrics import Epoch, Sums
+from rnnlab.model import Model
+from rnnlab.optim import CLIPS, Optimizer, global_norm
+from rnnlab.samplers import SAMPLERS
+from rnnlab.seeding import generator
+from rnnlab.shapes import Bool, Float, Int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What the lanes of a stack share."""
+
+    model: Model
+    batch_size: int
+    num_steps: int
+    optimizer: Callable[..., Optimizer]  # makes one from the stacked parameters
+    clip: str = "norm"  # a key of optim.CLIPS
+    engine: str = "eager"  # a key of engines.ENGINES
+    dtype: torch.dtype = torch.float32
+    device: torch.device = torch.device("cpu")
+    max_minibatches: int | None = None
+    repeat_first_epoch: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lane:
+    """What is a lane's own."""
+
+    tokens: Int[Tensor, " N"]
+    sampler: str  # a key of samplers.SAMPLERS
+    lr: float
+    theta: float
+    seed: int
+    num_epochs: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An epoch's minibatches for all lanes; a lane with fewer than M has none at the end."""
+
+    starts: Int[Tensor, "M K B"]  # where each subsequence begins in the texts
+    present: Bool[Tensor, "M K"]
+    reset: Bool[Tensor, "M K"]  # the hidden state starts at zero
+
+
+class Training:
+    """Trains a stack, epoch by epoch; its attributes are all there is to a run's state."""
+
+    def __init__(self, recipe: Recipe, lanes: list[Lane]) -> None:
+        self.recipe, self.lanes = recipe, lanes
+        like = {"dtype": recipe.dtype, "device": recipe.device}
+        self.engine = ENGINES[recipe.engine](recipe.model)
+        self.clip = CLIPS[recipe.clip]
+        self.lr = torch.tensor([lane.lr for lane in lanes], **like)
+        self.theta = torch.tensor([lane.theta for lane in lanes], **like)
+        self.texts, self.text_starts = _join([lane.tokens for lane in lanes], recipe.device)
+
+        self.parameters = recipe.model.init([lane.seed for lane in lanes], **like)
+        self.optimizer = recipe.optimizer(self.parameters)
+        self.state = recipe.model.zero_state(len(lanes), recipe.batch_size, **like)
+        self.epoch = 0  # epochs completed
+        self.minibatch = 0  # minibatches done in the epoch under way
+        self.seconds = 0.0  # spent in the epoch under way
+        self.sums = Sums.zeros(len(lanes), recipe.device)
+        # the minibatch in which a lane's loss or gradient ceased to be finite; -1: never
+        self.diverged_at = torch.full((len(lanes),), -1, device=recipe.device)
+
+    def run_epoch(self, stop: Callable[[], bool] = lambda: False) -> list[Epoch | None] | None:
+        """Train to the end of the epoch and return each lane's figures, None for an idle lane.
+
+        `stop` is asked before every minibatch; once it says so, run_epoch returns None, and
+        a later call goes on where this one left off.
+        """
+        plan = self._plan()
+        while self.minibatch < len(plan.starts):
+            if stop():
+                return None
+            started = time.perf_counter()
+            self._step(plan)
+            self.minibatch += 1
+            self.seconds += time.perf_counter() - started
+        self.epoch += 1
+        figures = self.sums.lanes(self.epoch, self.seconds)
+        self.sums = Sums.zeros(len(self.lanes), self.recipe.device)
+        self.minibatch, self.seconds = 0, 0.0
+        return figures
+
+    def _step(self, plan: Plan) -> None:
+        """One minibatch: loss, gradients, clipping, update."""
+        i = self.minibatch
+        X, Y = self._windows(plan.starts[i])
+        keep = ~plan.reset[i][:, None, None]
+        state = tuple(tuple(tensor * keep for tensor in layer) for layer in self.state)
+        loss, gradients, new_state = self.engine.loss_and_gradients(
+            self.parameters, X, Y, state, self._dropout_masks()
+        )
+        norm = global_norm(gradients)
+        wanted = plan.present[i] & (self.diverged_at < 0)
+        active = wanted & loss.isfinite() & norm.isfinite()
+        self.diverged_at[wanted & ~active] = i + 1
+        self.sums.add(active, loss, X[0].numel(), norm, self.theta)
+        self.optimizer.update(
+            self.parameters, self.clip(gradients, norm, self.theta), self.lr, active
+        )
+        moves = active[:, None, None]
+        self.state = tuple(
+            tuple(torch.where(moves, new, old) for new, old in zip(news, olds, strict=True))
+            for news, olds in zip(new_state, self.state, strict=True)
+        )
+
+    def _windows(self, starts: Int[Tensor, "K B"]) -> tuple[Tensor, Tensor]:
+        """Inputs X and targets Y (K, B, T): every pair is a token and its successor."""
+        reach = torch.arange(self.recipe.num_steps + 1, device=starts.device)
+        window = self.texts[starts[:, :, None] + reach].long()
+        return window[:, :, :-1], window[:, :, 1:]
+
+    def _plan(self) -> Plan:
+        """The epoch that begins or goes on now, for all lanes."""
+        recipe, drawn = self.recipe, []
+        for lane, text_start in zip(self.lanes, self.text_starts, strict=True):
+            epoch = 0 if recipe.repeat_first_epoch else self.epoch
+            starts = SAMPLERS[lane.sampler](
+                len(lane.tokens),
+                recipe.batch_size,
+                recipe.num_steps,
+                generator(lane.seed, "sampler", epoch),
+            )
+            M = len(starts) if self.epoch < lane.num_epochs else 0
+            drawn.append(text_start + starts[: min(M, recipe.max_minibatches or M)])
+        M = max(map(len, drawn))
+        starts = torch.zeros(M, len(drawn), recipe.batch_size, dtype=torch.int64)
+        present = torch.zeros(M, len(drawn), dtype=torch.bool)
+        reset = torch.zeros_like(present)
+        for k, (lane, lane_starts) in enumerate(zip(self.lanes, drawn, strict=True)):
+            starts[: len(lane_starts), k] = lane_starts
+            present[: len(lane_starts), k] = True
+            reset[: None if lane.sampler == "random" else 1, k] = True
+        return Plan(*(tensor.to(recipe.device) for tensor in (starts, present, reset)))
+
+    def _dropout_masks(self) -> list[Float[Tensor, "K T B H"]] | None:
+        """Inverted dropout between layers: zero with probability p, else 1 / (1 - p)."""
+        model, recipe = self.recipe.model, self.recipe
+        if not model.dropout or model.num_layers == 1:
+            return None
+        shape = (recipe.num_steps, recipe.batch_size, model.num_hiddens)
+        streams = [generator(x.seed, "dropout", self.epoch, self.minibatch) for x in self.lanes]
+        masks = []
+        for _ in range(model.num_layers - 1):
+            keep = [torch.rand(shape, generator=stream) >= model.dropout for stream in streams]
+            masks.append(torch.stack(keep).to(recipe.device, recipe.dtype) / (1 - model.dropout))
+        return masks
+
+
+def _join(texts: list[Tensor], device: torch.device) -> tuple[Tensor, list[int]]:
+    """The lanes' texts end to end, each kept once, and where each lane's begins."""
+    places: dict[int, int] = {}
+    distinct, length = [], 0
+    for text in texts:
+        if id(text) not in places:
+            places[id(text)] = length
+            distinct.append(text)
+            length += len(text)
+    return torch.cat(distinct).to(device), [places[id(text)] for text in texts]
