@@ -32,9 +32,10 @@ def _at_least(config: Any, minimum: int, *names: str) -> None:
 
 def _between(config: Any, low: float, high: float, *names: str) -> None:
     """Each named field lies in [low, high)."""
+    bounds = f">= {low:g}" if high == math.inf else f"in [{low:g}, {high:g})"
     for name in names:
         value = getattr(config, name)
-        require(low <= value < high, f"{name}={value}", f"{low:g} <= {name} < {high:g}")
+        require(low <= value < high, f"{name}={value:g}", f"{name} is a finite number {bounds}")
 
 
 # --- dataset ---------------------------------------------------------------------------------
@@ -112,12 +113,23 @@ class Sampler:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class Choice:
+    """A group's choice; its name says in result.json and in checkpoints which one it is."""
+
     name: str
+
+    def __post_init__(self) -> None:
+        own = type(self).name
+        require(self.name == own, f"the name {self.name}", f"this choice is {own}; see --help")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model(Choice):
     dropout: float  # probability of zeroing an activation between two layers
     init_std: float  # weights are drawn from N(0, init_std^2); biases start at zero
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _between(self, 0, 1, "dropout")
         _between(self, 0, math.inf, "init_std")
 
@@ -129,12 +141,13 @@ class Activation(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RNN(Model):
+    name: str = "rnn"
     activation: Activation
 
 
 @dataclass(frozen=True, kw_only=True)
 class LSTM(Model):
-    pass
+    name: str = "lstm"
 
 
 class Reset(StrEnum):
@@ -146,40 +159,41 @@ class Reset(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class GRU(Model):
+    name: str = "gru"
     reset: Reset
 
 
 @dataclass(frozen=True, kw_only=True)
-class Optimizer:
-    name: str
+class SGD(Choice):
+    name: str = "sgd"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SGD(Optimizer):
-    pass
-
-
-@dataclass(frozen=True, kw_only=True)
-class Momentum(Optimizer):
+class Momentum(Choice):
+    name: str = "momentum"
     momentum: float
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _between(self, 0, 1, "momentum")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adam(Optimizer):
+class Adam(Choice):
+    name: str = "adam"
     beta1: float
     beta2: float
     eps: float
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _between(self, 0, 1, "beta1", "beta2")
         _between(self, 0, math.inf, "eps")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdamW(Adam):
+    name: str = "adamw"
     weight_decay: float
 
     def __post_init__(self) -> None:
@@ -188,19 +202,22 @@ class AdamW(Adam):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RMSprop(Optimizer):
+class RMSprop(Choice):
+    name: str = "rmsprop"
     alpha: float
     eps: float
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _between(self, 0, 1, "alpha")
         _between(self, 0, math.inf, "eps")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TorchOptim(Optimizer):
+class TorchOptim(Choice):
     """Any optimizer of torch.optim by its class name, with its own keyword arguments."""
 
+    name: str = "torch"
     algorithm: str
     options: dict[str, Any]
 
@@ -257,7 +274,7 @@ class Config:
     dataset: Dataset
     sampler: Sampler
     model: Model
-    optimizer: Optimizer
+    optimizer: Choice
     clip: Clip
 
     lr: float
@@ -287,7 +304,7 @@ class Config:
             "theta is a finite number > 0; clip=none trains without clipping",
         )
         _at_least(self, 1, "num_hiddens", "num_layers", "batch_size", "num_steps", "num_epochs")
-        _between(self, 0, 2**63, "seed")
+        _at_least(self, 0, "seed")
         if self.max_minibatches is not None:
             _at_least(self, 1, "max_minibatches")
         is_device = self.device in ("auto", "cpu", "cuda") or (
@@ -318,6 +335,8 @@ def config_id(config: Config, dataset_sha256: str) -> str:
     values = config.as_dict()
     for name in ("device", "engine", "log", "checkpoint", "num_epochs"):
         del values[name]
+    if config.clip.name == ClipName.none:
+        del values["theta"]
     cutting = ("clean", "token", "min_freq", "max_tokens", "val_fraction")
     values["dataset"] = {name: values["dataset"][name] for name in cutting}
     values["dataset"]["sha256"] = dataset_sha256

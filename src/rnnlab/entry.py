@@ -67,12 +67,13 @@ def _trains(arguments: Any) -> bool:
 
 def _check(arguments: Any) -> None:
     """Compose as Hydra will, check every value, and read the text; raises ConfigError."""
-    from rnnlab import corpus
-
     overrides = _first_job(arguments.overrides) if arguments.multirun else arguments.overrides
     with hydra.initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
         config = to_config(hydra.compose("config", overrides))
-    corpus.load(config.dataset).require_minibatch(config)
+
+    from rnnlab.preflight import check
+
+    check(config)
 
 
 def _first_job(overrides: list[str]) -> list[str]:

@@ -16,7 +16,7 @@ from rnnlab import config as schema
 from rnnlab import surroundings
 from rnnlab.checkpoint import Checkpoint, save_checkpoint
 from rnnlab.config import Config, config_id
-from rnnlab.corpus import Corpus, load
+from rnnlab.corpus import Corpus
 from rnnlab.engines import resolve_engine
 from rnnlab.evaluation import evaluate
 from rnnlab.generation import generate
@@ -25,6 +25,7 @@ from rnnlab.metrics import Epoch
 from rnnlab.model import Model, Parameters
 from rnnlab.optim import FromScratch, Optimizer, TorchOptimizer
 from rnnlab.plots import perplexity_figure
+from rnnlab.preflight import check
 from rnnlab.results import Result
 from rnnlab.terminal import Terminal
 from rnnlab.tracking import Files, TensorBoard, Tracker
@@ -41,16 +42,14 @@ def run(config: Config, folder: Path) -> Result:
     Raises ConfigError for what the user can put right. Whatever happens, result.json says how
     the run ended.
     """
-    corpus = load(config.dataset)
-    corpus.require_minibatch(config)
-    prefixes = corpus.prefixes(config.dataset.prefixes)
+    corpus = check(config)
     device = surroundings.resolve_device(config.device)
     result = _begin(config, corpus, device)
     result.write(folder)
     started = time.perf_counter()
     try:
         with stop_requests() as stop:
-            Run(config, corpus, prefixes, device, folder, result).train(stop)
+            Run(config, corpus, device, folder, result).train(stop)
     except BaseException as error:
         result.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         result.error = f"{type(error).__name__}: {error}"
@@ -69,13 +68,12 @@ class Run:
         self,
         config: Config,
         corpus: Corpus,
-        prefixes: tuple[str, ...],
         device: torch.device,
         folder: Path,
         result: Result,
     ) -> None:
         self.config, self.corpus, self.folder, self.result = config, corpus, folder, result
-        self.prefixes = prefixes
+        self.prefixes = corpus.prefixes(config.dataset.prefixes)
         self.model = build_model(config, len(corpus.vocabulary))
         self.training = Training(
             build_recipe(config, self.model, device), [build_lane(config, corpus)]
@@ -245,7 +243,7 @@ def build_recipe(config: Config, model: Model, device: torch.device) -> Recipe:
     )
 
 
-def build_optimizer(choice: schema.Optimizer, parameters: Parameters) -> Optimizer:
+def build_optimizer(choice: schema.Choice, parameters: Parameters) -> Optimizer:
     if isinstance(choice, schema.TorchOptim):
         return TorchOptimizer(choice.algorithm, parameters, choice.options)
     hyperparameters = dataclasses.asdict(choice)

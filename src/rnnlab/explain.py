@@ -3,13 +3,17 @@
 import dataclasses
 import difflib
 from pathlib import Path
+from typing import Any
 
-import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigKeyError, OmegaConfBaseException, ValidationError
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    OmegaConfBaseException,
+    ValidationError,
+)
 
 from rnnlab.schema import NODES, conf_dir
 
@@ -23,8 +27,8 @@ def explain(error: Exception, overrides: list[str]) -> str:
         case MissingConfigException(missing_cfg_file=str(missing)):
             group, _, choice = missing.rpartition("/")
             return _bad_choice(group, choice)
-        case ConfigKeyError(full_key=str(key)):
-            return _bad_key(key, overrides)
+        case ConfigKeyError(full_key=str(key)) | ConfigAttributeError(full_key=str(key)):
+            return _bad_key(key)
         case ValidationError(full_key=str(key), msg=str(message)):
             return _bad_value(key, message, overrides)
         case OverrideParseException(override=override):
@@ -54,11 +58,17 @@ def help_text() -> str:
         *(f"  {group:<10} {', '.join(choices)}" for group, choices in groups().items()),
         "",
         "Values (NAME=VALUE) and their defaults:",
-        *(f"  {line}" for line in OmegaConf.to_yaml(_compose([])).splitlines()),
+        *(f"  {line}" for line in _defaults().splitlines()),
         "",
         "--cfg job prints the composed config without running it; --hydra-help lists Hydra's flags.",
     ]
     return "\n".join(lines)
+
+
+def _defaults() -> str:
+    """conf/config.yaml's own lines for the values, comments and all."""
+    text = (Path(conf_dir()) / "config.yaml").read_text(encoding="utf-8")
+    return text.partition("- debug: null")[2].partition("\n\n")[2].partition("\nhydra:")[0]
 
 
 def _bad_choice(group: str, choice: str) -> str:
@@ -72,20 +82,37 @@ def _bad_choice(group: str, choice: str) -> str:
     )
 
 
-def _bad_key(key: str, overrides: list[str]) -> str:
+def _bad_key(key: str) -> str:
     group, _, field = key.partition(".")
-    owners = [
-        path.rpartition("/")[2]
+    schemas = {
+        path.rpartition("/")[2]: schema
         for path, schema in NODES.items()
         if path.startswith(f"schema/{group}/")
-        and field in {known.name for known in dataclasses.fields(schema)}
-    ]
+    }
+    owners = [choice for choice, schema in schemas.items() if field in _fields(schema)]
     if owners:
-        return f"{key} is not a value of this {group}: it belongs to {group}={' or '.join(owners)}."
-    known = _keys(_compose(_group_overrides(overrides))) + list(groups())
-    nearest = _nearest(key, known)
+        return f"{key} belongs to {group}={' or '.join(owners)}, not to the {group} chosen here."
+    nearest = _nearest(key, all_keys())
     hint = f"the nearest are {', '.join(nearest)}" if nearest else "python run.py --help lists all"
     return f"{key} is not a name in the config: {hint}."
+
+
+def all_keys() -> list[str]:
+    """Every name that an override can begin with, whatever the choices."""
+    keys = [*groups()]
+    for path, schema in NODES.items():
+        _, group, *_ = path.split("/")
+        prefix = "" if group == "config" else f"{group}."
+        for name, field in _fields(schema).items():
+            if name == "name":  # chosen with GROUP=NAME, not set
+                continue
+            inner = field.type if dataclasses.is_dataclass(field.type) else None
+            keys += [f"{name}.{part}" for part in _fields(inner)] if inner else [prefix + name]
+    return list(dict.fromkeys(keys))
+
+
+def _fields(schema: Any) -> dict[str, dataclasses.Field[Any]]:
+    return {field.name: field for field in dataclasses.fields(schema)}
 
 
 def _bad_value(key: str, message: str, overrides: list[str]) -> str:
@@ -101,33 +128,8 @@ def _bad_value(key: str, message: str, overrides: list[str]) -> str:
     return f"{given} is not allowed: {message.splitlines()[0]}."
 
 
-def _compose(overrides: list[str]) -> DictConfig:
-    hydra.core.global_hydra.GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
-        return hydra.compose("config", overrides)
-
-
-def _group_overrides(overrides: list[str]) -> list[str]:
-    """The valid choices among the overrides: they decide which keys exist."""
-    known = groups()
-    return [
-        override.input_line or ""
-        for override in _parsed(overrides)
-        if str(override.value()) in known.get(override.key_or_group, [])
-    ]
-
-
 def _parsed(overrides: list[str]) -> list[Override]:
     return OverridesParser.create().parse_overrides(overrides)
-
-
-def _keys(node: DictConfig, prefix: str = "") -> list[str]:
-    keys = []
-    for key in node:
-        child = node._get_node(key)
-        is_node = isinstance(child, DictConfig) and not child._is_none()
-        keys += _keys(child, f"{prefix}{key}.") if is_node else [f"{prefix}{key}"]
-    return keys
 
 
 def _nearest(name: str, known: list[str]) -> list[str]:

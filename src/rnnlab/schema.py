@@ -4,10 +4,11 @@ Importing this module registers the schema nodes that conf/*.yaml name in their 
 and the resolvers used there. A DictConfig goes no further than `to_config`.
 """
 
+import dataclasses
 import secrets
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
@@ -17,8 +18,6 @@ from rnnlab import config
 
 NODES = {
     "schema/config": config.Config,
-    "schema/sampler": config.Sampler,
-    "schema/clip": config.Clip,
     "schema/dataset/sample": config.Sample,
     "schema/dataset/text": config.Text,
     "schema/dataset/download": config.Download,
@@ -47,13 +46,18 @@ def to_config(composed: DictConfig) -> config.Config:
     Raises ConfigError for a value out of range, or one that the command line has to give.
     """
     missing = sorted(OmegaConf.missing_keys(composed))
-    config.require(
-        not missing,
-        f"leaving out {', '.join(missing)}",
-        f"this choice needs it; add {missing[0] if missing else ''}=VALUE",
-    )
+    if missing:
+        raise config.ConfigError(
+            f"{', '.join(missing)} is missing: this choice needs it; add {missing[0]}=VALUE."
+        )
     try:
-        return OmegaConf.to_object(composed)  # type: ignore
+        return cast(config.Config, OmegaConf.to_object(composed))
+    except dataclasses.FrozenInstanceError as error:  # +NAME=VALUE added what no dataclass has
+        name = str(error).split("'")[1]
+        raise config.ConfigError(
+            f"{name} is not a name in the config, and + cannot add it; "
+            "python run.py --help lists all."
+        ) from None
     except OmegaConfBaseException as error:  # wraps what __post_init__ raised
         if isinstance(error.__cause__, config.ConfigError):
             raise error.__cause__ from None
