@@ -17,10 +17,16 @@ from torch import Tensor, relu, sigmoid, tanh
 
 from rnnlab.shapes import Float
 
+# fmt: off  (a line of a signature is a gate)
+
 
 def rnn_tanh(
-    X: Float[Tensor, "K B I"], H: Float[Tensor, "K B H"],
-    *, W_xh: Tensor, W_hh: Tensor, b_h: Tensor,
+    X: Float[Tensor, "K B I"],
+    H: Float[Tensor, "K B H"],
+    *,
+    W_xh: Tensor,
+    W_hh: Tensor,
+    b_h: Tensor,
 ) -> tuple[Float[Tensor, "K B H"]]:
     """Elman 1990."""
     H = tanh(X @ W_xh + H @ W_hh + b_h)
@@ -28,8 +34,12 @@ def rnn_tanh(
 
 
 def rnn_relu(
-    X: Float[Tensor, "K B I"], H: Float[Tensor, "K B H"],
-    *, W_xh: Tensor, W_hh: Tensor, b_h: Tensor,
+    X: Float[Tensor, "K B I"],
+    H: Float[Tensor, "K B H"],
+    *,
+    W_xh: Tensor,
+    W_hh: Tensor,
+    b_h: Tensor,
 ) -> tuple[Float[Tensor, "K B H"]]:
     """The same with rectified linear units (Le et al. 2015)."""
     H = relu(X @ W_xh + H @ W_hh + b_h)
@@ -37,9 +47,22 @@ def rnn_relu(
 
 
 def lstm(
-    X: Float[Tensor, "K B I"], H: Float[Tensor, "K B H"], C: Float[Tensor, "K B H"],
-    *, W_xi: Tensor, W_hi: Tensor, b_i: Tensor, W_xf: Tensor, W_hf: Tensor, b_f: Tensor,
-    W_xo: Tensor, W_ho: Tensor, b_o: Tensor, W_xc: Tensor, W_hc: Tensor, b_c: Tensor,
+    X: Float[Tensor, "K B I"],
+    H: Float[Tensor, "K B H"],
+    C: Float[Tensor, "K B H"],
+    *,
+    W_xi: Tensor,
+    W_hi: Tensor,
+    b_i: Tensor,
+    W_xf: Tensor,
+    W_hf: Tensor,
+    b_f: Tensor,
+    W_xo: Tensor,
+    W_ho: Tensor,
+    b_o: Tensor,
+    W_xc: Tensor,
+    W_hc: Tensor,
+    b_c: Tensor,
 ) -> tuple[Float[Tensor, "K B H"], Float[Tensor, "K B H"]]:
     """Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000."""
     I = sigmoid(X @ W_xi + H @ W_hi + b_i)
@@ -52,9 +75,18 @@ def lstm(
 
 
 def gru_before(
-    X: Float[Tensor, "K B I"], H: Float[Tensor, "K B H"],
-    *, W_xz: Tensor, W_hz: Tensor, b_z: Tensor, W_xr: Tensor, W_hr: Tensor, b_r: Tensor,
-    W_xh: Tensor, W_hh: Tensor, b_h: Tensor,
+    X: Float[Tensor, "K B I"],
+    H: Float[Tensor, "K B H"],
+    *,
+    W_xz: Tensor,
+    W_hz: Tensor,
+    b_z: Tensor,
+    W_xr: Tensor,
+    W_hr: Tensor,
+    b_r: Tensor,
+    W_xh: Tensor,
+    W_hh: Tensor,
+    b_h: Tensor,
 ) -> tuple[Float[Tensor, "K B H"]]:
     """Cho et al. 2014: the reset gate multiplies the state before the candidate's product."""
     Z = sigmoid(X @ W_xz + H @ W_hz + b_z)
@@ -65,9 +97,19 @@ def gru_before(
 
 
 def gru_after(
-    X: Float[Tensor, "K B I"], H: Float[Tensor, "K B H"],
-    *, W_xz: Tensor, W_hz: Tensor, b_z: Tensor, W_xr: Tensor, W_hr: Tensor, b_r: Tensor,
-    W_xh: Tensor, W_hh: Tensor, b_h: Tensor, b_hh: Tensor,
+    X: Float[Tensor, "K B I"],
+    H: Float[Tensor, "K B H"],
+    *,
+    W_xz: Tensor,
+    W_hz: Tensor,
+    b_z: Tensor,
+    W_xr: Tensor,
+    W_hr: Tensor,
+    b_r: Tensor,
+    W_xh: Tensor,
+    W_hh: Tensor,
+    b_h: Tensor,
+    b_hh: Tensor,
 ) -> tuple[Float[Tensor, "K B H"]]:
     """The reset gate multiplies after the product, which has a bias b_hh of its own.
 
@@ -78,6 +120,9 @@ def gru_after(
     H_tilde = tanh(X @ W_xh + R * (H @ W_hh + b_hh) + b_h)
     H = Z * H + (1 - Z) * H_tilde
     return (H,)
+
+
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -96,7 +141,7 @@ class Cell:
             shapes[f"W_x{gate}"] = (inputs, hiddens)
             shapes[f"W_h{gate}"] = (hiddens, hiddens)
             shapes[f"b_{gate}"] = (1, hiddens)
-        return shapes | {name: (1, hiddens) for name in self.extra_biases}
+        return shapes | dict.fromkeys(self.extra_biases, (1, hiddens))
 
 
 CELLS = {

@@ -68,4 +68,6 @@ def load_checkpoint(path: Path) -> Checkpoint:
             config_id=described["config_id"],
         )
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"{path} is not a checkpoint of rnnlab, or is damaged: {error}.") from error
+        raise ConfigError(
+            f"{path} is not a checkpoint of rnnlab, or is damaged: {error}."
+        ) from error

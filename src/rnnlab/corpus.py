@@ -115,7 +115,9 @@ def load(dataset: Dataset) -> Corpus:
     digest = hashlib.sha256(raw).hexdigest()
     tokens, vocabulary = tokenize(raw, dataset)
     if not len(tokens):
-        raise ConfigError(f"dataset={dataset.name} has no text in it after dataset.clean={dataset.clean}.")
+        raise ConfigError(
+            f"dataset={dataset.name} has no text in it after dataset.clean={dataset.clean}."
+        )
     tokens = tokens[: dataset.max_tokens]
     num_train = len(tokens) - round(dataset.val_fraction * len(tokens))
     return Corpus(dataset.name, digest, vocabulary, tokens[:num_train], tokens[num_train:])

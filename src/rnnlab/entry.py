@@ -20,31 +20,20 @@ from rnnlab.config import ConfigError
 from rnnlab.schema import conf_dir, to_config
 
 COMPLETED, FAILED, BAD_CONFIG, INTERRUPTED = 0, 1, 2, 130
-EXIT_STATUS = {"completed": COMPLETED, "interrupted": INTERRUPTED}  # any other status: FAILED
 
 
 def main() -> None:
-    """Run what the command line asks for; ends in sys.exit with the status the README lists."""
+    """Run what the command line asks for, and end with the exit status of how it went."""
     arguments = get_args_parser().parse_args()
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # let Hydra's exceptions come through to this function
-    statuses: list[str] = []
-
-    def task(composed: DictConfig) -> float | None:
-        """One job; returns the figure that a sweeper minimises."""
-        from hydra.core.hydra_config import HydraConfig
-
-        from rnnlab import experiment
-
-        folder = Path(HydraConfig.get().runtime.output_dir)
-        result = experiment.run(to_config(composed), folder)
-        statuses.append(result.status)
-        return result.perplexity if result.val_perplexity is None else result.val_perplexity
-
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's exceptions are to come through to here
+    jobs = Jobs()
     try:
         if _trains(arguments):
             _check(arguments)
-        hydra.main(version_base="1.3", config_path=conf_dir(), config_name="config")(task)()
+        hydra.main(version_base="1.3", config_path=conf_dir(), config_name="config")(jobs.run)()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     except (ConfigError, HydraException, OmegaConfBaseException) as error:
         if wants_traceback:
             raise
@@ -52,7 +41,34 @@ def main() -> None:
 
         print(explain(error, arguments.overrides), file=sys.stderr)
         sys.exit(BAD_CONFIG)
-    sys.exit(max((EXIT_STATUS.get(status, FAILED) for status in statuses), default=COMPLETED))
+    except OSError as error:
+        if wants_traceback:
+            raise
+        print(f"{error.filename or 'the output folder'}: {error.strerror}.", file=sys.stderr)
+        sys.exit(FAILED if jobs.statuses else BAD_CONFIG)
+    completed = all(status == "completed" for status in jobs.statuses)
+    sys.exit(COMPLETED if completed else FAILED)
+
+
+class Jobs:
+    """The task function that Hydra calls for each job, and how each of them ended."""
+
+    def __init__(self) -> None:
+        self.statuses: list[str] = []
+
+    def run(self, composed: DictConfig) -> float | None:
+        """Train one job; returns the figure that a sweeper minimises."""
+        from hydra.core.hydra_config import HydraConfig
+
+        from rnnlab import experiment
+
+        self.statuses.append("running")
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        result = experiment.run(to_config(composed), folder)
+        self.statuses[-1] = result.status
+        if result.status == "interrupted":
+            raise KeyboardInterrupt  # ends a multirun too
+        return result.perplexity if result.val_perplexity is None else result.val_perplexity
 
 
 def _trains(arguments: Any) -> bool:

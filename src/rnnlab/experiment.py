@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 import time
@@ -11,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from matplotlib.figure import Figure
 
 from rnnlab import config as schema
 from rnnlab import surroundings
@@ -91,22 +91,32 @@ class Run:
 
     def train(self, stop: Callable[[], bool]) -> None:
         """Run all epochs, or until the run diverges or is asked to stop."""
-        log.info("%s", self._description())
-        result, training = self.result, self.training
+        log.info(self._description())
         try:
-            result.status = "completed"
-            while training.epoch < self.config.num_epochs:
-                figures = training.run_epoch(stop)
-                if figures is None:
-                    result.status = "interrupted"
-                    break
-                diverged_at = int(training.diverged_at[0])
-                if diverged_at >= 0:
-                    self._diverged(diverged_at)
-                    break
-                self._after_epoch(figures[0])
+            status = self._epochs(stop)
+            self._sample()
+            self._save()
+            self._figure().savefig(self.folder / "perplexity.svg")
+            self.result.status = status
+            log.info("%s: perplexity %s", status, self.result.perplexity)
         finally:
-            self._finish()
+            for tracker in self.trackers:
+                tracker.close(self.result, self._figure())
+
+    def _epochs(self, stop: Callable[[], bool]) -> str:
+        """Train until there is nothing more to do; returns the run's status."""
+        training = self.training
+        while training.epoch < self.config.num_epochs:
+            lanes = training.run_epoch(stop)
+            if lanes is None:
+                return "interrupted"
+            diverged_at = int(training.diverged_at[0])
+            if diverged_at >= 0:
+                self.result.error = self._divergence(diverged_at)
+                return "diverged"
+            assert lanes[0] is not None
+            self._after_epoch(lanes[0])
+        return "completed"
 
     def _after_epoch(self, figures: Epoch) -> None:
         config, result, epoch = self.config, self.result, figures.epoch
@@ -142,13 +152,12 @@ class Run:
             self.result.best_perplexity = figure
             self.best = self._checkpoint()
 
-    def _diverged(self, minibatch: int) -> None:
-        config, result = self.config, self.result
-        result.status = "diverged"
-        result.error = (
+    def _divergence(self, minibatch: int) -> str:
+        config = self.config
+        return (
             f"the loss or its gradient was not finite in epoch {self.training.epoch}, minibatch "
             f"{minibatch}, with lr={config.lr:g}, theta={config.theta:g}, clip={config.clip.name}; "
-            "a smaller lr or theta may help"
+            "a smaller lr may help"
         )
 
     def _sample(self) -> None:
@@ -181,21 +190,14 @@ class Run:
         if self.best:
             save_checkpoint(self.folder / "checkpoints" / "best.safetensors", self.best)
 
-    def _finish(self) -> None:
-        """Last sample, checkpoints, curve; every tracker is closed."""
-        self._sample()
-        self._save()
-        figure = perplexity_figure(self.curve, self.val_curve, self._description())
-        figure.savefig(self.folder / "perplexity.svg")
-        for tracker in self.trackers:
-            tracker.close(self.result, figure)
-        log.info("%s: perplexity %s", self.result.status, self.result.perplexity)
+    def _figure(self) -> Figure:
+        return perplexity_figure(self.curve, self.val_curve, self._description())
 
     def _description(self) -> str:
         config, V = self.config, len(self.corpus.vocabulary)
         return (
-            f"{config.model.name} {config.num_hiddens}x{config.num_layers} on {config.dataset.name} "
-            f"({len(self.corpus.train):,} tokens, {V} in the vocabulary), "
+            f"{config.model.name} {config.num_hiddens}x{config.num_layers} "
+            f"on {config.dataset.name} ({len(self.corpus.train):,} tokens, {V} in the vocabulary), "
             f"{config.sampler.name} sampling, {config.optimizer.name} lr {config.lr:g}, "
             f"theta {config.theta:g}"
         )
@@ -246,8 +248,8 @@ def build_recipe(config: Config, model: Model, device: torch.device) -> Recipe:
 def build_optimizer(choice: schema.Choice, parameters: Parameters) -> Optimizer:
     if isinstance(choice, schema.TorchOptim):
         return TorchOptimizer(choice.algorithm, parameters, choice.options)
-    hyperparameters = dataclasses.asdict(choice)
-    return FromScratch(hyperparameters.pop("name"), parameters, **hyperparameters)
+    hyperparameters = {name: value for name, value in vars(choice).items() if name != "name"}
+    return FromScratch(choice.name, parameters, hyperparameters)
 
 
 def build_lane(config: Config, corpus: Corpus) -> Lane:

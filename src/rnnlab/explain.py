@@ -60,7 +60,7 @@ def help_text() -> str:
         "Values (NAME=VALUE) and their defaults:",
         *(f"  {line}" for line in _defaults().splitlines()),
         "",
-        "--cfg job prints the composed config without running it; --hydra-help lists Hydra's flags.",
+        "--cfg job prints the composed config and runs nothing; --hydra-help lists Hydra's flags.",
     ]
     return "\n".join(lines)
 

@@ -41,12 +41,11 @@ def generate(
             output = state[layer][0]
         return (output @ parameters["W_hq"] + parameters["b_q"])[0, 0]
 
-    for token in prefix:
-        logits = step(token)
+    for token in prefix[:-1]:  # warm up: what the model says here is not used
+        step(token)
     tokens = list(prefix)
     for _ in range(length):
-        tokens.append(choose(logits, temperature, top_k, generator))
-        logits = step(tokens[-1])
+        tokens.append(choose(step(tokens[-1]), temperature, top_k, generator))
     return tokens
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from rnnlab.shapes import Float
 
 
-def perplexity(nats: float, tokens: float) -> float:
+def perplexity(nats: float, tokens: int) -> float:
     """exp(sum of nats / number of tokens); never a mean over minibatches of their perplexities."""
     try:
         return math.exp(nats / tokens)
@@ -55,7 +55,7 @@ class Sums:
             Epoch(
                 epoch=epoch,
                 loss=nats / tokens,
-                perplexity=perplexity(nats, tokens),
+                perplexity=perplexity(nats, int(tokens)),
                 tokens=int(tokens),
                 updates=int(updates),
                 seconds=seconds,

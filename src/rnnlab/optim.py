@@ -1,8 +1,8 @@
 """Clipping and update rules on stacked parameters.
 
-Shapes: K lanes; a parameter, its gradient p and g, and each of its slots are (K, ., .). A rule is
-a pure function from (p, g, slots, lr, t) to the new p and slots, where lr and t, the number of
-this update, are (K, 1, 1). Each equals its torch.optim namesake.
+Shapes: K lanes; a parameter p, its gradient g and its slots (momentum, second moment) are
+(K, ., .); lr and t, the number of this update, are (K, 1, 1). A rule is a pure function, and
+equals its namesake in torch.optim.
 """
 
 from __future__ import annotations
@@ -16,9 +16,6 @@ from torch import Tensor
 
 from rnnlab.model import Parameters
 from rnnlab.shapes import Bool, Float
-
-Slots = dict[str, Parameters]  # slot name -> parameter name -> tensor
-
 
 # --- clipping --------------------------------------------------------------------------------
 
@@ -47,46 +44,72 @@ def no_clip(gradients: Parameters, norm: Tensor, theta: Tensor) -> Parameters:  
 CLIPS = {"norm": clip_by_norm, "value": clip_by_value, "none": no_clip}
 
 
-# --- update rules ----------------------------------------------------------------------------
+# --- update rules: (p, g, slots) -> (p, slots) ------------------------------------------------
 
 
-def sgd(p, g, slots, lr, t):  # noqa: ARG001
+def sgd(p: Tensor, g: Tensor, *, lr: Tensor, t: Tensor) -> tuple[Tensor]:  # noqa: ARG001
     """p <- p - lr g."""
-    return p - lr * g, slots
+    return (p - lr * g,)
 
 
-def momentum(p, g, slots, lr, t, *, momentum):  # noqa: ARG001
-    """Polyak 1964: v <- momentum v + g, p <- p - lr v."""
-    v = momentum * slots["v"] + g
-    return p - lr * v, {"v": v}
+def momentum(
+    p: Tensor,
+    g: Tensor,
+    v: Tensor,
+    *,
+    lr: Tensor,
+    t: Tensor,  # noqa: ARG001
+    momentum: float,
+) -> tuple[Tensor, Tensor]:
+    """Polyak 1964."""
+    v = momentum * v + g
+    return p - lr * v, v
 
 
-def adam(p, g, slots, lr, t, *, beta1, beta2, eps):
-    """Kingma and Ba 2015, algorithm 1."""
-    m = beta1 * slots["m"] + (1 - beta1) * g
-    v = beta2 * slots["v"] + (1 - beta2) * g.square()
+def adam(
+    p: Tensor,
+    g: Tensor,
+    m: Tensor,
+    v: Tensor,
+    *,
+    lr: Tensor,
+    t: Tensor,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float = 0.0,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Kingma and Ba 2015; with weight_decay, AdamW of Loshchilov and Hutter 2019."""
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g.square()
     m_hat = m / (1 - beta1**t)
     v_hat = v / (1 - beta2**t)
-    return p - lr * m_hat / (v_hat.sqrt() + eps), {"m": m, "v": v}
+    p = p - lr * weight_decay * p
+    return p - lr * m_hat / (v_hat.sqrt() + eps), m, v
 
 
-def adamw(p, g, slots, lr, t, *, beta1, beta2, eps, weight_decay):
-    """Loshchilov and Hutter 2019: decay apart from the gradient."""
-    return adam(p - lr * weight_decay * p, g, slots, lr, t, beta1=beta1, beta2=beta2, eps=eps)
-
-
-def rmsprop(p, g, slots, lr, t, *, alpha, eps):  # noqa: ARG001
+def rmsprop(
+    p: Tensor,
+    g: Tensor,
+    v: Tensor,
+    *,
+    lr: Tensor,
+    t: Tensor,  # noqa: ARG001
+    alpha: float,
+    eps: float,
+) -> tuple[Tensor, Tensor]:
     """Tieleman and Hinton 2012."""
-    v = alpha * slots["v"] + (1 - alpha) * g.square()
-    return p - lr * g / (v.sqrt() + eps), {"v": v}
+    v = alpha * v + (1 - alpha) * g.square()
+    return p - lr * g / (v.sqrt() + eps), v
 
 
-RULES: dict[str, tuple[Callable[..., tuple[Tensor, Parameters]], tuple[str, ...]]] = {
-    "sgd": (sgd, ()),
-    "momentum": (momentum, ("v",)),
-    "adam": (adam, ("m", "v")),
-    "adamw": (adamw, ("m", "v")),
-    "rmsprop": (rmsprop, ("v",)),
+# name -> the rule, and how many slots it keeps for each parameter
+RULES: dict[str, tuple[Callable[..., tuple[Tensor, ...]], int]] = {
+    "sgd": (sgd, 0),
+    "momentum": (momentum, 1),
+    "adam": (adam, 2),
+    "adamw": (adam, 2),
+    "rmsprop": (rmsprop, 1),
 }
 
 
@@ -105,14 +128,15 @@ class Optimizer(Protocol):
 
 
 class FromScratch:
-    """Applies one of RULES to every parameter of the active lanes."""
+    """Applies one of RULES to every parameter; slots and step count are a lane's own."""
 
-    def __init__(self, name: str, parameters: Parameters, **hyperparameters: float) -> None:
-        rule, slot_names = RULES[name]
+    def __init__(
+        self, rule_name: str, parameters: Parameters, hyperparameters: dict[str, float]
+    ) -> None:
+        rule, num_slots = RULES[rule_name]
         self.rule = partial(rule, **hyperparameters)
-        self.slots: Slots = {
-            slot: {name: torch.zeros_like(p) for name, p in parameters.items()}
-            for slot in slot_names
+        self.slots = {
+            name: [torch.zeros_like(p) for _ in range(num_slots)] for name, p in parameters.items()
         }
         first = next(iter(parameters.values()))
         self.t = torch.zeros(len(first), dtype=first.dtype, device=first.device)
@@ -125,14 +149,12 @@ class FromScratch:
         active: Bool[Tensor, " K"],
     ) -> None:
         self.t += active
-        moves = active[:, None, None]
-        step = lr[:, None, None], self.t[:, None, None]
+        moves, lr, t = (vector[:, None, None] for vector in (active, lr, self.t))
         for name, p in parameters.items():
-            slots = {slot: values[name] for slot, values in self.slots.items()}
-            new_p, new_slots = self.rule(p, gradients[name], slots, *step)
-            p.copy_(torch.where(moves, new_p, p))
-            for slot, value in new_slots.items():
-                slots[slot].copy_(torch.where(moves, value, slots[slot]))
+            old = [p, *self.slots[name]]
+            new = self.rule(p, gradients[name], *self.slots[name], lr=lr, t=t)
+            for kept, moved in zip(old, new, strict=True):
+                kept.copy_(torch.where(moves, moved, kept))
 
 
 class TorchOptimizer:
@@ -149,7 +171,8 @@ class TorchOptimizer:
         lr: Float[Tensor, " K"],
         active: Bool[Tensor, " K"],
     ) -> None:
-        if not active.all():
+        assert len(active) == 1, "torch.optim knows no lanes"
+        if not active.item():
             return
         for group in self.optimizer.param_groups:
             group["lr"] = lr.item()

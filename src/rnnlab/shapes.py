@@ -1,11 +1,16 @@
-"""Shape annotations: jaxtyping's in development, where the tests enforce them; nothing at run time.
+"""Shape annotations: jaxtyping's in development, where the tests enforce them.
 
-Annotations are never evaluated outside the tests, so the library needs no jaxtyping.
+Annotations are never evaluated outside the tests, so the library itself needs no jaxtyping.
 """
 
-try:
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
-except ModuleNotFoundError:
-    Bool = Float = Int = None
+else:
+    try:
+        from jaxtyping import Bool, Float, Int
+    except ModuleNotFoundError:
+        Bool = Float = Int = None
 
 __all__ = ["Bool", "Float", "Int"]

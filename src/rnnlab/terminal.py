@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a progress bar, or plain lines where there is no terminal."""
+"""What a person sees of a run: a progress bar, or plain lines where there is no terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ class Terminal(Tracker):
     """A live bar and the samples; at the end the textbook's closing lines."""
 
     def __init__(self, folder: Path, num_epochs: int, description: str) -> None:
-        self.folder = folder
+        self.folder = (
+            folder.relative_to(here) if folder.is_relative_to(here := Path.cwd()) else folder
+        )
         self.console = Console(highlight=False, markup=False, soft_wrap=True)
         self.num_epochs = num_epochs
         self.progress = Progress(
@@ -57,13 +59,16 @@ class Terminal(Tracker):
 
     def close(self, result: Result, figure: Figure) -> None:  # noqa: ARG002
         self.progress.stop()
+        if result.status == "running":  # an exception is on its way, and says what happened
+            return
         if result.status != "completed":
-            self.console.print(f"{result.status} after {result.epochs} epochs", result.error or "")
-        if result.perplexity is not None:
+            reason = f": {result.error}" if result.error else ""
+            self.console.print(f"{result.status} after {result.epochs} epochs{reason}.")
+        if result.perplexity is not None and result.tokens_per_second is not None:
             self.console.print(
                 f"perplexity {result.perplexity:.1f}, "
                 f"{result.tokens_per_second:.1f} tokens/sec on {result.device}"
             )
         for text in result.samples.values():
             self.console.print(text)
-        self.console.print(f"\n{self.folder}")
+        self.console.print(f"\n{self.folder}\ntensorboard --logdir {self.folder.parent}")

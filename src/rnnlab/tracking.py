@@ -89,6 +89,7 @@ class TensorBoard(Tracker):
         figures = {"perplexity/train": result.perplexity, "perplexity/val": result.val_perplexity}
         known = {tag: value for tag, value in figures.items() if value is not None}
         # add_hparams would write a run of its own; its three protos belong into this one
+        assert self.writer.file_writer is not None  # add_figure has made it
         for summary in hparams(self.settings, known):
             self.writer.file_writer.add_summary(summary)
         self.writer.close()

@@ -34,10 +34,10 @@ class Recipe:
     batch_size: int
     num_steps: int
     optimizer: Callable[..., Optimizer]  # makes one from the stacked parameters
+    device: torch.device
     clip: str = "norm"  # a key of optim.CLIPS
     engine: str = "eager"  # a key of engines.ENGINES
     dtype: torch.dtype = torch.float32
-    device: torch.device = torch.device("cpu")
     max_minibatches: int | None = None
     repeat_first_epoch: bool = False
 

@@ -1,0 +1,134 @@
+"""Take the documentation's pictures of TensorBoard from a folder of finished runs.
+
+    python docs/make_pictures.py RUNS_FOLDER
+
+Serves the folder with TensorBoard on a free local port, opens it in a headless Chromium and
+writes docs/images/tensorboard.png (the curves), tensorboard-text.png (the samples) and
+tensorboard-hparams.png (the table of runs). Needs selenium, Chromium and Chromium's driver:
+`pip install selenium` and, on Debian, `apt-get install chromium chromium-driver`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support import expected_conditions as expected
+from selenium.webdriver.support.ui import WebDriverWait
+
+IMAGES = Path(__file__).resolve().parent / "images"
+PATIENCE, DRAWING = 60, 4  # seconds: until something is there, until a page is drawn
+FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --no-proxy-server
+    --disable-background-networking --disable-component-update --disable-sync --lang=en""".split()
+CURVES = {  # the address of the time series
+    "pinnedCards": json.dumps([{"plugin": "scalars", "tag": "perplexity/train"}]),
+    "runColorGroup": r"regex:^(.*?)(?:-\d+)?$",  # runs that differ by a last number share a colour
+    "smoothing": 0,
+}
+SETTINGS = {  # as TensorBoard remembers them in the browser
+    "timeSeriesSettingsPaneOpened": False,
+    "timeSeriesCardMinWidth": 500,
+    "stepSelectorEnabled": False,
+    "ignoreOutliers": False,
+}
+REMEMBER = "localStorage.setItem('_tb_global_settings', arguments[0])"
+COLUMNS = ["sampler", "model", "lr", "seed", "perplexity/train"]  # the table has no room for more
+TICK = """
+    const parts = ['tf-hparams-dashboard', 'tf-hparams-main', 'tf-hparams-query-pane'];
+    const pane = parts.reduce((root, part) => root.querySelector(part).shadowRoot, document);
+    for (const box of pane.querySelectorAll('.hparam-checkbox, .metric-checkbox'))
+        if (box.checked !== arguments[0].includes(box.textContent.trim())) box.click();
+"""
+
+
+@contextlib.contextmanager
+def tensorboard(runs: Path) -> Iterator[str]:
+    """TensorBoard on `runs`, for as long as the block lasts; gives its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir=.", "--host=127.0.0.1"]
+    # a blocking reload: it answers only once it has read all runs
+    command += [f"--port={port}", "--load_fast=false", "--reload_interval=0"]
+    with subprocess.Popen([*command, "--reload_task=blocking"], cwd=runs) as server:
+        try:
+            WebDriverWait(server, PATIENCE).until(lambda server: answers(server, port))
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            server.terminate()
+
+
+def answers(server: subprocess.Popen[bytes], port: int) -> bool:
+    if server.poll() is not None:
+        raise RuntimeError(f"TensorBoard has ended with status {server.returncode}")
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[webdriver.Chrome]:
+    """A headless Chromium with a fresh profile, for as long as the block lasts."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    service = webdriver.ChromeService(shutil.which("chromedriver"))
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        for flag in (*FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        with webdriver.Chrome(options, service) as browser:
+            yield browser
+
+
+def visit(browser: webdriver.Chrome, address: str, height: int) -> None:
+    size = {"width": 1400, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get("about:blank")  # another #tab alone would not load the page anew
+    browser.get(address)
+    time.sleep(DRAWING)
+
+
+def click(browser: webdriver.Chrome, selector: str) -> None:
+    button = expected.element_to_be_clickable((By.CSS_SELECTOR, selector))
+    WebDriverWait(browser, PATIENCE).until(button).click()
+    time.sleep(1)
+
+
+def save(browser: webdriver.Chrome, name: str) -> None:
+    away = {"type": "mouseMoved", "x": 800, "y": 30}  # a mouse on a chart pops up its figures
+    browser.execute_cdp_cmd("Input.dispatchMouseEvent", away)
+    time.sleep(DRAWING)
+    browser.save_screenshot(str(IMAGES / name))
+
+
+def main(runs: Path) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the blocks, and so the processes
+    IMAGES.mkdir(exist_ok=True)
+    with tensorboard(runs) as address, chromium() as browser:
+        visit(browser, address, height=900)
+        browser.execute_script(REMEMBER, json.dumps(SETTINGS))
+        visit(browser, f"{address}?{urlencode(CURVES)}#timeseries", height=1050)
+        click(browser, "button[aria-label='Toggle full size mode']")  # the pinned card is the first
+        click(browser, "button[aria-label='More line chart options']")
+        click(browser, "button[aria-label^='Toggle Y-axis log scale']")
+        save(browser, "tensorboard.png")
+        visit(browser, f"{address}#text", height=760)
+        save(browser, "tensorboard-text.png")
+        visit(browser, f"{address}#hparams", height=560)
+        browser.execute_script(TICK, COLUMNS)
+        save(browser, "tensorboard-hparams.png")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]))

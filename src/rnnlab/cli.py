@@ -1,0 +1,69 @@
+"""The rnnlab command: everything but the training itself, which run.py and `rnnlab train` share."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnnlab.config import ConfigError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A laboratory for recurrent language models written from scratch.",
+)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def train(context: typer.Context) -> None:
+    """Train, exactly as `python run.py` does: rnnlab train sampler=random lr=1."""
+    from rnnlab import entry
+
+    sys.argv = ["rnnlab train", *context.args]
+    entry.main()
+
+
+@app.command()
+def generate(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    prefix: Annotated[str, typer.Option(help="What the text begins with.")],
+    length: Annotated[int, typer.Option(min=1, help="Tokens to generate.")] = 200,
+    temperature: Annotated[
+        float, typer.Option(min=0, help="0 takes the likeliest token; 1 draws from the model.")
+    ] = 0.0,
+    top_k: Annotated[
+        int | None, typer.Option(min=1, help="Draw among the k likeliest tokens only.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
+    best: Annotated[bool, typer.Option("--best", help="Use the best epoch, not the last.")] = False,
+) -> None:
+    """Continue a text with a trained model."""
+    from rnnlab import generation, seeding
+    from rnnlab.checkpoint import load_checkpoint
+
+    name = "best.safetensors" if best else "last.safetensors"
+    checkpoint = load_checkpoint(run / "checkpoints" / name)
+    tokens = generation.generate(
+        checkpoint.model,
+        checkpoint.parameters,
+        checkpoint.vocabulary.encode(prefix),
+        length,
+        temperature=temperature,
+        top_k=top_k,
+        generator=seeding.generator(seed, "generation"),
+    )
+    typer.echo(checkpoint.vocabulary.decode(tokens))
+
+
+def main() -> None:
+    """The console script; a mistake is one sentence and exit status 2."""
+    try:
+        app()
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,55 @@
+"""Shapes and types of the numeric modules are enforced while the tests run."""
+
+import os
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+NUMERIC = ["cells", "model", "engines", "samplers", "optim", "metrics", "training"]
+NUMERIC += ["generation", "evaluation"]
+install_import_hook([f"rnnlab.{module}" for module in NUMERIC], "beartype.beartype")
+
+import hydra  # noqa: E402
+import torch  # noqa: E402
+
+from rnnlab.config import Config  # noqa: E402
+from rnnlab.schema import conf_dir, to_config  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test runs in a folder of its own, without the user's data and caches."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("RNNLAB_DATA", raising=False)
+
+
+@pytest.fixture
+def compose():
+    """compose("lr=2", "size=tiny") -> Config, as the command line makes it."""
+
+    def composed(*overrides: str) -> Config:
+        with hydra.initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
+            return to_config(hydra.compose("config", list(overrides)))
+
+    return composed
+
+
+@pytest.fixture(scope="session")
+def time_machine_folder() -> Path:
+    """The folder of the real corpus: $RNNLAB_TEST_DATA, or shared/data beside the checkout."""
+    folder = Path(os.environ.get("RNNLAB_TEST_DATA") or ROOT.parent / "shared" / "data")
+    if not (folder / "timemachine.txt").is_file():
+        pytest.skip(f"no timemachine.txt in {folder}: the real corpus is not committed")
+    return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))

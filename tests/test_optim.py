@@ -1,0 +1,141 @@
+"""Update rules against torch.optim over twenty steps; clipping from both sides."""
+
+import pytest
+import torch
+
+from rnnlab.optim import (
+    FromScratch,
+    TorchOptimizer,
+    clip_by_norm,
+    clip_by_value,
+    global_norm,
+    no_clip,
+)
+
+CASES = {
+    "sgd": ({}, torch.optim.SGD, {}),
+    "momentum": ({"momentum": 0.9}, torch.optim.SGD, {"momentum": 0.9}),
+    "adam": (
+        {"beta1": 0.8, "beta2": 0.99, "eps": 1e-6},
+        torch.optim.Adam,
+        {"betas": (0.8, 0.99), "eps": 1e-6},
+    ),
+    "adamw": (
+        {"beta1": 0.8, "beta2": 0.99, "eps": 1e-6, "weight_decay": 0.1},
+        torch.optim.AdamW,
+        {"betas": (0.8, 0.99), "eps": 1e-6, "weight_decay": 0.1},
+    ),
+    "rmsprop": ({"alpha": 0.9, "eps": 1e-6}, torch.optim.RMSprop, {"alpha": 0.9, "eps": 1e-6}),
+}
+SHAPES = {"W": (3, 4), "b": (1, 4)}
+
+
+def lanes(K: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    return {
+        name: torch.randn(K, *shape, generator=generator, dtype=torch.float64)
+        for name, shape in SHAPES.items()
+    }
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_twenty_steps_equal_torch_optim(name):
+    """Two lanes with different learning rates, and lane 1 sits out every third step: a shared
+    step count, a slot that moves while masked, or a wrong bias correction would show."""
+    hyperparameters, reference, options = CASES[name]
+    g = torch.Generator().manual_seed(0)
+    parameters = lanes(2, g)
+    lr = torch.tensor([0.1, 0.02], dtype=torch.float64)
+    leaves = [[value[k].clone().requires_grad_() for value in parameters.values()] for k in (0, 1)]
+    references = [
+        reference(own, lr=rate, **options) for own, rate in zip(leaves, lr.tolist(), strict=True)
+    ]
+    ours = FromScratch(name, parameters, hyperparameters)
+    for step in range(20):
+        gradients = lanes(2, g)
+        active = torch.tensor([True, step % 3 != 0])
+        ours.update(parameters, gradients, lr, active)
+        for k in (0, 1):
+            if active[k]:
+                for leaf, gradient in zip(leaves[k], gradients.values(), strict=True):
+                    leaf.grad = gradient[k]
+                references[k].step()
+    for k in (0, 1):
+        for leaf, value in zip(leaves[k], parameters.values(), strict=True):
+            torch.testing.assert_close(value[k], leaf.detach(), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_masked_lane_is_not_touched_by_a_gradient_that_is_not_a_number(name):
+    hyperparameters, _, _ = CASES[name]
+    parameters = lanes(2, torch.Generator().manual_seed(1))
+    before = {name: value.clone() for name, value in parameters.items()}
+    optimizer = FromScratch(name, parameters, hyperparameters)
+    gradients = {name: torch.ones_like(value) for name, value in parameters.items()}
+    for gradient in gradients.values():
+        gradient[1] = torch.nan
+    optimizer.update(parameters, gradients, torch.ones(2).double(), torch.tensor([True, False]))
+    for key, value in parameters.items():
+        assert torch.equal(value[1], before[key][1])
+        assert not torch.equal(value[0], before[key][0])
+        assert value.isfinite().all()
+        assert all(slot.isfinite().all() for slot in optimizer.slots[key])
+
+
+def test_a_torch_optimizer_moves_the_parameters_it_was_given():
+    parameters = lanes(1, torch.Generator().manual_seed(2))
+    before = {name: value.clone() for name, value in parameters.items()}
+    optimizer = TorchOptimizer("SGD", parameters, {"momentum": 0.5})
+    gradients = {name: torch.ones_like(value) for name, value in parameters.items()}
+    on = torch.tensor([True])
+    rates = torch.tensor([[0.1], [0.2], [9.0]], dtype=torch.float64)
+    optimizer.update(parameters, gradients, rates[0], on)
+    optimizer.update(parameters, gradients, rates[1], on)
+    optimizer.update(parameters, gradients, rates[2], ~on)
+    for name, value in parameters.items():  # 0.1 * 1 + 0.2 * 1.5
+        torch.testing.assert_close(value.detach(), before[name] - 0.4, rtol=1e-12, atol=1e-14)
+
+
+def test_the_norm_is_over_all_parameters_of_a_lane():
+    """3-4-5 and 6-8-10: lanes must not share a norm."""
+    gradients = {"W": torch.tensor([[[3.0]], [[6.0]]]), "b": torch.tensor([[[4.0]], [[8.0]]])}
+    assert global_norm(gradients).tolist() == [5.0, 10.0]
+
+
+@pytest.mark.parametrize("theta", [1e-3, 0.5, 1e3])
+def test_clipping_by_norm_has_two_sides(theta):
+    """A small theta gives exactly that norm and the same direction; a large one changes nothing."""
+    gradients = lanes(2, torch.Generator().manual_seed(3))
+    norm = global_norm(gradients)
+    clipped = clip_by_norm(gradients, norm, torch.full((2,), theta, dtype=torch.float64))
+    expected = torch.minimum(norm, torch.tensor(theta, dtype=torch.float64))
+    torch.testing.assert_close(global_norm(clipped), expected, rtol=1e-12, atol=0)
+    for name, gradient in gradients.items():
+        if theta > norm.max():
+            assert torch.equal(clipped[name], gradient)
+        ratio = clipped[name] / gradient
+        torch.testing.assert_close(ratio, ratio[:, :1, :1].expand_as(ratio))
+
+
+def test_clipping_by_norm_is_torchs():
+    """torch.nn.utils divides by the norm plus 1e-6, hence the tolerance."""
+    gradients = lanes(1, torch.Generator().manual_seed(4))
+    leaves = [value[0].clone().requires_grad_() for value in gradients.values()]
+    for leaf in leaves:
+        leaf.grad = leaf.detach().clone()
+    torch.nn.utils.clip_grad_norm_(leaves, 0.7)
+    ours = clip_by_norm(gradients, global_norm(gradients), torch.tensor([0.7]).double())
+    for leaf, value in zip(leaves, ours.values(), strict=True):
+        torch.testing.assert_close(value[0], leaf.grad, rtol=2e-6, atol=0)
+
+
+def test_no_gradient_stays_no_gradient():
+    """theta / 0 must not become NaN."""
+    zero = {"W": torch.zeros(1, 2, 2)}
+    assert torch.equal(clip_by_norm(zero, global_norm(zero), torch.ones(1))["W"], zero["W"])
+
+
+def test_clipping_by_value_cuts_each_component_at_its_lanes_bound():
+    gradients = {"W": torch.tensor([[[-3.0, 0.5]], [[-3.0, 0.5]]])}
+    norm, theta = global_norm(gradients), torch.tensor([1.0, 0.25])
+    assert clip_by_value(gradients, norm, theta)["W"].tolist() == [[[-1, 0.5]], [[-0.25, 0.25]]]
+    assert no_clip(gradients, norm, theta) is gradients

@@ -1,0 +1,225 @@
+"""The loop: state carried but not its gradient, lanes apart, divergence, stopping and going on."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import count
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy, one_hot
+
+from rnnlab.metrics import perplexity
+from rnnlab.model import Model
+from rnnlab.optim import FromScratch
+from rnnlab.samplers import SAMPLERS
+from rnnlab.seeding import generator
+from rnnlab.training import Lane, Recipe, Training
+
+TOKENS = torch.randint(1, 9, (400,), generator=torch.Generator().manual_seed(0))
+V, H, B, T = 9, 6, 4, 7
+
+
+def recipe(cell_name: str = "rnn_tanh", optimizer: str = "sgd", **changes) -> Recipe:
+    layers, dropout = changes.pop("num_layers", 1), changes.pop("dropout", 0.0)
+    hyperparameters = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8} if optimizer == "adam" else {}
+    settings = {
+        "model": Model(
+            cell_name=cell_name,
+            vocab_size=V,
+            num_hiddens=H,
+            num_layers=layers,
+            dropout=dropout,
+            init_std=0.3,
+        ),
+        "batch_size": B,
+        "num_steps": T,
+        "optimizer": partial(FromScratch, optimizer, hyperparameters=hyperparameters),
+        "device": torch.device("cpu"),
+        "dtype": torch.float64,
+    }
+    return Recipe(**(settings | changes))
+
+
+def lane(**changes) -> Lane:
+    settings = {"tokens": TOKENS, "sampler": "sequential", "lr": 0.5, "theta": 1.0}
+    return Lane(**(settings | {"seed": 0, "num_epochs": 3} | changes))
+
+
+def curve(training: Training, epochs: int, k: int = 0) -> list[float]:
+    figures = [training.run_epoch() for _ in range(epochs)]
+    return [lanes[k].perplexity for lanes in figures if lanes and lanes[k]]
+
+
+def textbook(sampler: str, epochs: int, lr: float, theta: float, seed: int) -> list[float]:
+    """The chapter's own loop for the same weights and minibatches: no lanes, no stacking, and
+    every product written for one matrix."""
+    start = recipe().model.init([seed], torch.float64, torch.device("cpu"))
+    parameters = [value[0].requires_grad_() for value in start.values()]
+    W_xh, W_hh, b_h, W_hq, b_q = parameters
+    figures = []
+    for epoch in range(epochs):
+        state, nats, tokens = None, 0.0, 0
+        for starts in SAMPLERS[sampler](len(TOKENS), B, T, generator(seed, "sampler", epoch)):
+            rows = [TOKENS[s : s + T + 1] for s in starts.tolist()]
+            if state is None or sampler == "random":
+                state = torch.zeros(B, H, dtype=torch.float64)
+            state = state.detach()
+            outputs = []
+            for t in range(T):
+                X_t = one_hot(torch.stack([row[t] for row in rows]), V).double()
+                state = torch.tanh(X_t @ W_xh + state @ W_hh + b_h)
+                outputs.append(state @ W_hq + b_q)
+            targets = torch.cat([torch.stack([row[t + 1] for row in rows]) for t in range(T)])
+            loss = cross_entropy(torch.cat(outputs), targets)
+            gradients = torch.autograd.grad(loss, parameters)
+            norm = torch.sqrt(sum((g**2).sum() for g in gradients))
+            scale = theta / norm if norm > theta else 1.0
+            with torch.no_grad():
+                for p, g in zip(parameters, gradients, strict=True):
+                    p -= lr * scale * g
+            nats += loss.item() * len(targets)
+            tokens += len(targets)
+        figures.append(perplexity(nats, tokens))
+    return figures
+
+
+@pytest.mark.parametrize("sampler", ["sequential", "random"])
+@pytest.mark.parametrize("theta", [0.05, 100.0])
+def test_the_loop_is_the_textbooks(sampler, theta):
+    """A gradient that crosses the minibatch border, a state that is reset or kept at the wrong
+    place, clipping on the wrong norm: each would leave this curve."""
+    ours = curve(Training(recipe(), [lane(sampler=sampler, theta=theta, lr=0.5)]), 5)
+    assert ours == pytest.approx(textbook(sampler, 5, 0.5, theta, 0), rel=1e-10)
+
+
+def test_the_gradient_does_not_cross_the_border_between_minibatches():
+    """The second minibatch alone, from the state that the first left, has the same gradient."""
+    training = Training(recipe(), [lane(lr=0.0)])
+    plan = training._plan()
+    training._step(plan)
+    carried = training.state
+    assert carried[0][0].abs().min() > 0
+    assert not carried[0][0].requires_grad
+    X, Y = training._windows(plan.starts[1])
+    X0, Y0 = training._windows(plan.starts[0])
+    short = training.engine.loss_and_gradients(training.parameters, X, Y, carried)[1]
+    # through both minibatches at once the gradient is another one: the test can fail
+    both = training.engine.loss_and_gradients(
+        training.parameters,
+        torch.cat([X0, X], 2),
+        torch.cat([Y0, Y], 2),
+        training.recipe.model.zero_state(1, B, torch.float64, torch.device("cpu")),
+    )[1]
+    training.minibatch = 1
+    seen = []
+
+    def watch(gradients, norm, theta):  # noqa: ARG001
+        seen.append(gradients)
+        return gradients
+
+    training.clip = watch
+    training._step(plan)
+    torch.testing.assert_close(seen[0]["0.W_hh"], short["0.W_hh"])
+    assert not torch.allclose(seen[0]["0.W_hh"], both["0.W_hh"])
+
+
+def test_windows_are_tokens_and_their_successors():
+    training = Training(recipe(), [lane(), lane(sampler="random", seed=4)])
+    plan = training._plan()
+    X, Y = training._windows(plan.starts[0])
+    for k in range(2):
+        for b in range(B):
+            start = int(plan.starts[0, k, b])
+            assert X[k, b].tolist() == TOKENS[start : start + T].tolist()
+            assert Y[k, b].tolist() == TOKENS[start + 1 : start + T + 1].tolist()
+
+
+def test_the_state_is_reset_at_each_minibatch_or_each_epoch():
+    plan = Training(recipe(), [lane(), lane(sampler="random")])._plan()
+    assert plan.reset[:, 1].all()
+    assert plan.reset[:, 0].tolist() == [True] + [False] * (len(plan.reset) - 1)
+
+
+NEIGHBOURS = [
+    {"sampler": "random", "lr": 0.1, "seed": 3},
+    {"theta": 0.01, "seed": 1},
+    {"num_epochs": 1, "seed": 2},
+    {"lr": 1.7e308, "theta": 1e308, "seed": 5},  # diverges
+    {"tokens": TOKENS[:150], "sampler": "random", "seed": 6},  # fewer minibatches
+]
+
+
+@pytest.mark.parametrize("cell_name", ["rnn_tanh", "lstm", "gru_before"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_lanes_curve_does_not_depend_on_its_neighbours(cell_name, optimizer):
+    lanes = [lane(), *(lane(**changes) for changes in NEIGHBOURS)]
+    stack = Training(recipe(cell_name, optimizer), lanes)
+    figures = [stack.run_epoch() for _ in range(3)]
+    for k, own in enumerate(lanes):
+        alone = Training(recipe(cell_name, optimizer), [own])
+        for epoch in figures:
+            expected, got = alone.run_epoch()[0], epoch[k]
+            assert (got is None) == (expected is None)
+            if got:
+                assert got.loss == pytest.approx(expected.loss, rel=1e-9)
+                assert got.tokens == expected.tokens
+                assert got.gradient_norm == pytest.approx(expected.gradient_norm, rel=1e-8)
+        assert int(stack.diverged_at[k]) == int(alone.diverged_at[0])
+    assert int(stack.diverged_at[4]) > 0
+
+
+def test_a_lane_that_diverges_says_where_and_keeps_its_last_finite_weights():
+    training = Training(recipe("rnn_relu"), [lane(lr=1e100, theta=1e100)])
+    training.run_epoch()
+    assert int(training.diverged_at[0]) >= 1
+    assert all(value.isfinite().all() for value in training.parameters.values())
+
+
+@pytest.mark.parametrize("sampler", ["sequential", "random"])
+def test_stopping_between_minibatches_changes_nothing(sampler):
+    """Stopped after every minibatch and called again, an epoch gives the very same figures."""
+    whole = curve(Training(recipe(), [lane(sampler=sampler)]), 3)
+    training, figures = Training(recipe(), [lane(sampler=sampler)]), []
+    while len(figures) < 3:
+        calls = count()
+        lanes = training.run_epoch(stop=lambda calls=calls: next(calls) > 0)
+        if lanes:
+            figures.append(lanes[0].perplexity)
+    assert figures == whole
+
+
+def test_the_first_minibatch_repeated_is_learnt_by_heart():
+    training = Training(
+        recipe("gru_after", "adam", max_minibatches=1, repeat_first_epoch=True),
+        [lane(lr=0.03, num_epochs=300)],
+    )
+    figures = curve(training, 300)
+    assert figures[0] > 5
+    assert figures[-1] < 1.2
+
+
+def test_max_minibatches_cuts_the_epoch():
+    figures = Training(recipe(max_minibatches=2), [lane()]).run_epoch()
+    assert figures[0].updates == 2
+    assert figures[0].tokens == 2 * B * T
+
+
+def test_dropout_is_a_lanes_own_stream_and_keeps_the_mean():
+    training = Training(recipe(num_layers=2, dropout=0.25), [lane(seed=1), lane(seed=2)])
+    first, again = training._dropout_masks(), training._dropout_masks()
+    assert torch.equal(first[0], again[0])  # addressed by epoch and minibatch, not carried along
+    assert not torch.equal(first[0][0], first[0][1])
+    assert set(first[0].unique().tolist()) == {0.0, 1 / 0.75}
+    training.minibatch = 1
+    assert not torch.equal(training._dropout_masks()[0], first[0])
+    means = []
+    for training.minibatch in range(200):
+        means.append(training._dropout_masks()[0].mean().item())
+    assert sum(means) / 200 == pytest.approx(1.0, abs=0.01)
+
+
+def test_sums_are_over_tokens_and_not_over_minibatches():
+    """exp of a mean of nats: 2 tokens at 1 nat and 6 at 3 are exp(20 / 8), not a mean of exps."""
+    assert perplexity(2 * 1.0 + 6 * 3.0, 8) == pytest.approx(12.182493960703473, rel=1e-14)
+    assert perplexity(1e6, 1) == float("inf")
