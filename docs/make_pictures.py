@@ -8,10 +8,7 @@ tensorboard-hparams.png (the table of runs). Needs selenium, Chromium and Chromi
 `pip install selenium` and, on Debian, `apt-get install chromium chromium-driver`.
 """
 
-from __future__ import annotations
-
 import contextlib
-import json
 import shutil
 import signal
 import socket
@@ -24,26 +21,22 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from selenium import webdriver
-from selenium.webdriver.common.by import By
+from selenium.common import WebDriverException
 from selenium.webdriver.support import expected_conditions as expected
 from selenium.webdriver.support.ui import WebDriverWait
 
 IMAGES = Path(__file__).resolve().parent / "images"
 PATIENCE, DRAWING = 60, 4  # seconds: until something is there, until a page is drawn
 FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --no-proxy-server
-    --disable-background-networking --disable-component-update --disable-sync --lang=en""".split()
+    --disable-background-networking --disable-component-update --disable-sync --lang=en"""
 CURVES = {  # the address of the time series
-    "pinnedCards": json.dumps([{"plugin": "scalars", "tag": "perplexity/train"}]),
+    "pinnedCards": '[{"plugin": "scalars", "tag": "perplexity/train"}]',
     "runColorGroup": r"regex:^(.*?)(?:-\d+)?$",  # runs that differ by a last number share a colour
     "smoothing": 0,
 }
-SETTINGS = {  # as TensorBoard remembers them in the browser
-    "timeSeriesSettingsPaneOpened": False,
-    "timeSeriesCardMinWidth": 500,
-    "stepSelectorEnabled": False,
-    "ignoreOutliers": False,
-}
-REMEMBER = "localStorage.setItem('_tb_global_settings', arguments[0])"
+SETTINGS = """localStorage.setItem('_tb_global_settings', JSON.stringify({
+    timeSeriesSettingsPaneOpened: false, timeSeriesCardMinWidth: 500,
+    stepSelectorEnabled: false, ignoreOutliers: false}))"""  # as TensorBoard remembers them
 COLUMNS = ["sampler", "model", "lr", "seed", "perplexity/train"]  # the table has no room for more
 TICK = """
     const parts = ['tf-hparams-dashboard', 'tf-hparams-main', 'tf-hparams-query-pane'];
@@ -63,17 +56,9 @@ def tensorboard(runs: Path) -> Iterator[str]:
     command += [f"--port={port}", "--load_fast=false", "--reload_interval=0"]
     with subprocess.Popen([*command, "--reload_task=blocking"], cwd=runs) as server:
         try:
-            WebDriverWait(server, PATIENCE).until(lambda server: answers(server, port))
             yield f"http://127.0.0.1:{port}/"
         finally:
             server.terminate()
-
-
-def answers(server: subprocess.Popen[bytes], port: int) -> bool:
-    if server.poll() is not None:
-        raise RuntimeError(f"TensorBoard has ended with status {server.returncode}")
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextlib.contextmanager
@@ -83,7 +68,7 @@ def chromium() -> Iterator[webdriver.Chrome]:
     options.binary_location = shutil.which("chromium") or ""
     service = webdriver.ChromeService(shutil.which("chromedriver"))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        for flag in (*FLAGS.split(), f"--user-data-dir={profile}"):
             options.add_argument(flag)
         with webdriver.Chrome(options, service) as browser:
             yield browser
@@ -98,7 +83,7 @@ def visit(browser: webdriver.Chrome, address: str, height: int) -> None:
 
 
 def click(browser: webdriver.Chrome, selector: str) -> None:
-    button = expected.element_to_be_clickable((By.CSS_SELECTOR, selector))
+    button = expected.element_to_be_clickable(("css selector", selector))
     WebDriverWait(browser, PATIENCE).until(button).click()
     time.sleep(1)
 
@@ -114,8 +99,9 @@ def main(runs: Path) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the blocks, and so the processes
     IMAGES.mkdir(exist_ok=True)
     with tensorboard(runs) as address, chromium() as browser:
-        visit(browser, address, height=900)
-        browser.execute_script(REMEMBER, json.dumps(SETTINGS))
+        patience = WebDriverWait(browser, PATIENCE, ignored_exceptions=[WebDriverException])
+        patience.until(lambda browser: browser.get(address) is None)  # raises until it answers
+        browser.execute_script(SETTINGS)
         visit(browser, f"{address}?{urlencode(CURVES)}#timeseries", height=1050)
         click(browser, "button[aria-label='Toggle full size mode']")  # the pinned card is the first
         click(browser, "button[aria-label='More line chart options']")

@@ -38,7 +38,11 @@ def assert_close(left, right, rtol: float) -> None:
     torch.testing.assert_close(loss, other_loss, rtol=rtol, atol=0)
     assert list(gradients) == list(other_gradients)
     pairs = [(gradients[name], other_gradients[name]) for name in gradients]
-    pairs += [pair for layers in zip(state, other_state, strict=True) for pair in zip(*layers)]
+    pairs += [
+        pair
+        for layers in zip(state, other_state, strict=True)
+        for pair in zip(*layers, strict=True)
+    ]
     for tensor, other in pairs:
         scale = float(tensor.abs().max())
         torch.testing.assert_close(tensor, other, rtol=rtol, atol=rtol * scale)

@@ -89,7 +89,7 @@ def textbook(sampler: str, epochs: int, lr: float, theta: float, seed: int) -> l
 def test_the_loop_is_the_textbooks(sampler, theta):
     """A gradient that crosses the minibatch border, a state that is reset or kept at the wrong
     place, clipping on the wrong norm: each would leave this curve."""
-    ours = curve(Training(recipe(), [lane(sampler=sampler, theta=theta, lr=0.5)]), 5)
+    ours = curve(Training(recipe(), [lane(sampler=sampler, theta=theta, num_epochs=5)]), 5)
     assert ours == pytest.approx(textbook(sampler, 5, 0.5, theta, 0), rel=1e-10)
 
 

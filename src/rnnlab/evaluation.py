@@ -12,13 +12,15 @@ from torch.nn.functional import cross_entropy
 from rnnlab.engines.autograd import AutogradEngine
 from rnnlab.metrics import perplexity
 from rnnlab.model import Parameters
-from rnnlab.shapes import Int
+from rnnlab.shapes import Integer
 
 CHUNK = 1024  # time steps at once: bounds the memory, does not change the figure
 
 
 @torch.inference_mode()
-def evaluate(engine: AutogradEngine, parameters: Parameters, tokens: Int[Tensor, " N"]) -> float:
+def evaluate(
+    engine: AutogradEngine, parameters: Parameters, tokens: Integer[Tensor, " N"]
+) -> float:
     """The perplexity of tokens 1..N-1, each given all before it; one lane."""
     like = parameters["W_hq"]
     state = engine.model.zero_state(1, 1, like.dtype, like.device)

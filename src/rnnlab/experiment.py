@@ -13,7 +13,7 @@ import torch
 from matplotlib.figure import Figure
 
 from rnnlab import config as schema
-from rnnlab import surroundings
+from rnnlab import hparams, surroundings
 from rnnlab.checkpoint import Checkpoint, save_checkpoint
 from rnnlab.config import Config, config_id
 from rnnlab.corpus import Corpus
@@ -82,7 +82,7 @@ class Run:
         self.trackers: list[Tracker] = [
             Terminal(folder, config.num_epochs, self._description()),
             Files(folder),
-            TensorBoard(folder, hparams(config)),
+            TensorBoard(folder, hparams.settings(config)),
         ]
         self.curve: list[tuple[int, float]] = []
         self.val_curve: list[tuple[int, float]] = []
@@ -197,7 +197,7 @@ class Run:
         config, V = self.config, len(self.corpus.vocabulary)
         return (
             f"{config.model.name} {config.num_hiddens}x{config.num_layers} "
-            f"on {config.dataset.name} ({len(self.corpus.train):,} tokens, {V} in the vocabulary), "
+            f"on {config.dataset.name} ({len(self.corpus.train):,} tokens, {V} in the vocabulary)\n"
             f"{config.sampler.name} sampling, {config.optimizer.name} lr {config.lr:g}, "
             f"theta {config.theta:g}"
         )
@@ -282,16 +282,3 @@ def _begin(config: Config, corpus: Corpus, device: torch.device) -> Result:
         git=surroundings.git_state(),
         host=surroundings.host(),
     )
-
-
-def hparams(config: Config) -> dict[str, str | int | float | bool]:
-    """The config as TensorBoard's hparams: choices by their names, scalars as they are."""
-    flat: dict[str, str | int | float | bool] = {}
-    for name, value in config.as_dict().items():
-        if name in ("log", "checkpoint"):
-            continue
-        if isinstance(value, dict):
-            flat[name] = value["name"]
-        elif value is not None:
-            flat[name] = value
-    return flat

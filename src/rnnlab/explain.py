@@ -17,7 +17,11 @@ from omegaconf.errors import (
 
 from rnnlab.schema import NODES, conf_dir
 
-KINDS = {"Float": "a number", "Integer": "a whole number", "Boolean": "true or false"}
+KINDS = {  # what OmegaConf says of a value of the wrong type -> what the type is
+    "converted to Float": "a number",
+    "converted to Integer": "a whole number",
+    "not a valid bool": "true or false",
+}
 
 
 def explain(error: Exception, overrides: list[str]) -> str:
@@ -119,7 +123,7 @@ def _bad_value(key: str, message: str, overrides: list[str]) -> str:
     given = next(
         (o.input_line for o in _parsed(overrides) if o.key_or_group.split("@")[0] == key), key
     )
-    kind = next((text for name, text in KINDS.items() if f"converted to {name}" in message), None)
+    kind = next((text for said, text in KINDS.items() if said in message), None)
     if kind:
         return f"{given} is not allowed: {key} is {kind}."
     if "expected one of [" in message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 INK, TRAIN, HELD_OUT = "#333333", "#1f5fa8", "#c8551b"
 
@@ -27,7 +28,9 @@ def perplexity_figure(
             color=colour,
         )
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("epoch")
     axes.set_ylabel("perplexity")
     axes.set_title(title, loc="left", fontsize=10, color=INK)

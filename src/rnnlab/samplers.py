@@ -9,10 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rnnlab.shapes import Int
+from rnnlab.shapes import Integer
 
 
-def random(N: int, B: int, T: int, generator: torch.Generator) -> Int[Tensor, "M B"]:
+def random(N: int, B: int, T: int, generator: torch.Generator) -> Integer[Tensor, "M B"]:
     """Subsequences in random order; consecutive minibatches are unrelated.
 
     The offset is uniform in 0..T-1; an incomplete last minibatch is dropped.
@@ -24,7 +24,7 @@ def random(N: int, B: int, T: int, generator: torch.Generator) -> Int[Tensor, "M
     return (offset + order * T)[: M * B].reshape(M, B)
 
 
-def sequential(N: int, B: int, T: int, generator: torch.Generator) -> Int[Tensor, "M B"]:
+def sequential(N: int, B: int, T: int, generator: torch.Generator) -> Integer[Tensor, "M B"]:
     """Minibatches that adjoin in the text: row b of minibatch i+1 goes on where that of i ended.
 
     The offset is uniform in 0..T; the rest is cut to B equal rows.

@@ -6,11 +6,11 @@ Annotations are never evaluated outside the tests, so the library itself needs n
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
+    from jaxtyping import Bool, Float, Integer
 else:
     try:
-        from jaxtyping import Bool, Float, Int
+        from jaxtyping import Bool, Float, Integer
     except ModuleNotFoundError:
-        Bool = Float = Int = None
+        Bool = Float = Integer = None
 
-__all__ = ["Bool", "Float", "Int"]
+__all__ = ["Bool", "Float", "Integer"]

@@ -8,12 +8,13 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.text.summary_v2 import text_pb
 from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
 
+from rnnlab import hparams
 from rnnlab.metrics import Epoch
 from rnnlab.results import Result, to_json
 
@@ -62,9 +63,10 @@ class Files(Tracker):
 class TensorBoard(Tracker):
     """Scalars, text samples, the curve and the hparams, all in the run's own folder."""
 
-    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
-        self.settings = settings
-        self.writer = SummaryWriter(str(folder))
+    def __init__(self, folder: Path, settings: hparams.Settings) -> None:
+        self.scalars = SummaryWriter(str(folder))
+        for summary in hparams.begin(settings):
+            self._write(summary, 0)
 
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
         scalars = {
@@ -78,18 +80,18 @@ class TensorBoard(Tracker):
         }
         for tag, value in scalars.items():
             if value is not None:
-                self.writer.add_scalar(tag, value, figures.epoch)
+                self.scalars.add_scalar(tag, value, figures.epoch)
 
     def sample(self, epoch: int, prefix: str, text: str) -> None:
         code = "\n".join(f"    {line}" for line in text.splitlines())  # Markdown, letter for letter
-        self.writer.add_text(f"samples/{prefix}", code, epoch)
+        # SummaryWriter.add_text would add "/text_summary" to the tag
+        self._write(text_pb(f"samples/{prefix}", code), epoch)
 
     def close(self, result: Result, figure: Figure) -> None:
-        self.writer.add_figure("perplexity/curve", figure, result.epochs)
-        figures = {"perplexity/train": result.perplexity, "perplexity/val": result.val_perplexity}
-        known = {tag: value for tag, value in figures.items() if value is not None}
-        # add_hparams would write a run of its own; its three protos belong into this one
-        assert self.writer.file_writer is not None  # add_figure has made it
-        for summary in hparams(self.settings, known):
-            self.writer.file_writer.add_summary(summary)
-        self.writer.close()
+        self.scalars.add_figure("perplexity/curve", figure, result.epochs)
+        self._write(hparams.end(result.status == "completed"), result.epochs)
+        self.scalars.close()
+
+    def _write(self, summary: Summary, step: int) -> None:
+        assert self.scalars.file_writer is not None
+        self.scalars.file_writer.add_summary(summary, step)

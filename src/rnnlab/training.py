@@ -23,7 +23,7 @@ from rnnlab.model import Model
 from rnnlab.optim import CLIPS, Optimizer, global_norm
 from rnnlab.samplers import SAMPLERS
 from rnnlab.seeding import generator
-from rnnlab.shapes import Bool, Float, Int
+from rnnlab.shapes import Bool, Float, Integer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class Recipe:
 class Lane:
     """What is a lane's own."""
 
-    tokens: Int[Tensor, " N"]
+    tokens: Integer[Tensor, " N"]
     sampler: str  # a key of samplers.SAMPLERS
     lr: float
     theta: float
@@ -58,7 +58,7 @@ class Lane:
 class Plan:
     """An epoch's minibatches for all lanes; a lane with fewer than M has none at the end."""
 
-    starts: Int[Tensor, "M K B"]  # where each subsequence begins in the texts
+    starts: Integer[Tensor, "M K B"]  # where each subsequence begins in the texts
     present: Bool[Tensor, "M K"]
     reset: Bool[Tensor, "M K"]  # the hidden state starts at zero
 
@@ -128,7 +128,7 @@ class Training:
             for news, olds in zip(new_state, self.state, strict=True)
         )
 
-    def _windows(self, starts: Int[Tensor, "K B"]) -> tuple[Tensor, Tensor]:
+    def _windows(self, starts: Integer[Tensor, "K B"]) -> tuple[Tensor, Tensor]:
         """Inputs X and targets Y (K, B, T): every pair is a token and its successor."""
         reach = torch.arange(self.recipe.num_steps + 1, device=starts.device)
         window = self.texts[starts[:, :, None] + reach].long()

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
 from rnnlab.model import Model, Parameters, State, layer_parameters
-from rnnlab.shapes import Float, Int
+from rnnlab.shapes import Float, Integer
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class AutogradEngine(ABC):
     def forward(
         self,
         parameters: Parameters,
-        X: Int[Tensor, "K B T"],
+        X: Integer[Tensor, "K B T"],
         state: State,
         dropout_masks: list[Float[Tensor, "K T B H"]] | None = None,
     ) -> tuple[Float[Tensor, "K T B V"], State]:
@@ -54,8 +54,8 @@ class AutogradEngine(ABC):
     def loss_and_gradients(
         self,
         parameters: Parameters,
-        X: Int[Tensor, "K B T"],
-        Y: Int[Tensor, "K B T"],
+        X: Integer[Tensor, "K B T"],
+        Y: Integer[Tensor, "K B T"],
         state: State,
         dropout_masks: list[Float[Tensor, "K T B H"]] | None = None,
     ) -> tuple[Float[Tensor, " K"], Parameters, State]:

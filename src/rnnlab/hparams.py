@@ -1,0 +1,47 @@
+"""TensorBoard's hparams tab: a run's settings, in the run's own event file.
+
+SummaryWriter.add_hparams would write an extra run beside it, and call every run a success.
+"""
+
+import time
+
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
+
+from rnnlab.config import Config
+
+Settings = dict[str, str | int | float]
+METRICS = ("perplexity/train", "perplexity/val")
+# in the order of the table's columns: what is swept most comes first
+COLUMNS = """sampler lr theta seed model num_hiddens num_layers optimizer clip dataset batch_size
+    num_steps num_epochs precision""".split()
+
+
+def settings(config: Config) -> Settings:
+    """Choices by their names, scalars as they are."""
+    values = config.as_dict()
+    return {
+        name: value["name"] if isinstance(value := values[name], dict) else value
+        for name in COLUMNS
+    }
+
+
+def begin(values: Settings) -> list[Summary]:
+    """What to write when a run starts: the table's columns, and the run's row."""
+    columns = [summary_v2.HParam(name) for name in values]
+    metrics = [summary_v2.Metric(tag) for tag in METRICS]
+    return [summary_v2.hparams_config_pb(columns, metrics), summary_v2.hparams_pb(values)]
+
+
+def end(completed: bool) -> Summary:
+    """What to write when a run has ended."""
+    status = api_pb2.Status.STATUS_SUCCESS if completed else api_pb2.Status.STATUS_FAILURE
+    info = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
+    data = plugin_data_pb2.HParamsPluginData(session_end_info=info)
+    summary = Summary()
+    summary.value.add(
+        tag=metadata.SESSION_END_INFO_TAG,
+        metadata=metadata.create_summary_metadata(data),
+        tensor=metadata.NULL_TENSOR,
+    )
+    return summary

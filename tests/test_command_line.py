@@ -1,0 +1,268 @@
+"""The real command line, from a person's keys to the files on the disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from conftest import ROOT
+
+TINY = ["num_hiddens=8", "batch_size=4", "num_steps=10", "num_epochs=4", "dataset.max_tokens=400"]
+RESULT_FIELDS = """
+    schema_version status error perplexity best_perplexity val_perplexity epochs tokens
+    tokens_per_second wall_seconds device engine precision seed samples dataset config config_id
+    versions git host
+""".split()
+
+
+def start(*arguments: str, module: bool = False) -> subprocess.Popen[str]:
+    program = ["-m", "rnnlab"] if module else [str(ROOT / "run.py")]
+    return subprocess.Popen(
+        [sys.executable, *program, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def run(*arguments: str, module: bool = False) -> tuple[int, str, str]:
+    return finish(start(*arguments, module=module))
+
+
+def only_run() -> Path:
+    (folder,) = Path("outputs/runs").iterdir()
+    return folder
+
+
+def read(folder: Path) -> dict:
+    return json.loads((folder / "result.json").read_text())
+
+
+def test_a_run_from_the_first_key_to_the_last_file():
+    status, out, err = run(
+        *TINY, "dataset.val_fraction=0.2", "log.val_every=2", "log.sample_every=2", "size=tiny"
+    )
+    assert (status, err) == (0, "")
+    folder = only_run()
+    result = read(folder)
+    assert list(result) == RESULT_FIELDS
+    assert (result["status"], result["error"], result["epochs"]) == ("completed", None, 4)
+    assert 1 < result["val_perplexity"] < 40
+    assert result["best_perplexity"] == result["val_perplexity"]
+    assert result["dataset"]["num_tokens"] == 320
+    assert result["config"]["num_hiddens"] == 8  # the command line wins over size=tiny
+    assert set(result["samples"]) == {"time traveller", "traveller"}
+    assert all(len(text) == len(key) + 50 for key, text in result["samples"].items())
+
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
+    assert lines[-1]["perplexity"] == result["perplexity"]
+    assert [line["val_perplexity"] is None for line in lines] == [True, False, True, False]
+    assert sum(line["tokens"] for line in lines) == result["tokens"]
+
+    closing = out.splitlines()
+    speed = f"perplexity {result['perplexity']:.1f}, {result['tokens_per_second']:.1f} tokens/sec"
+    assert f"{speed} on cpu" in closing
+    assert result["samples"]["traveller"] in out
+    assert str(folder) in out
+
+    for name in (".hydra/config.yaml", "run.log", "samples.txt", "perplexity.svg"):
+        assert (folder / name).stat().st_size > 0
+    assert {path.name for path in (folder / "checkpoints").iterdir()} == {
+        "last.safetensors",
+        "best.safetensors",
+    }
+    assert "epoch 4: perplexity" in (folder / "run.log").read_text()
+    assert not list(folder.rglob(".*.safetensors.*"))
+
+    events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
+    assert sorted(events.Tags()["scalars"]) == sorted(
+        "perplexity/train perplexity/val loss/train loss/bits_per_token speed/tokens_per_second "
+        "gradient/norm gradient/clipped_fraction".split()
+    )
+    curve = events.Scalars("perplexity/train")
+    assert [point.step for point in curve] == [1, 2, 3, 4]
+    assert [point.value for point in curve] == pytest.approx(
+        [line["perplexity"] for line in lines], rel=1e-6
+    )
+    assert events.Tags()["images"] == ["perplexity/curve"]
+    assert "samples/traveller" in events.Tags()["tensors"]
+    assert len(list(folder.rglob("events.out.tfevents.*"))) == 1  # no extra sub-run for hparams
+
+    status, out, _ = run(
+        "generate", str(folder), "--prefix", "traveller", "--length", "50", module=True
+    )
+    assert (status, out.rstrip("\n")) == (0, result["samples"]["traveller"])
+    status, out, err = run("generate", str(folder), "--prefix", "Über", module=True)
+    assert (status, out) == (2, "")
+    assert "'U', 'b'" not in err
+    assert "is not in the vocabulary, which has" in err
+    assert "Traceback" not in err
+
+
+def test_runs_of_the_same_second_have_folders_of_their_own():
+    processes = [start(*TINY, "num_epochs=1", f"seed={seed}") for seed in range(3)]
+    assert [finish(process)[0] for process in processes] == [0, 0, 0]
+    folders = list(Path("outputs/runs").iterdir())
+    assert len(folders) == 3
+    assert {read(folder)["seed"] for folder in folders} == {0, 1, 2}
+
+
+def test_the_same_command_gives_the_same_figures():
+    for _ in range(2):
+        assert run(*TINY, "model=gru", "sampler=random", "device=cpu")[0] == 0
+    first, second = (read(folder) for folder in Path("outputs/runs").iterdir())
+    assert first["perplexity"] == second["perplexity"]
+    assert first["samples"] == second["samples"]
+    assert first["config_id"] == second["config_id"]
+
+
+def test_ctrl_c_ends_a_run_with_its_checkpoint():
+    process = start(*TINY, "num_epochs=100000", "log.sample_every=0")
+    deadline = time.monotonic() + 60
+    while (
+        not list(Path("outputs/runs").glob("*/metrics.jsonl"))
+        or not (only_run() / "metrics.jsonl").stat().st_size
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    status, out, err = finish(process)
+    assert status == 130
+    assert "interrupted after" in out
+    assert "Traceback" not in err
+    folder = only_run()
+    result = read(folder)
+    assert result["status"] == "interrupted"
+    assert result["epochs"] >= 1
+    assert (folder / "checkpoints" / "last.safetensors").is_file()
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    assert len(lines) == result["epochs"]
+
+
+def test_a_run_that_diverges_says_where_and_fails():
+    status, out, _ = run(*TINY, "model.activation=relu", "clip=none", "lr=1e30")
+    assert status == 1
+    result = read(only_run())
+    assert result["status"] == "diverged"
+    for part in ("epoch 1, minibatch ", "lr=1e+30", "theta=1", "clip=none"):
+        assert part in result["error"]
+        assert part in out
+
+
+def test_a_multirun_trains_every_job_in_a_folder_of_its_own():
+    status, _, err = run("-m", *TINY, "num_epochs=1", "lr=0.5,1", "dataset.prefixes=[the]")
+    assert (status, err) == (0, "")
+    (sweep,) = Path("outputs/sweeps").iterdir()
+    folders = sorted(path for path in sweep.iterdir() if path.is_dir())
+    assert [read(folder)["config"]["lr"] for folder in folders] == [0.5, 1.0]
+    assert [folder.name[:2] for folder in folders] == ["0_", "1_"]
+    assert all("lr=" in folder.name for folder in folders)
+
+
+MISTAKES = {
+    "lrr=1": "lrr is not a name in the config: the nearest are lr.",
+    "num_hidden=3": "the nearest are num_hiddens",
+    "sample_every=3": "the nearest are log.sample_every",
+    "momentum=0.9": "optimizer.momentum",
+    "lr=abc": "lr=abc is not allowed: lr is a number.",
+    "num_steps=3.5": "num_steps=3.5 is not allowed: num_steps is a whole number.",
+    "repeat_first_epoch=maybe": "repeat_first_epoch is true or false",
+    "lr=-1": "lr is a finite number >= 0",
+    "theta=0": "clip=none trains without clipping",
+    "sampler=rand": "sampler is one of random, sequential; type for example sampler=random.",
+    "dataset=time_machin": "type for example dataset=time_machine.",
+    "engine=fast": "engine is one of auto, eager, torch_nn",
+    "optimizer.beta1=0.5": "optimizer.beta1 belongs to optimizer=adam or adamw",
+    "model.reset=after": "model.reset belongs to model=gru",
+    "+foo=1": "foo is not a name in the config, and + cannot add it",
+    "lr 1": "an override is KEY=VALUE",
+    "batch_size=9999": "the corpus has 10000",
+    "dataset=text": "dataset.path is missing: this choice needs it; add dataset.path=VALUE.",
+    "dataset.prefixes=[Zeit]": "'Z' is not in the vocabulary",
+}
+CHECK = """
+import sys
+sys.argv = ["run.py", *sys.argv[1:]]
+from rnnlab.entry import main
+try:
+    main()
+finally:
+    print("torch" in sys.modules, file=sys.stderr)
+"""
+
+
+def without_torch(*arguments: str) -> tuple[int, str, str]:
+    """Runs the entry point and asserts that it never imported torch."""
+    command = [sys.executable, "-c", CHECK, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    *lines, imported = done.stderr.splitlines()
+    assert imported == "False"
+    return done.returncode, done.stdout, "\n".join(lines)
+
+
+@pytest.mark.parametrize("override", MISTAKES)
+def test_a_mistake_is_one_sentence_and_no_folder(override):
+    """Exit status 2, nothing on stdout, no traceback, no output folder, no torch."""
+    status, out, err = without_torch(override)
+    assert (status, out) == (2, "")
+    assert MISTAKES[override] in err
+    assert len(err.splitlines()) == 1
+    assert not Path("outputs").exists()
+
+
+def test_a_misspelt_key_in_a_study_is_found_before_any_job():
+    status, _, err = without_torch("-m", "lr=1,2", "thta=1,2")
+    assert status == 2
+    assert "the nearest are theta" in err
+    assert not Path("outputs").exists()
+
+
+def test_a_gpu_that_is_not_there_is_an_error():
+    status, out, err = run("device=cuda:99")
+    assert (status, out) == (2, "")
+    assert "device=cuda:99 is not allowed: this machine has" in err
+    assert not Path("outputs").exists()
+
+
+def test_a_torch_optimizer_that_cannot_train_here_is_an_error():
+    status, _, err = run("optimizer=torch", "optimizer.algorithm=LBFGS")
+    assert status == 2
+    assert "closure" in err
+    assert "Traceback" not in err
+
+
+def test_an_output_folder_that_cannot_be_written_is_named():
+    Path("outputs").write_text("a file in the way")
+    status, _, err = run(*TINY)
+    assert status == 2
+    assert "outputs" in err
+    assert "Traceback" not in err
+
+
+def test_the_config_and_the_help_come_without_torch():
+    status, out, _ = without_torch("--cfg", "job", "lr=0.25")
+    assert status == 0
+    assert "\nlr: 0.25\n" in out
+    status, out, _ = without_torch("--help")
+    assert status == 0
+    for group in (ROOT / "conf").iterdir():
+        if group.is_dir():
+            assert f"\n  {group.name} " in out
+            assert all(choice.stem in out for choice in group.iterdir())
+    assert "\n  lr: 1\n" in out
+    assert not Path("outputs").exists()

@@ -1,0 +1,96 @@
+"""Finding and fetching a text, against a server on this machine."""
+
+import dataclasses
+import hashlib
+import http.server
+import threading
+from pathlib import Path
+
+import pytest
+
+from rnnlab.config import ConfigError, Download
+from rnnlab.download import find_or_fetch
+
+CONTENT = b"The Time Traveller (for so it will be convenient to speak of him)\n"
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def server():
+    """Serves CONTENT at /good.txt, other bytes at /bad.txt, and 404 elsewhere."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            pages = {"/good.txt": CONTENT, "/bad.txt": b"something else"}
+            body = pages.get(self.path)
+            self.send_response(200 if body else 404)
+            self.send_header("Content-Length", str(len(body or b"")))
+            self.end_headers()
+            self.wfile.write(body or b"")
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def dataset(compose) -> Download:
+    composed = compose("dataset=time_machine").dataset
+    assert isinstance(composed, Download)
+    return dataclasses.replace(composed, sha256=SHA256, file="text.txt", urls=())
+
+
+def test_a_download_is_placed_in_the_cache_and_found_again(dataset, server, tmp_path):
+    path = find_or_fetch(dataclasses.replace(dataset, urls=(f"{server}/good.txt",)))
+    assert path == tmp_path / "cache" / "rnnlab" / "text.txt"
+    assert path.read_bytes() == CONTENT
+    assert list(path.parent.iterdir()) == [path]
+    assert find_or_fetch(dataset) == path  # without any server
+
+
+def test_the_next_mirror_is_tried(dataset, server, tmp_path):
+    urls = (f"{server}/missing.txt", "http://127.0.0.1:9/x.txt", f"{server}/good.txt")
+    path = find_or_fetch(dataclasses.replace(dataset, urls=urls, root=str(tmp_path / "root")))
+    assert path == tmp_path / "root" / "text.txt"
+
+
+def test_a_wrong_download_is_refused_and_leaves_nothing(dataset, server, tmp_path):
+    with pytest.raises(ConfigError, match=f"its SHA-256 is .* not {SHA256}"):
+        find_or_fetch(dataclasses.replace(dataset, urls=(f"{server}/bad.txt",)))
+    assert not list((tmp_path / "cache").rglob("*.txt"))
+
+
+def test_without_network_the_sentence_says_what_was_tried_and_what_to_type(dataset):
+    dead = dataclasses.replace(dataset, urls=("http://127.0.0.1:9/text.txt",))
+    with pytest.raises(ConfigError) as caught:
+        find_or_fetch(dead)
+    for part in ("http://127.0.0.1:9/text.txt", "refused", "dataset.root=FOLDER", "dataset=sample"):
+        assert part in str(caught.value)
+
+
+def test_folders_are_looked_through_in_order(dataset, tmp_path, monkeypatch):
+    folders = {name: tmp_path / name for name in ("root", "env")}
+    for folder in folders.values():
+        folder.mkdir()
+        (folder / "text.txt").write_bytes(CONTENT)
+    monkeypatch.setenv("RNNLAB_DATA", str(folders["env"]))
+    assert find_or_fetch(dataset) == folders["env"] / "text.txt"
+    rooted = dataclasses.replace(dataset, root=str(folders["root"]))
+    assert find_or_fetch(rooted) == folders["root"] / "text.txt"
+
+
+def test_a_file_of_the_right_name_but_other_content_is_refused(dataset, tmp_path):
+    (tmp_path / "text.txt").write_bytes(b"not it")
+    with pytest.raises(ConfigError, match=r"remove it, or train on it with dataset=text"):
+        find_or_fetch(dataclasses.replace(dataset, root=str(tmp_path)))
+
+
+def test_the_real_corpus_is_what_the_config_says(compose, time_machine_folder):
+    known = compose("dataset=time_machine", f"dataset.root={time_machine_folder}").dataset
+    assert find_or_fetch(known) == Path(time_machine_folder) / "timemachine.txt"
