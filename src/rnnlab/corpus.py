@@ -134,36 +134,34 @@ def tokenize(raw: bytes, dataset: Dataset) -> tuple[NDArray[np.integer], Vocabul
     return _index_characters(codes, dataset.min_freq)
 
 
+# what the textbook's cleaning makes of each byte, before spaces and line ends are dealt with
+LETTERS = bytes(
+    byte | 0x20 if chr(byte).isascii() and chr(byte).isalpha() else (10 if byte in b"\r\n" else 32)
+    for byte in range(256)
+)
+
+
 def _letters(raw: bytes) -> NDArray[np.uint8]:
     """The textbook's cleaning, as ASCII codes.
 
     Each line: a run of other characters becomes one space; strip; lower case. The lines are then
-    joined with nothing between them. So between two letters that are not neighbours stands one
-    space, unless a line ends there.
+    joined with nothing between them.
     """
-    data, is_letter, lower = _letter_mask(raw)
-    at = np.flatnonzero(is_letter)
-    line = np.cumsum((data == ord("\n")) | (data == ord("\r")), dtype=np.int32)[at]
-    space_before = (np.diff(at, prepend=at[:1]) > 1) & (np.diff(line, prepend=line[:1]) == 0)
-    place = np.arange(len(at)) + np.cumsum(space_before)
-    cleaned = np.full(len(at) + np.count_nonzero(space_before), ord(" "), np.uint8)
-    cleaned[place] = lower[at]
-    return cleaned
+    _decode(raw)  # bytes that are no UTF-8 must not pass for text
+    codes = np.frombuffer(raw.translate(LETTERS), np.uint8)
+    is_space = codes == ord(" ")
+    is_space[1:] &= is_space[:-1]
+    is_space[:1] = False
+    codes = codes[~is_space]  # each run of spaces is one space now
+    is_end = codes == ord("\n")
+    at_edge = np.ones_like(is_end)  # at a line's edge, or the text's
+    at_edge[1:-1] = is_end[:-2] | is_end[2:]
+    return codes[~is_end & ~((codes == ord(" ")) & at_edge)]
 
 
 def _words(raw: bytes, clean: Clean) -> list[str]:
-    if clean == Clean.none:
-        return _decode(raw).split()
-    _, is_letter, lower = _letter_mask(raw)
-    return np.where(is_letter, lower, np.uint8(ord(" "))).tobytes().decode("ascii").split()
-
-
-def _letter_mask(raw: bytes) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.uint8]]:
-    """The bytes of a text, which of them are A-Z a-z, and their lower case."""
-    _decode(raw)  # bytes that are no UTF-8 must not pass for text
-    data = np.frombuffer(raw, np.uint8)
-    lower = data | np.uint8(0x20)
-    return data, (lower >= ord("a")) & (lower <= ord("z")), lower
+    text = _decode(raw)
+    return (raw.translate(LETTERS).decode("ascii") if clean == Clean.letters else text).split()
 
 
 def _index_characters(
