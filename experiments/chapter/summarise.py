@@ -87,8 +87,8 @@ def report(runs: list[dict[str, Any]]) -> str:
             *lines,
             f"Measured with rnnlab {versions['rnnlab']}, torch {versions['torch']}, engine "
             f"{first['engine']}, {first['precision']}, on {first['device']} "
-            f"({first['host']['cpus']} cores, threads a run: {first['host']['threads']}; the seconds "
-            "are of the machine as it was, other work included).",
+            f"({first['host']['cpus']} cores, threads a run: {first['host']['threads']}; "
+            "the seconds are of the machine as it was, other work included).",
             "",
             "What the last models say after `time traveller`:",
             "",
