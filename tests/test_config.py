@@ -64,7 +64,7 @@ def test_torch_nn_refuses_the_other_gru(compose):
     compose("model=gru", "engine=torch_nn", "model.reset=after")
 
 
-SAME = ["device=cpu", "engine=torch_nn", "num_epochs=7", "log.every=2", "checkpoint.every=3"]
+SAME = ["device=cpu", "engine=eager", "num_epochs=7", "log.every=2", "checkpoint.every=3"]
 OTHER = ["lr=0.5", "theta=2", "seed=1", "sampler=random", "model=lstm", "size=tiny"]
 OTHER += ["optimizer=adam", "clip=none", "batch_size=16", "num_steps=20", "precision=fp64"]
 OTHER += ["dataset.max_tokens=9999", "dataset.clean=none", "model.dropout=0.1", "num_layers=2"]

@@ -53,7 +53,7 @@ def test_every_named_experiment_runs_in_miniature(compose, text, group, name):
 
 @pytest.mark.parametrize("token", ["char", "word"])
 @pytest.mark.parametrize("clean", ["letters", "none"])
-@pytest.mark.parametrize("engine", ["eager", "torch_nn"])
+@pytest.mark.parametrize("engine", ["eager", "fused", "torch_nn"])
 def test_tokens_cleaning_and_engines(compose, text, token, clean, engine):
     result = run(
         compose(

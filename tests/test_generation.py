@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from rnnlab.engines import ENGINES
+from rnnlab.engines.eager import Eager
 from rnnlab.evaluation import evaluate
 from rnnlab.generation import choose, generate
 from rnnlab.model import Model
@@ -19,7 +19,7 @@ PARAMETERS = MODEL.init([0], torch.float64, CPU)
 def logits_after(tokens: list[int]) -> torch.Tensor:
     """The training engine's logits for the token after `tokens`."""
     state = MODEL.zero_state(1, 1, torch.float64, CPU)
-    logits, _ = ENGINES["eager"](MODEL).forward(PARAMETERS, torch.tensor([[tokens]]), state)
+    logits, _ = Eager(MODEL).forward(PARAMETERS, torch.tensor([[tokens]]), state)
     return logits[0, -1, 0]
 
 
@@ -64,7 +64,7 @@ def test_top_k_draws_among_the_k_likeliest_only():
 def test_held_out_perplexity_of_a_model_that_knows_nothing_is_its_vocabulary():
     zero = {name: torch.zeros_like(value) for name, value in PARAMETERS.items()}
     tokens = torch.randint(6, (50,), dtype=torch.uint8)
-    assert evaluate(ENGINES["eager"](MODEL), zero, tokens) == pytest.approx(6.0, rel=1e-12)
+    assert evaluate(MODEL, zero, tokens) == pytest.approx(6.0, rel=1e-12)
 
 
 @pytest.mark.parametrize("length", [2, 9, 10, 11, 40])
@@ -77,6 +77,4 @@ def test_held_out_perplexity_is_exact_whatever_the_chunk(monkeypatch, length):
         for end in range(1, length)
     )
     expected = math.exp(nats / (length - 1))
-    assert evaluate(ENGINES["eager"](MODEL), PARAMETERS, tokens) == pytest.approx(
-        expected, rel=1e-10
-    )
+    assert evaluate(MODEL, PARAMETERS, tokens) == pytest.approx(expected, rel=1e-10)

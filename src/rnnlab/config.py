@@ -239,6 +239,7 @@ class Clip:
 class EngineName(StrEnum):
     auto = "auto"
     eager = "eager"
+    fused = "fused"
     torch_nn = "torch_nn"
 
 

@@ -9,21 +9,20 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from rnnlab.engines.autograd import AutogradEngine
+from rnnlab.engines.eager import Eager
 from rnnlab.metrics import perplexity
-from rnnlab.model import Parameters
+from rnnlab.model import Model, Parameters
 from rnnlab.shapes import Integer
 
 CHUNK = 1024  # time steps at once: bounds the memory, does not change the figure
 
 
 @torch.inference_mode()
-def evaluate(
-    engine: AutogradEngine, parameters: Parameters, tokens: Integer[Tensor, " N"]
-) -> float:
+def evaluate(model: Model, parameters: Parameters, tokens: Integer[Tensor, " N"]) -> float:
     """The perplexity of tokens 1..N-1, each given all before it; one lane."""
     like = parameters["W_hq"]
-    state = engine.model.zero_state(1, 1, like.dtype, like.device)
+    engine = Eager(model)
+    state = model.zero_state(1, 1, like.dtype, like.device)
     nats = torch.zeros((), dtype=torch.float64, device=like.device)
     for start in range(0, len(tokens) - 1, CHUNK):
         window = tokens[start : start + CHUNK + 1].long()

@@ -141,7 +141,7 @@ class Run:
 
     def _evaluate(self) -> float:
         training = self.training
-        figure = evaluate(training.engine, training.parameters, self.held_out)
+        figure = evaluate(self.model, training.parameters, self.held_out)
         self.result.val_perplexity = figure
         self.val_curve.append((training.epoch, figure))
         return figure

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnnlab.engines import ENGINES
+from rnnlab.engines import make_engine
 from rnnlab.metrics import Epoch, Sums
 from rnnlab.model import Model
 from rnnlab.optim import CLIPS, Optimizer, global_norm
@@ -36,7 +36,7 @@ class Recipe:
     optimizer: Callable[..., Optimizer]  # makes one from the stacked parameters
     device: torch.device
     clip: str = "norm"  # a key of optim.CLIPS
-    engine: str = "eager"  # a key of engines.ENGINES
+    engine: str = "fused"  # a name that engines.make_engine knows
     dtype: torch.dtype = torch.float32
     max_minibatches: int | None = None
     repeat_first_epoch: bool = False
@@ -69,7 +69,7 @@ class Training:
     def __init__(self, recipe: Recipe, lanes: list[Lane]) -> None:
         self.recipe, self.lanes = recipe, lanes
         like = {"dtype": recipe.dtype, "device": recipe.device}
-        self.engine = ENGINES[recipe.engine](recipe.model)
+        self.engine = make_engine(recipe.engine, recipe.model)
         self.clip = CLIPS[recipe.clip]
         self.lr = torch.tensor([lane.lr for lane in lanes], **like)
         self.theta = torch.tensor([lane.theta for lane in lanes], **like)

@@ -1,12 +1,48 @@
 """Ways to get loss and gradients for the same cell. They agree to rounding."""
 
-from rnnlab.engines.autograd import AutogradEngine
-from rnnlab.engines.eager import Eager
-from rnnlab.engines.torch_nn import TorchNN
+from __future__ import annotations
 
-ENGINES: dict[str, type[AutogradEngine]] = {"eager": Eager, "torch_nn": TorchNN}
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+from rnnlab.engines.eager import Eager
+from rnnlab.engines.fused import Fused
+from rnnlab.engines.torch_nn import TorchNN
+from rnnlab.model import Model, Parameters, State
+from rnnlab.shapes import Float, Integer
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """What training needs of an engine."""
+
+    def loss_and_gradients(
+        self,
+        parameters: Parameters,
+        X: Integer[Tensor, "K B T"],
+        Y: Integer[Tensor, "K B T"],
+        state: State,
+        dropout_masks: list[Float[Tensor, "K T B H"]] | None = None,
+    ) -> tuple[Float[Tensor, " K"], Parameters, State]:
+        """Each lane's mean cross-entropy (nats), its gradients, and the state to carry on.
+
+        What comes back may live in the engine's buffers, and be valid until the next call only.
+        """
+        ...
+
+
+def make_engine(name: str, model: Model) -> Engine:
+    match name:
+        case "eager":
+            return Eager(model)
+        case "fused":
+            return Fused(model)
+        case "torch_nn":
+            return TorchNN(model)
+    raise ValueError(f"there is no engine {name}")
 
 
 def resolve_engine(name: str) -> str:
     """auto is the fastest engine there is."""
-    return "eager" if name == "auto" else name
+    return "fused" if name == "auto" else name
