@@ -110,9 +110,8 @@ class Run:
             lanes = training.run_epoch(stop)
             if lanes is None:
                 return "interrupted"
-            diverged_at = int(training.diverged_at[0])
-            if diverged_at >= 0:
-                self.result.error = self._divergence(diverged_at)
+            if training.diverged[0]:
+                self.result.error = self._divergence(*training.diverged[0])
                 return "diverged"
             assert lanes[0] is not None
             self._after_epoch(lanes[0])
@@ -152,10 +151,10 @@ class Run:
             self.result.best_perplexity = figure
             self.best = self._checkpoint()
 
-    def _divergence(self, minibatch: int) -> str:
+    def _divergence(self, epoch: int, minibatch: int) -> str:
         config = self.config
         return (
-            f"the loss or its gradient was not finite in epoch {self.training.epoch}, minibatch "
+            f"the loss or its gradient was not finite in epoch {epoch}, minibatch "
             f"{minibatch}, with lr={config.lr:g}, theta={config.theta:g}, clip={config.clip.name}; "
             "a smaller lr may help"
         )

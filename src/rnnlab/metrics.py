@@ -6,12 +6,12 @@ Shapes: K lanes.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from rnnlab.shapes import Float
+from rnnlab.shapes import Bool, Float
 
 
 def perplexity(nats: float, tokens: int) -> float:
@@ -22,50 +22,61 @@ def perplexity(nats: float, tokens: int) -> float:
         return math.inf
 
 
-@dataclass
+@dataclass(frozen=True)
+class LaneSums:
+    """One lane's sums over the minibatches of an epoch."""
+
+    nats: float
+    tokens: int
+    updates: int
+    gradient_norm: float
+    clipped: int  # updates whose gradient norm was above theta
+
+    def figures(self, epoch: int, seconds: float) -> Epoch | None:
+        """The sums divided; None for a lane that made no update."""
+        if not self.updates:
+            return None
+        return Epoch(
+            epoch=epoch,
+            loss=self.nats / self.tokens,
+            perplexity=perplexity(self.nats, self.tokens),
+            tokens=self.tokens,
+            updates=self.updates,
+            seconds=seconds,
+            gradient_norm=self.gradient_norm / self.updates,
+            clipped_fraction=self.clipped / self.updates,
+        )
+
+
 class Sums:
-    """Running sums over the minibatches of one epoch, in fp64, one figure a lane.
+    """LaneSums of all lanes, (5, K) in fp64; on the device until the epoch has ended."""
 
-    They stay on the device until the epoch ends, so that no minibatch waits for the host.
-    """
+    def __init__(self, K: int, device: torch.device) -> None:
+        self.values = torch.zeros(5, K, dtype=torch.float64, device=device)
 
-    nats: Float[Tensor, " K"]
-    tokens: Float[Tensor, " K"]
-    updates: Float[Tensor, " K"]
-    gradient_norm: Float[Tensor, " K"]
-    clipped: Float[Tensor, " K"]  # updates whose gradient norm was above theta
-
-    @classmethod
-    def zeros(cls, K: int, device: torch.device) -> Sums:
-        return cls(*(torch.zeros(K, dtype=torch.float64, device=device) for _ in fields(cls)))
-
-    def add(self, active: Tensor, loss: Tensor, tokens: int, norm: Tensor, theta: Tensor) -> None:
+    def add(
+        self,
+        active: Bool[Tensor, " K"],
+        loss: Float[Tensor, " K"],
+        tokens: int,
+        norm: Float[Tensor, " K"],
+        theta: Float[Tensor, " K"],
+    ) -> None:
         """One minibatch; lanes that are not active add nothing, not even a NaN."""
-        weight = active.double()
-        self.nats += torch.where(active, loss.double() * tokens, 0.0)
-        self.tokens += weight * tokens
-        self.updates += weight
-        self.gradient_norm += torch.where(active, norm.double(), 0.0)
-        self.clipped += weight * (norm > theta)
+        one = torch.ones_like(self.values[0])
+        row = torch.stack(
+            [loss.double() * tokens, one * tokens, one, norm.double(), (norm > theta).double()]
+        )
+        self.values += torch.where(active, row, 0)
 
-    def lanes(self, epoch: int, seconds: float) -> list[Epoch | None]:
-        """Every lane's figures; None for a lane that made no update."""
-        rows = torch.stack([getattr(self, field.name) for field in fields(self)]).T.tolist()
+    def read(self) -> list[LaneSums]:
         return [
-            Epoch(
-                epoch=epoch,
-                loss=nats / tokens,
-                perplexity=perplexity(nats, int(tokens)),
-                tokens=int(tokens),
-                updates=int(updates),
-                seconds=seconds,
-                gradient_norm=norm / updates,
-                clipped_fraction=clipped / updates,
-            )
-            if updates
-            else None
-            for nats, tokens, updates, norm, clipped in rows
+            LaneSums(nats, int(tokens), int(updates), norm, int(clipped))
+            for nats, tokens, updates, norm, clipped in self.values.T.tolist()
         ]
+
+    def clear(self) -> None:
+        self.values.zero_()
 
 
 @dataclass(frozen=True, kw_only=True)

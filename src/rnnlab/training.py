@@ -81,9 +81,11 @@ class Training:
         self.epoch = 0  # epochs completed
         self.minibatch = 0  # minibatches done in the epoch under way
         self.seconds = 0.0  # spent in the epoch under way
-        self.sums = Sums.zeros(len(lanes), recipe.device)
-        # the minibatch in which a lane's loss or gradient ceased to be finite; -1: never
-        self.diverged_at = torch.full((len(lanes),), -1, device=recipe.device)
+        self.sums = Sums(len(lanes), recipe.device)
+        self.reach = torch.arange(recipe.num_steps + 1, device=recipe.device)
+        # until the loss or the gradient is not finite
+        self.healthy = torch.ones(len(lanes), dtype=torch.bool, device=recipe.device)
+        self.diverged: list[tuple[int, int] | None] = [None] * len(lanes)  # epoch, minibatch
 
     def run_epoch(self, stop: Callable[[], bool] = lambda: False) -> list[Epoch | None] | None:
         """Train to the end of the epoch and return each lane's figures, None for an idle lane.
@@ -91,47 +93,54 @@ class Training:
         `stop` is asked before every minibatch; once it says so, run_epoch returns None, and
         a later call goes on where this one left off.
         """
+        started = time.perf_counter()
         plan = self._plan()
         while self.minibatch < len(plan.starts):
             if stop():
+                self.seconds += time.perf_counter() - started
                 return None
-            started = time.perf_counter()
-            self._step(plan)
+            i = self.minibatch
+            self._step(plan.starts[i], plan.present[i], plan.reset[i], self._dropout_masks())
             self.minibatch += 1
-            self.seconds += time.perf_counter() - started
         self.epoch += 1
-        figures = self.sums.lanes(self.epoch, self.seconds)
-        self.sums = Sums.zeros(len(self.lanes), self.recipe.device)
+        lanes = self.sums.read()  # the host waits for the device here, and nowhere else
+        self.seconds += time.perf_counter() - started
+        for k, healthy in enumerate(self.healthy.tolist()):
+            if not healthy and self.diverged[k] is None:
+                self.diverged[k] = (self.epoch, lanes[k].updates + 1)
+        figures = [lane.figures(self.epoch, self.seconds) for lane in lanes]
+        self.sums.clear()
         self.minibatch, self.seconds = 0, 0.0
         return figures
 
-    def _step(self, plan: Plan) -> None:
-        """One minibatch: loss, gradients, clipping, update."""
-        i = self.minibatch
-        X, Y = self._windows(plan.starts[i])
-        keep = ~plan.reset[i][:, None, None]
-        state = tuple(tuple(tensor * keep for tensor in layer) for layer in self.state)
+    def _step(
+        self,
+        starts: Integer[Tensor, "K B"],
+        present: Bool[Tensor, " K"],
+        reset: Bool[Tensor, " K"],
+        dropout_masks: list[Float[Tensor, "K T B H"]] | None,
+    ) -> None:
+        """One minibatch for all lanes, in place: loss, gradients, clipping, update."""
+        X, Y = self._windows(starts)
+        state = [tensor for layer in self.state for tensor in layer]
+        for tensor in state:
+            tensor.masked_fill_(reset[:, None, None], 0)
         loss, gradients, new_state = self.engine.loss_and_gradients(
-            self.parameters, X, Y, state, self._dropout_masks()
+            self.parameters, X, Y, self.state, dropout_masks
         )
         norm = global_norm(gradients)
-        wanted = plan.present[i] & (self.diverged_at < 0)
-        active = wanted & loss.isfinite() & norm.isfinite()
-        self.diverged_at[wanted & ~active] = i + 1
+        active = present & self.healthy & loss.isfinite() & norm.isfinite()
+        self.healthy &= active | ~present
         self.sums.add(active, loss, X[0].numel(), norm, self.theta)
-        self.optimizer.update(
-            self.parameters, self.clip(gradients, norm, self.theta), self.lr, active
-        )
-        moves = active[:, None, None]
-        self.state = tuple(
-            tuple(torch.where(moves, new, old) for new, old in zip(news, olds, strict=True))
-            for news, olds in zip(new_state, self.state, strict=True)
-        )
+        clipped = self.clip(gradients, norm, self.theta)
+        self.optimizer.update(self.parameters, clipped, self.lr, active)
+        new = [tensor for layer in new_state for tensor in layer]
+        for old, carried in zip(state, new, strict=True):
+            old.copy_(torch.where(active[:, None, None], carried, old))
 
     def _windows(self, starts: Integer[Tensor, "K B"]) -> tuple[Tensor, Tensor]:
         """Inputs X and targets Y (K, B, T): every pair is a token and its successor."""
-        reach = torch.arange(self.recipe.num_steps + 1, device=starts.device)
-        window = self.texts[starts[:, :, None] + reach].long()
+        window = self.texts[starts[:, :, None] + self.reach].long()
         return window[:, :, :-1], window[:, :, 1:]
 
     def _plan(self) -> Plan:

@@ -1,0 +1,173 @@
+"""Measure the engines against their peers: tokens a second, interleaved and repeated.
+
+python benchmarks/engines.py [--cells rnn,lstm,gru] [--sizes 64,512] [--lanes 1,16] [--rounds 5]
+
+In one process, every runner of a setting takes its turn in every round, so that whatever else the
+machine does falls on all of them; medians and the spread over rounds are reported. A peer trains
+the jobs of a stack one after another, so its tokens a second do not depend on their number.
+Writes benchmarks/results/<device>.json and docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from peers import AutogradLoop, B, Ours, T, TorchNN, V
+
+ROOT = Path(__file__).resolve().parents[1]
+SECONDS = 0.4  # of a runner's turn
+OUR_CELLS = {"rnn": "rnn_tanh", "lstm": "lstm", "gru": "gru_after"}
+GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+
+
+class Runner(Protocol):
+    def step(self) -> int: ...
+
+
+def runners(cell: str, H: int, K: int, device: torch.device) -> dict[str, Callable[[], Runner]]:
+    """What is compared in one setting; peers and reference only once, at K = 1."""
+    ours = OUR_CELLS[cell]
+    made: dict[str, Callable[[], Runner]] = {"torch.nn loop": lambda: TorchNN(cell, H, device)}
+    if K == 1:
+        if cell == "rnn":
+            made["autograd loop"] = lambda: AutogradLoop(H, device)
+        made["torch.nn loop, no sync"] = lambda: TorchNN(cell, H, device, sync=False)
+        made["rnnlab eager"] = lambda: Ours("eager", ours, H, K, device)
+        made["rnnlab torch_nn"] = lambda: Ours("torch_nn", ours, H, K, device)
+    made["rnnlab fused"] = lambda: Ours("fused", ours, H, K, device)
+    return made
+
+
+def turn(runner: Runner, device: torch.device) -> float:
+    """Tokens a second over at least SECONDS."""
+    synchronize(device)
+    started, tokens = time.perf_counter(), 0
+    while time.perf_counter() - started < SECONDS:
+        tokens += runner.step()
+        synchronize(device)
+    return tokens / (time.perf_counter() - started)
+
+
+def synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def gemm_peak(device: torch.device) -> float:
+    """FLOP/s of a large fp32 product with all cores: the best of some."""
+    n = 8192 if device.type == "cuda" else 2048
+    A, C = torch.randn(n, n, device=device), torch.empty(n, n, device=device)
+    best = 0.0
+    for _ in range(5):
+        synchronize(device)
+        started = time.perf_counter()
+        torch.mm(A, A, out=C)
+        synchronize(device)
+        best = max(best, 2 * n**3 / (time.perf_counter() - started))
+    return best
+
+
+def flop_per_token(cell: str, H: int) -> float:
+    """Forward and backward, the one-hot product as a row look-up: 6 G H^2 + 6 H V."""
+    return 6 * GATES[cell] * H * H + 6 * H * V
+
+
+def measure(cell: str, H: int, K: int, rounds: int, device: torch.device) -> list[dict[str, Any]]:
+    """One setting: a row for each runner."""
+    made = {name: make() for name, make in runners(cell, H, K, device).items()}
+    speeds: dict[str, list[float]] = {name: [] for name in made}
+    peaks = []
+    for runner in made.values():
+        runner.step()
+    for _ in range(rounds):
+        peaks.append(gemm_peak(device))
+        for name, runner in made.items():
+            speeds[name].append(turn(runner, device))
+    peak = statistics.median(peaks)
+    peer = speeds["torch.nn loop"]
+    return [
+        {
+            "cell": cell,
+            "H": H,
+            "K": K,
+            "runner": name,
+            "tokens_per_second": statistics.median(own),
+            "lowest": min(own),
+            "highest": max(own),
+            "ratio_to_torch_nn": statistics.median(a / b for a, b in zip(own, peer, strict=True)),
+            "gemm_peak": peak,
+            "share_of_peak": statistics.median(own) * flop_per_token(cell, H) / peak,
+        }
+        for name, own in speeds.items()
+    ]
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        "| cell | H | lanes | | tokens/s | lowest - highest | x torch.nn | share of GEMM peak |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row['cell']} | {row['H']} | {row['K']} | {row['runner']} "
+            f"| {row['tokens_per_second']:,.0f} | {row['lowest']:,.0f} - {row['highest']:,.0f} "
+            f"| {row['ratio_to_torch_nn']:.2f} | {row['share_of_peak']:.0%} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cells", default="rnn,lstm,gru")
+    parser.add_argument("--sizes", default="64,128,256,512,1024")
+    parser.add_argument("--lanes", default="1,4,16,64")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--name", help="of the files; default: the device")
+    asked = parser.parse_args()
+    device = torch.device(asked.device)
+    rows = []
+    for cell in asked.cells.split(","):
+        for H in map(int, asked.sizes.split(",")):
+            for K in map(int, asked.lanes.split(",")):
+                rows += measure(cell, H, K, asked.rounds, device)
+                print(table(rows[-1:]).splitlines()[-1], flush=True)
+    about = {
+        "date": date.today().isoformat(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "precision": "fp32",
+        "batch": B,
+        "steps": T,
+        "vocabulary": V,
+        "rounds": asked.rounds,
+    }
+    stem = asked.name or device.type
+    target = ROOT / "benchmarks" / "results" / stem
+    target.with_suffix(".json").write_text(json.dumps({"about": about, "rows": rows}, indent=1))
+    head = ", ".join(f"{key} {value}" for key, value in about.items())
+    target.with_suffix(".md").write_text(f"{head}\n\n{table(rows)}\n")
+    print(table(rows))
+
+
+def _cpu() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()
