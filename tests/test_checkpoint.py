@@ -61,7 +61,7 @@ def test_tensors_of_another_shape_are_refused(saved):
     tensors["W_hq"] = torch.zeros(1, 3, 5)
     described = {"format": "rnnlab-1", "epoch": 1, "config": {}, "config_id": ""}
     described["model"] = vars(MODEL)
-    described["vocabulary"] = {"tokens": ["<unk>"] * 4, "token": "char"}
+    described["vocabulary"] = {"tokens": ["<unk>"] * 4, "kind": "char"}
     save_file(tensors, saved, {"rnnlab": json.dumps(described)})
     with pytest.raises(ConfigError, match="its tensors are not those of its model"):
         load_checkpoint(saved)

@@ -191,6 +191,13 @@ MISTAKES = {
     "model.reset=after": "model.reset belongs to model=gru",
     "+foo=1": "foo is not a name in the config, and + cannot add it",
     "lr 1": "an override is KEY=VALUE",
+    "~lr": "~lr is not allowed: every value is needed; set lr=VALUE instead.",
+    "sampler=null": "sampler=null is not allowed: every job needs one",
+    "lr=0.1,1": "lr=0.1,1 has several values: add -m to train a job for each.",
+    "hydra/launcher=foo": "type for example hydra/launcher=basic",
+    "+experiment=chapter_random": "experiment is chosen already: leave out the +.",
+    "model.dropout=0.5": "dropout acts between layers; add num_layers=2",
+    "dataset.min_freq=100000": "every token of the text is rarer",
     "batch_size=9999": "the corpus has 10000",
     "dataset=text": "dataset.path is missing: this choice needs it; add dataset.path=VALUE.",
     "dataset.prefixes=[Zeit]": "'Z' is not in the vocabulary",
@@ -225,11 +232,29 @@ def test_a_mistake_is_one_sentence_and_no_folder(override):
     assert not Path("outputs").exists()
 
 
-def test_a_misspelt_key_in_a_study_is_found_before_any_job():
-    status, _, err = without_torch("-m", "lr=1,2", "thta=1,2")
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["lr=1,2", "thta=1,2"], "the nearest are theta"),
+        (["lr=1,2", "theta=1,-1"], "theta=-1.0 is not allowed"),
+        (["lr=1,abc"], "lr is a number"),
+        (["sampler=random,rand"], "sampler is one of random, sequential"),
+    ],
+)
+def test_every_job_of_a_study_is_checked_before_the_first(overrides, sentence):
+    status, _, err = without_torch("-m", *overrides)
     assert status == 2
-    assert "the nearest are theta" in err
+    assert sentence in err
     assert not Path("outputs").exists()
+
+
+def test_a_folder_of_ones_own_configs_is_searched_too():
+    folder = Path("mine/experiment")
+    folder.mkdir(parents=True)
+    (folder / "own.yaml").write_text("# @package _global_\nlr: -3\n")
+    status, _, err = without_torch("--config-dir", "mine", "experiment=own")
+    assert status == 2
+    assert "lr=-3 is not allowed" in err
 
 
 def test_a_gpu_that_is_not_there_is_an_error():

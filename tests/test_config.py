@@ -41,7 +41,7 @@ def test_a_value_out_of_range_is_named_with_its_rule(compose, override, sentence
 
 @pytest.mark.parametrize(
     "override",
-    ["lr=0", "theta=1e-9", "num_steps=1", "batch_size=1", "seed=0", "model.dropout=0.99"]
+    ["lr=0", "theta=1e-9", "num_steps=1", "batch_size=1", "seed=0"]
     + ["device=cuda:0", "log.sample_every=0", "checkpoint.every=0", "dataset.val_fraction=0.5"],
 )
 def test_the_last_allowed_value_is_allowed(compose, override):
@@ -67,7 +67,7 @@ def test_torch_nn_refuses_the_other_gru(compose):
 SAME = ["device=cpu", "engine=eager", "num_epochs=7", "log.every=2", "checkpoint.every=3"]
 OTHER = ["lr=0.5", "theta=2", "seed=1", "sampler=random", "model=lstm", "size=tiny"]
 OTHER += ["optimizer=adam", "clip=none", "batch_size=16", "num_steps=20", "precision=fp64"]
-OTHER += ["dataset.max_tokens=9999", "dataset.clean=none", "model.dropout=0.1", "num_layers=2"]
+OTHER += ["dataset.max_tokens=9999", "dataset.clean=none", "model.init_std=0.1", "num_layers=2"]
 OTHER += ["max_minibatches=3", "repeat_first_epoch=true", "dataset.val_fraction=0.1"]
 
 

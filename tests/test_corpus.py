@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rnnlab import corpus
 from rnnlab.config import Clean, ConfigError, Text, Token
 from rnnlab.corpus import Vocabulary, tokenize
+from rnnlab.preflight import check
 
 texts = st.text(
     st.one_of(st.sampled_from("abzABZ \n\r-'.09@[`{"), st.characters(exclude_categories=["Cs"])),
@@ -124,8 +125,19 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path):
 
 
 def test_a_byte_order_mark_is_no_character(tmp_path):
-    (tmp_path / "text.txt").write_bytes("\ufeffab".encode())
-    assert len(corpus.load(dataset(path=str(tmp_path), clean=Clean.none)).train) == 2
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_bytes("\ufeffab".encode())
+    loaded = corpus.load(dataset(path=str(tmp_path), clean=Clean.none))
+    assert loaded.vocabulary.decode(loaded.train.tolist()) == "ab\nab"
+
+
+def test_without_prefixes_samples_begin_as_the_text_does_with_known_tokens(tmp_path):
+    """A rare first character is <unk> under min_freq, and can be no prefix."""
+    (tmp_path / "text.txt").write_text("Qaab" * 3 + "Z" + "aab" * 9)
+    loaded = corpus.load(dataset(path=str(tmp_path), clean=Clean.none, min_freq=5))
+    assert loaded.vocabulary.tokens == ("<unk>", "a", "b")
+    assert loaded.prefixes(()) == ("aab",)
+    assert loaded.prefixes(("ba",)) == ("ba",)
 
 
 @pytest.mark.parametrize("clean", Clean)
@@ -133,7 +145,7 @@ def test_a_byte_order_mark_is_no_character(tmp_path):
     ("content", "sentence"),
     [
         (b"", "has no text in it"),
-        (b"caf\xe9 au lait", r"not UTF-8 \(byte 3 is 0xe9\).*iconv"),
+        (b"caf\xe9 au lait", r"\.txt is not UTF-8 \(byte 3 is 0xe9\).*iconv"),
         (None, "there is no such file or folder"),
     ],
 )
@@ -165,13 +177,12 @@ def test_too_small_a_corpus_says_what_is_needed(compose, tmp_path, sampler, need
             "dataset=text", f"dataset.path={tmp_path}/{length}.txt", f"sampler={sampler}",
             f"dataset.max_tokens={length}", "batch_size=4", "num_steps=9",
         )  # fmt: skip
-        loaded = corpus.load(config.dataset)
         if length == needed:
-            loaded.require_minibatch(config)
+            check(config, {})
             continue
         sentence = f"one minibatch needs {needed} tokens .* and the corpus has {length}"
         with pytest.raises(ConfigError, match=sentence):
-            loaded.require_minibatch(config)
+            check(config, {})
 
 
 def test_a_prompt_outside_the_vocabulary_is_named():

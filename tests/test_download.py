@@ -55,13 +55,18 @@ def test_a_download_is_placed_in_the_cache_and_found_again(dataset, server, tmp_
 
 
 def test_the_next_mirror_is_tried(dataset, server, tmp_path):
-    urls = (f"{server}/missing.txt", "http://127.0.0.1:9/x.txt", f"{server}/good.txt")
+    urls = (
+        f"{server}/missing.txt",
+        f"{server}/bad.txt",
+        "http://127.0.0.1:9/x.txt",
+        f"{server}/good.txt",
+    )
     path = find_or_fetch(dataclasses.replace(dataset, urls=urls, root=str(tmp_path / "root")))
     assert path == tmp_path / "root" / "text.txt"
 
 
 def test_a_wrong_download_is_refused_and_leaves_nothing(dataset, server, tmp_path):
-    with pytest.raises(ConfigError, match=f"its SHA-256 is .* not {SHA256}"):
+    with pytest.raises(ConfigError, match=f"what it sends has SHA-256 .* not {SHA256}"):
         find_or_fetch(dataclasses.replace(dataset, urls=(f"{server}/bad.txt",)))
     assert not list((tmp_path / "cache").rglob("*.txt"))
 

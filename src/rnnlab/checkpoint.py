@@ -21,7 +21,7 @@ FORMAT = "rnnlab-1"
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """One lane at the end of an epoch."""
+    """One lane's model after `epoch` whole epochs (and, when interrupted, some minibatches)."""
 
     model: Model
     vocabulary: Vocabulary
@@ -53,21 +53,22 @@ def load_checkpoint(path: Path) -> Checkpoint:
         with safe_open(path, framework="pt") as file:
             described = json.loads((file.metadata() or {})["rnnlab"])
             parameters = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        vocabulary = described["vocabulary"]
-        model = Model(**described["model"])
-        if described["format"] != FORMAT or model.shapes() != {
-            name: tuple(value.shape[1:]) for name, value in parameters.items()
-        }:
+        if described["format"] != FORMAT:
+            raise ValueError(f"its format is {described['format']}, not {FORMAT}")
+        vocabulary, model = described["vocabulary"], Model(**described["model"])
+        if model.shapes() != {name: tuple(p.shape[1:]) for name, p in parameters.items()}:
             raise ValueError("its tensors are not those of its model")
+        if model.vocab_size != len(vocabulary["tokens"]):
+            raise ValueError("its vocabulary is not as long as its model's")
         return Checkpoint(
             model=model,
-            vocabulary=Vocabulary(tuple(vocabulary["tokens"]), vocabulary["token"]),
+            vocabulary=Vocabulary(tuple(vocabulary["tokens"]), vocabulary["kind"]),
             parameters=parameters,
             epoch=described["epoch"],
             config=described["config"],
             config_id=described["config_id"],
         )
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ConfigError(
             f"{path} is not a checkpoint of rnnlab, or is damaged: {error}."
         ) from error

@@ -1,12 +1,13 @@
 """The rnnlab command: everything but the training itself, which run.py and `rnnlab train` share."""
 
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rnnlab.config import ConfigError
+from rnnlab.config import ConfigError, require
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,6 +44,12 @@ def generate(
     best: Annotated[bool, typer.Option("--best", help="Use the best epoch, not the last.")] = False,
 ) -> None:
     """Continue a text with a trained model."""
+    require(math.isfinite(temperature), f"--temperature {temperature}", "it is a finite number")
+    require(
+        top_k is None or temperature > 0,
+        f"--top-k {top_k} without --temperature",
+        "temperature 0 takes the likeliest token; add --temperature 1",
+    )
     from rnnlab import generation, seeding
     from rnnlab.checkpoint import load_checkpoint
 

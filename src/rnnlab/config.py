@@ -124,7 +124,7 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model(Choice):
+class ModelChoice(Choice):
     dropout: float  # probability of zeroing an activation between two layers
     init_std: float  # weights are drawn from N(0, init_std^2); biases start at zero
 
@@ -140,13 +140,13 @@ class Activation(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RNN(Model):
+class RNN(ModelChoice):
     name: str = "rnn"
     activation: Activation
 
 
 @dataclass(frozen=True, kw_only=True)
-class LSTM(Model):
+class LSTM(ModelChoice):
     name: str = "lstm"
 
 
@@ -158,7 +158,7 @@ class Reset(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GRU(Model):
+class GRU(ModelChoice):
     name: str = "gru"
     reset: Reset
 
@@ -249,7 +249,7 @@ class Precision(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Log:
+class LogSettings:
     every: int  # epochs between two lines of metrics.jsonl
     val_every: int  # epochs between two passes over the held-out text
     sample_every: int  # epochs between two generated samples; 0: at the end only
@@ -261,7 +261,7 @@ class Log:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checkpoint:
+class CheckpointSettings:
     every: int  # epochs between two checkpoints; 0: at the end only
 
     def __post_init__(self) -> None:
@@ -274,7 +274,7 @@ class Config:
 
     dataset: Dataset
     sampler: Sampler
-    model: Model
+    model: ModelChoice
     optimizer: Choice
     clip: Clip
 
@@ -294,8 +294,8 @@ class Config:
     max_minibatches: int | None  # stop each epoch after this many; null: all
     repeat_first_epoch: bool  # draw the first epoch's minibatches in every epoch
 
-    log: Log
-    checkpoint: Checkpoint
+    log: LogSettings
+    checkpoint: CheckpointSettings
 
     def __post_init__(self) -> None:
         _between(self, 0, math.inf, "lr")
@@ -312,9 +312,11 @@ class Config:
             self.device.startswith("cuda:") and self.device[5:].isdecimal()
         )
         require(is_device, f"device={self.device}", "device is auto, cpu, cuda or cuda:N")
-        self._check_engine()
-
-    def _check_engine(self) -> None:
+        require(
+            not self.model.dropout or self.num_layers > 1,
+            f"model.dropout={self.model.dropout:g} with num_layers=1",
+            "dropout acts between layers; add num_layers=2",
+        )
         before = isinstance(self.model, GRU) and self.model.reset == Reset.before
         require(
             not (self.engine == EngineName.torch_nn and before),
@@ -331,7 +333,8 @@ def config_id(config: Config, dataset_sha256: str) -> str:
     """Twelve hex digits of what determines the result mathematically.
 
     Device, engine, logging, checkpoints and paths do not count, nor does num_epochs: a longer
-    run continues a shorter one.
+    run continues a shorter one. Equal ids are equal experiments; the reverse does not hold
+    (optimizer=adam and torch.optim's Adam have different ids).
     """
     values = config.as_dict()
     for name in ("device", "engine", "log", "checkpoint", "num_epochs"):

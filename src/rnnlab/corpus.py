@@ -4,10 +4,10 @@ The rules are the textbook's (DESIGN: Text). Everything is vectorised: no Python
 characters. Shapes: N tokens in the corpus, V vocabulary entries.
 """
 
+import codecs
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -17,11 +17,9 @@ from numpy.typing import NDArray
 from rnnlab import download
 from rnnlab.config import (
     Clean,
-    Config,
     ConfigError,
     Dataset,
     Download,
-    SamplerName,
     Text,
     Token,
     require,
@@ -37,7 +35,7 @@ class Vocabulary:
     """Tokens by falling frequency, ties by first appearance; <unk> is 0."""
 
     tokens: tuple[str, ...]
-    token: str = Token.char  # what a token is: char or word
+    kind: str = Token.char  # what a token is: char or word
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -48,11 +46,11 @@ class Vocabulary:
         Raises ConfigError for an empty text or a token the vocabulary lacks: unlike the corpus, a
         prompt is typed by a person, who should be told.
         """
-        pieces = text.split() if self.token == Token.word else list(text)
+        pieces = text.split() if self.kind == Token.word else list(text)
         require(bool(pieces), f"the prefix {text!r}", "it needs at least one token")
         index = {token: i for i, token in enumerate(self.tokens)}
         unknown = sorted({piece for piece in pieces if piece not in index})
-        hint = "" if self.token == Token.word else f", which has {''.join(self.tokens[1:81])!r}"
+        hint = "" if self.kind == Token.word else f", which has {''.join(self.tokens[1:81])!r}"
         require(
             not unknown,
             f"the prefix {text!r}",
@@ -66,7 +64,7 @@ class Vocabulary:
 
     @property
     def separator(self) -> str:
-        return " " if self.token == Token.word else ""
+        return " " if self.kind == Token.word else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,38 +72,22 @@ class Corpus:
     """A text as token indices (N,), with the held-out tail apart."""
 
     name: str
-    sha256: str  # of the text's bytes
+    sha256: str  # of the text's bytes, files of a folder joined
     vocabulary: Vocabulary
     train: NDArray[np.integer]  # (N,) uint8, int16 or int32: the smallest that holds V
     held_out: NDArray[np.integer]
 
-    def require_minibatch(self, config: Config) -> None:
-        """Raise ConfigError unless every epoch, whatever its offset, has a minibatch."""
-        B, T = config.batch_size, config.num_steps
-        slack = T if config.sampler.name == SamplerName.sequential else T - 1
-        needed = B * T + slack + 1
-        require(
-            len(self.train) >= needed,
-            f"batch_size={B} with num_steps={T}",
-            f"one minibatch needs {needed} tokens ({B} x {T}, an offset of up to {slack}, and the "
-            f"last target), and the corpus has {len(self.train)}; take a smaller batch_size or "
-            "num_steps, or a longer text",
-        )
-        require(
-            not config.dataset.val_fraction or len(self.held_out) >= 2,
-            f"dataset.val_fraction={config.dataset.val_fraction}",
-            f"the held-out text needs 2 tokens, and this leaves {len(self.held_out)}",
-        )
-
     def prefixes(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
-        """What samples begin with: `wanted`, else the text's own first tokens."""
+        """What samples begin with: `wanted`, else the first known tokens of the text itself."""
         for prefix in wanted:
             self.vocabulary.encode(prefix)
-        own = self.vocabulary.decode(self.train[:10].tolist())
-        return wanted or (own,)
+        known = np.flatnonzero(self.train)
+        run = self.train[known[0] :][:10] if len(known) else self.train[:0]
+        unknown = np.flatnonzero(run == 0)
+        own = run[: unknown[0]] if len(unknown) else run
+        return wanted or (self.vocabulary.decode(own.tolist()),)
 
 
-@lru_cache(maxsize=4)
 def load(dataset: Dataset) -> Corpus:
     """Read, clean and cut the text that `dataset` names.
 
@@ -119,6 +101,11 @@ def load(dataset: Dataset) -> Corpus:
             f"dataset={dataset.name} has no text in it after dataset.clean={dataset.clean}."
         )
     tokens = tokens[: dataset.max_tokens]
+    require(
+        bool(tokens.any()),
+        f"dataset.min_freq={dataset.min_freq}",
+        "every token of the text is rarer; take a smaller min_freq",
+    )
     num_train = len(tokens) - round(dataset.val_fraction * len(tokens))
     return Corpus(dataset.name, digest, vocabulary, tokens[:num_train], tokens[num_train:])
 
@@ -130,7 +117,7 @@ def tokenize(raw: bytes, dataset: Dataset) -> tuple[NDArray[np.integer], Vocabul
     if dataset.clean == Clean.letters:
         codes = _letters(raw)
     else:
-        codes = np.frombuffer(_decode(raw).encode("utf-32-le"), np.uint32)
+        codes = np.frombuffer(raw.decode().encode("utf-32-le"), np.uint32)
     return _index_characters(codes, dataset.min_freq)
 
 
@@ -147,7 +134,6 @@ def _letters(raw: bytes) -> NDArray[np.uint8]:
     Each line: a run of other characters becomes one space; strip; lower case. The lines are then
     joined with nothing between them.
     """
-    _decode(raw)  # bytes that are no UTF-8 must not pass for text
     codes = np.frombuffer(raw.translate(LETTERS), np.uint8)
     is_space = codes == ord(" ")
     is_space[1:] &= is_space[:-1]
@@ -160,8 +146,7 @@ def _letters(raw: bytes) -> NDArray[np.uint8]:
 
 
 def _words(raw: bytes, clean: Clean) -> list[str]:
-    text = _decode(raw)
-    return (raw.translate(LETTERS).decode("ascii") if clean == Clean.letters else text).split()
+    return (raw.translate(LETTERS) if clean == Clean.letters else raw).decode().split()
 
 
 def _index_characters(
@@ -205,8 +190,8 @@ def _read(dataset: Dataset) -> bytes:
         case Text(path=path):
             return _read_path(Path(path).expanduser())
         case Download():
-            return download.find_or_fetch(dataset).read_bytes()
-    return resources.files("rnnlab").joinpath(f"data/{dataset.name}.txt").read_bytes()
+            return _read_file(download.find_or_fetch(dataset))
+    return resources.files("rnnlab").joinpath("data/sample.txt").read_bytes()
 
 
 def _read_path(path: Path) -> bytes:
@@ -214,18 +199,19 @@ def _read_path(path: Path) -> bytes:
     require(path.exists(), f"dataset.path={path}", "there is no such file or folder")
     files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
     require(bool(files), f"dataset.path={path}", "the folder has no .txt file in it")
-    try:
-        return b"\n".join(file.read_bytes() for file in files)
-    except OSError as error:
-        raise ConfigError(f"dataset.path={path} cannot be read: {error.strerror}.") from error
+    return b"\n".join(_read_file(file) for file in files)
 
 
-def _decode(raw: bytes) -> str:
-    """The text without a byte order mark; raises ConfigError where it is not UTF-8."""
+def _read_file(path: Path) -> bytes:
+    """The bytes without a byte order mark; raises ConfigError where they are not UTF-8."""
     try:
-        return raw.decode("utf-8-sig")
+        raw = path.read_bytes()
+        raw.decode()
     except UnicodeDecodeError as error:
         raise ConfigError(
-            f"The text is not UTF-8 (byte {error.start} is 0x{raw[error.start]:02x}); convert it, "
-            "for example with: iconv -f latin1 -t utf-8 FILE > NEW_FILE"
+            f"{path} is not UTF-8 (byte {error.start} is 0x{error.object[error.start]:02x}); "
+            f"convert it, for example with: iconv -f latin1 -t utf-8 FILE > NEW_FILE"
         ) from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+    return raw.removeprefix(codecs.BOM_UTF8)

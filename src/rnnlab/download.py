@@ -1,12 +1,12 @@
 """Finds a text among the user's folders, or downloads it: checked by SHA-256, placed atomically."""
 
 import hashlib
+import http.client
 import os
-import urllib.error
 import urllib.request
 from pathlib import Path
 
-from rnnlab.config import ConfigError, Download
+from rnnlab.config import ConfigError, Download, require
 from rnnlab.files import write_atomically
 
 TIMEOUT_SECONDS = 20
@@ -23,17 +23,20 @@ def find_or_fetch(dataset: Download) -> Path:
     for folder in folders:
         path = folder / dataset.file
         if path.is_file():
-            _verify(path, path.read_bytes(), dataset)
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            require(
+                digest == dataset.sha256,
+                f"{path} as dataset={dataset.name}",
+                f"its SHA-256 is {digest}, not {dataset.sha256}; remove it, or train on it with "
+                f"dataset=text dataset.path={path}",
+            )
             return path
     failures = []
     for url in dataset.urls:
         try:
             return _fetch(url, folders[0] / dataset.file, dataset)
-        except (OSError, ValueError) as error:
-            if isinstance(error, ConfigError):
-                raise
-            reason = error.reason if isinstance(error, urllib.error.URLError) else error
-            failures.append(f"{url} ({reason})")
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            failures.append(f"{url} ({getattr(error, 'reason', None) or error})")
     raise ConfigError(
         f"dataset={dataset.name}: {dataset.file} is not in "
         f"{', '.join(map(str, folders))}, and could not be downloaded from {', '.join(failures)}; "
@@ -55,15 +58,8 @@ def _fetch(url: str, path: Path, dataset: Download) -> Path:
         total = int(response.headers.get("Content-Length") or 0)
         with wrap_file(response, total=total, description=f"downloading {dataset.file}") as body:
             content = body.read(MAX_BYTES + 1)
-    _verify(url, content, dataset)
-    write_atomically(path, content)
-    return path
-
-
-def _verify(origin: Path | str, content: bytes, dataset: Download) -> None:
     digest = hashlib.sha256(content).hexdigest()
     if digest != dataset.sha256:
-        raise ConfigError(
-            f"{origin} is not the file that dataset={dataset.name} means: its SHA-256 is {digest}, "
-            f"not {dataset.sha256}; remove it, or train on it with dataset=text dataset.path=FILE."
-        )
+        raise ValueError(f"what it sends has SHA-256 {digest}, not {dataset.sha256}")
+    write_atomically(path, content)
+    return path

@@ -4,21 +4,31 @@ Whatever a user can get wrong is answered here in one sentence with exit status 
 is imported and before an output folder exists.
 """
 
+from __future__ import annotations
+
+import itertools
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from rnnlab.config import ConfigError
+from rnnlab.config import Config, ConfigError
 from rnnlab.schema import conf_dir, to_config
 
+if TYPE_CHECKING:
+    from rnnlab.preflight import Corpora
+
+GROUPS = ("dataset", "sampler", "model", "size", "optimizer", "clip")
 COMPLETED, FAILED, BAD_CONFIG, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -30,7 +40,7 @@ def main() -> None:
     jobs = Jobs()
     try:
         if _trains(arguments):
-            _check(arguments)
+            jobs.check(arguments)
         hydra.main(version_base="1.3", config_path=conf_dir(), config_name="config")(jobs.run)()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
@@ -44,17 +54,34 @@ def main() -> None:
     except OSError as error:
         if wants_traceback:
             raise
-        print(f"{error.filename or 'the output folder'}: {error.strerror}.", file=sys.stderr)
+        print(f"{error.filename or 'Writing'}: {error.strerror or error}.", file=sys.stderr)
         sys.exit(FAILED if jobs.statuses else BAD_CONFIG)
     completed = all(status == "completed" for status in jobs.statuses)
     sys.exit(COMPLETED if completed else FAILED)
 
 
 class Jobs:
-    """The task function that Hydra calls for each job, and how each of them ended."""
+    """The jobs of one command: checked before any of them starts, then trained as Hydra calls."""
 
     def __init__(self) -> None:
         self.statuses: list[str] = []
+        self.corpora: Corpora = {}
+
+    def check(self, arguments: Any) -> None:
+        """Compose as Hydra will, check every value, read the texts; raises ConfigError."""
+        search_path = []
+        if arguments.config_dir:
+            folder = Path(arguments.config_dir).absolute()
+            search_path = [f"hydra.searchpath=[file://{folder}]"]
+        with hydra.initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
+            for overrides in _jobs(arguments):
+                name = arguments.config_name or "config"
+                self._check_job(to_config(hydra.compose(name, [*overrides, *search_path])))
+
+    def _check_job(self, config: Config) -> None:
+        from rnnlab.preflight import check
+
+        check(config, self.corpora)
 
     def run(self, composed: DictConfig) -> float | None:
         """Train one job; returns the figure that a sweeper minimises."""
@@ -64,7 +91,7 @@ class Jobs:
 
         self.statuses.append("running")
         folder = Path(HydraConfig.get().runtime.output_dir)
-        result = experiment.run(to_config(composed), folder)
+        result = experiment.run(to_config(composed), folder, self.corpora)
         self.statuses[-1] = result.status
         if result.status == "interrupted":
             raise KeyboardInterrupt  # ends a multirun too
@@ -81,23 +108,30 @@ def _trains(arguments: Any) -> bool:
     )
 
 
-def _check(arguments: Any) -> None:
-    """Compose as Hydra will, check every value, and read the text; raises ConfigError."""
-    overrides = _first_job(arguments.overrides) if arguments.multirun else arguments.overrides
-    with hydra.initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
-        config = to_config(hydra.compose("config", overrides))
-
-    from rnnlab.preflight import check
-
-    check(config)
+def _require_value(override: Override) -> None:
+    """Hydra's ways of leaving a value out end in a traceback: say what to type instead."""
+    key = override.key_or_group
+    if override.is_delete() and not override.is_hydra_override():
+        raise ConfigError(f"~{key} is not allowed: every value is needed; set {key}=VALUE instead.")
+    if key in GROUPS and not override.is_sweep_override() and override.value() is None:
+        raise ConfigError(f"{key}=null is not allowed: every job needs one; --help lists them.")
 
 
-def _first_job(overrides: list[str]) -> list[str]:
-    """A multirun's overrides with the first value of each sweep."""
-    first = []
-    for override in OverridesParser.create().parse_overrides(overrides):
-        line = override.input_line or ""
-        if override.is_sweep_override():
-            line = f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()))}"
-        first.append(line)
-    return first
+def _jobs(arguments: Any) -> Iterator[list[str]]:
+    """The overrides of each job; of a sweep that is no list of values, those without it."""
+    parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+    parsed = parser.parse_overrides(arguments.overrides)
+    for override in parsed:
+        _require_value(override)
+    if not arguments.multirun and "hydra.mode=MULTIRUN" not in arguments.overrides:
+        yield arguments.overrides
+        return
+    values = []
+    for override in parsed:
+        if not override.is_sweep_override():
+            values.append([override.input_line or ""])
+        elif override.is_discrete_sweep():
+            key = override.get_key_element()
+            values.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+    for job in itertools.product(*values):
+        yield list(job)

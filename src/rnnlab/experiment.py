@@ -6,11 +6,11 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import torch
-from matplotlib.figure import Figure
 
 from rnnlab import config as schema
 from rnnlab import hparams, surroundings
@@ -25,7 +25,7 @@ from rnnlab.metrics import Epoch
 from rnnlab.model import Model, Parameters
 from rnnlab.optim import FromScratch, Optimizer, TorchOptimizer
 from rnnlab.plots import perplexity_figure
-from rnnlab.preflight import check
+from rnnlab.preflight import Corpora, check
 from rnnlab.results import Result
 from rnnlab.terminal import Terminal
 from rnnlab.tracking import Files, TensorBoard, Tracker
@@ -36,14 +36,15 @@ log = logging.getLogger(__name__)
 DTYPES = {"fp32": torch.float32, "fp64": torch.float64}
 
 
-def run(config: Config, folder: Path) -> Result:
+def run(config: Config, folder: Path, corpora: Corpora | None = None) -> Result:
     """Train one job in `folder` and return its result, which result.json also holds.
 
     Raises ConfigError for what the user can put right. Whatever happens, result.json says how
     the run ended.
     """
-    corpus = check(config)
+    corpus = check(config, {} if corpora is None else corpora)
     device = surroundings.resolve_device(config.device)
+    surroundings.forbid_tf32()
     result = _begin(config, corpus, device)
     result.write(folder)
     started = time.perf_counter()
@@ -80,9 +81,9 @@ class Run:
         )
         self.held_out = torch.from_numpy(corpus.held_out).to(device)
         self.trackers: list[Tracker] = [
-            Terminal(folder, config.num_epochs, self._description()),
             Files(folder),
             TensorBoard(folder, hparams.settings(config)),
+            Terminal(folder, config.num_epochs, self._description()),
         ]
         self.curve: list[tuple[int, float]] = []
         self.val_curve: list[tuple[int, float]] = []
@@ -92,16 +93,17 @@ class Run:
     def train(self, stop: Callable[[], bool]) -> None:
         """Run all epochs, or until the run diverges or is asked to stop."""
         log.info(self._description())
-        try:
+        with ExitStack() as closing:
+            for tracker in self.trackers:
+                closing.callback(tracker.close, self.result)
             status = self._epochs(stop)
-            self._sample()
             self._save()
-            self._figure().savefig(self.folder / "perplexity.svg")
+            self._sample()
+            figure = perplexity_figure(self.curve, self.val_curve, self._description())
+            for tracker in self.trackers:
+                tracker.figure(figure)
             self.result.status = status
             log.info("%s: perplexity %s", status, self.result.perplexity)
-        finally:
-            for tracker in self.trackers:
-                tracker.close(self.result, self._figure())
 
     def _epochs(self, stop: Callable[[], bool]) -> str:
         """Train until there is nothing more to do; returns the run's status."""
@@ -188,9 +190,6 @@ class Run:
         save_checkpoint(self.folder / "checkpoints" / "last.safetensors", self._checkpoint())
         if self.best:
             save_checkpoint(self.folder / "checkpoints" / "best.safetensors", self.best)
-
-    def _figure(self) -> Figure:
-        return perplexity_figure(self.curve, self.val_curve, self._description())
 
     def _description(self) -> str:
         config, V = self.config, len(self.corpus.vocabulary)

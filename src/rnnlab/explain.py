@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,9 @@ def explain(error: Exception, overrides: list[str]) -> str:
     """One sentence for the terminal."""
     cause = error.__cause__ if isinstance(error, HydraException) and error.__cause__ else error
     match cause:
-        case MissingConfigException(missing_cfg_file=str(missing)):
+        case MissingConfigException(missing_cfg_file=str(missing), options=options):
             group, _, choice = missing.rpartition("/")
-            return _bad_choice(group, choice)
+            return _bad_choice(group, choice, groups().get(group) or options)
         case ConfigKeyError(full_key=str(key)) | ConfigAttributeError(full_key=str(key)):
             return _bad_key(key)
         case ValidationError(full_key=str(key), msg=str(message)):
@@ -40,7 +41,12 @@ def explain(error: Exception, overrides: list[str]) -> str:
                 f"{override} cannot be read: an override is KEY=VALUE, "
                 "and a value with spaces or commas goes in quotes, as in 'KEY=\"a b\"'."
             )
-    return _first_line(cause)
+    message = _first_line(cause)
+    if message.startswith("Ambiguous value for argument"):
+        return f"{message.split(chr(39))[1]} has several values: add -m to train a job for each."
+    if message.startswith("Multiple values for"):
+        return f"{message.split()[3].rstrip('.')} is chosen already: leave out the +."
+    return message
 
 
 def groups() -> dict[str, list[str]]:
@@ -75,11 +81,10 @@ def _defaults() -> str:
     return text.partition("- debug: null")[2].partition("\n\n")[2].partition("\nhydra:")[0]
 
 
-def _bad_choice(group: str, choice: str) -> str:
-    known = groups().get(group)
-    if known is None:
+def _bad_choice(group: str, choice: str, known: Sequence[str] | None) -> str:
+    if not known:
         return f"{group}={choice} is not allowed: there is no group {group}."
-    nearest = _nearest(choice, known) or known[:1]
+    nearest = _nearest(choice, list(known)) or known
     return (
         f"{group}={choice} is not allowed: {group} is one of {', '.join(known)}; "
         f"type for example {group}={nearest[0]}."
@@ -96,6 +101,8 @@ def _bad_key(key: str) -> str:
     owners = [choice for choice, schema in schemas.items() if field in _fields(schema)]
     if owners:
         return f"{key} belongs to {group}={' or '.join(owners)}, not to the {group} chosen here."
+    if key.startswith("optimizer.options."):
+        return f"{key} is new in optimizer.options: add it with +{key}=VALUE."
     nearest = _nearest(key, all_keys())
     hint = f"the nearest are {', '.join(nearest)}" if nearest else "python run.py --help lists all"
     return f"{key} is not a name in the config: {hint}."

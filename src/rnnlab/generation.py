@@ -59,5 +59,6 @@ def choose(
     if temperature == 0:
         return int(logits.argmax())
     values, indices = logits.double().cpu().topk(min(top_k or len(logits), len(logits)))
-    drawn = torch.multinomial(torch.softmax(values / temperature, 0), 1, generator=generator)
+    weights = torch.softmax((values - values[0]) / temperature, 0)  # the largest stays finite
+    drawn = torch.multinomial(weights, 1, generator=generator)
     return int(indices[drawn])

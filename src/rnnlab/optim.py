@@ -21,11 +21,14 @@ from rnnlab.shapes import Bool, Float
 
 
 def global_norm(gradients: Parameters) -> Float[Tensor, " K"]:
-    """Each lane's L2 norm over all its parameters together."""
-    return torch.stack([g.square().sum(dim=(1, 2)) for g in gradients.values()]).sum(0).sqrt()
+    """Each lane's L2 norm over all its parameters together; infinite beyond 1e19 in fp32."""
+    norms = [torch.linalg.vector_norm(g, dim=(1, 2)) for g in gradients.values()]
+    return torch.linalg.vector_norm(torch.stack(norms), dim=0)
 
 
-def clip_by_norm(gradients: Parameters, norm: Tensor, theta: Tensor) -> Parameters:
+def clip_by_norm(
+    gradients: Parameters, norm: Float[Tensor, " K"], theta: Float[Tensor, " K"]
+) -> Parameters:
     """g <- min(1, theta / ||g||) g   (Pascanu et al. 2013)."""
     scale = (theta / norm).clamp(max=1)[:, None, None]
     return {name: g * scale for name, g in gradients.items()}
@@ -82,8 +85,8 @@ def adam(
     """Kingma and Ba 2015; with weight_decay, AdamW of Loshchilov and Hutter 2019."""
     m = beta1 * m + (1 - beta1) * g
     v = beta2 * v + (1 - beta2) * g.square()
-    m_hat = m / (1 - beta1**t)
-    v_hat = v / (1 - beta2**t)
+    m_hat = m / (1 - beta1**t).to(m.dtype)
+    v_hat = v / (1 - beta2**t).to(v.dtype)
     p = p - lr * weight_decay * p
     return p - lr * m_hat / (v_hat.sqrt() + eps), m, v
 
@@ -139,7 +142,8 @@ class FromScratch:
             name: [torch.zeros_like(p) for _ in range(num_slots)] for name, p in parameters.items()
         }
         first = next(iter(parameters.values()))
-        self.t = torch.zeros(len(first), dtype=first.dtype, device=first.device)
+        # fp64: 1 - beta^t loses too many digits in fp32
+        self.t = torch.zeros(len(first), dtype=torch.float64, device=first.device)
 
     def update(
         self,

@@ -3,25 +3,48 @@
 Runs before an output folder exists. torch is imported only for the choices that need to ask it.
 """
 
-from rnnlab import corpus
-from rnnlab.config import Config, ConfigError, TorchOptim, require
+from rnnlab.config import Config, ConfigError, Dataset, SamplerName, TorchOptim, require
+from rnnlab.corpus import Corpus, load
+
+Corpora = dict[Dataset, Corpus]  # the texts read so far: jobs of a study share them
 
 
-def check(config: Config) -> corpus.Corpus:
+def check(config: Config, corpora: Corpora) -> Corpus:
     """The job's corpus, once everything about the job has been found possible.
 
     Raises ConfigError with the one sentence that the user needs.
     """
-    text = corpus.load(config.dataset)
-    text.require_minibatch(config)
-    text.prefixes(config.dataset.prefixes)
+    if config.dataset not in corpora:
+        corpora[config.dataset] = load(config.dataset)
+    corpus = corpora[config.dataset]
+    _check_length(config, corpus)
+    corpus.prefixes(config.dataset.prefixes)
     if config.device.startswith("cuda"):
         from rnnlab.surroundings import resolve_device
 
         resolve_device(config.device)
     if isinstance(config.optimizer, TorchOptim):
         _check_torch_optimizer(config.optimizer)
-    return text
+    return corpus
+
+
+def _check_length(config: Config, corpus: Corpus) -> None:
+    """Every epoch has a minibatch, whatever its offset; held-out text has a target."""
+    B, T, N = config.batch_size, config.num_steps, len(corpus.train)
+    offset = T if config.sampler.name == SamplerName.sequential else T - 1
+    needed = B * T + offset + 1
+    require(
+        needed <= N,
+        f"batch_size={B} with num_steps={T}",
+        f"one minibatch needs {needed} tokens ({B} x {T}, an offset of up to {offset}, and the "
+        f"last target), and the corpus has {N}; take a smaller batch_size or num_steps, "
+        "or a longer text",
+    )
+    require(
+        not config.dataset.val_fraction or len(corpus.held_out) >= 2,
+        f"dataset.val_fraction={config.dataset.val_fraction}",
+        f"the held-out text needs 2 tokens, and this leaves {len(corpus.held_out)}",
+    )
 
 
 def _check_torch_optimizer(choice: TorchOptim) -> None:

@@ -22,7 +22,7 @@ class Result:
     status: str = "running"  # running | completed | diverged | interrupted | failed
     error: str | None = None
     perplexity: float | None = None  # of the last epoch, over its minibatches as trained on
-    best_perplexity: float | None = None
+    best_perplexity: float | None = None  # of best.safetensors: held-out where text is held out
     val_perplexity: float | None = None
     epochs: int = 0
     tokens: int = 0

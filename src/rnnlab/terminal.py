@@ -24,6 +24,7 @@ class Terminal(Tracker):
         )
         self.console = Console(highlight=False, markup=False, soft_wrap=True)
         self.num_epochs = num_epochs
+        self.next_line = max(1, num_epochs // PLAIN_LINES)  # the epoch of the next plain line
         self.progress = Progress(
             TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
             BarColumn(),
@@ -45,8 +46,8 @@ class Terminal(Tracker):
             perplexity=figures.perplexity,
             speed=figures.tokens_per_second,
         )
-        every = -(-self.num_epochs // PLAIN_LINES)
-        if not self.console.is_terminal and figures.epoch % every == 0:
+        if not self.console.is_terminal and figures.epoch >= self.next_line:
+            self.next_line = figures.epoch + max(1, self.num_epochs // PLAIN_LINES)
             held_out = "" if val_perplexity is None else f", held out {val_perplexity:.4g}"
             self.console.print(
                 f"epoch {figures.epoch}/{self.num_epochs}  perplexity {figures.perplexity:.4g}"
@@ -57,7 +58,10 @@ class Terminal(Tracker):
         if epoch < self.num_epochs:
             self.console.print(f"epoch {epoch}: {text}")
 
-    def close(self, result: Result, figure: Figure) -> None:  # noqa: ARG002
+    def figure(self, figure: Figure) -> None:
+        """A terminal shows none."""
+
+    def close(self, result: Result) -> None:
         self.progress.stop()
         if result.status == "running":  # an exception is on its way, and says what happened
             return

@@ -1,6 +1,6 @@
 """Where a run's figures go: metrics.jsonl, samples.txt, TensorBoard, the terminal.
 
-Every tracker has the same three methods; the loop in experiment.py calls them and knows no more.
+Every tracker has the same methods; the loop in experiment.py calls them and knows no more.
 """
 
 from __future__ import annotations
@@ -31,14 +31,19 @@ class Tracker(ABC):
         """A text was generated after `epoch` epochs."""
 
     @abstractmethod
-    def close(self, result: Result, figure: Figure) -> None:
-        """The run has ended, in whatever way; `figure` is its perplexity curve."""
+    def figure(self, figure: Figure) -> None:
+        """Training is over; this is its perplexity curve."""
+
+    @abstractmethod
+    def close(self, result: Result) -> None:
+        """The run has ended, in whatever way."""
 
 
 class Files(Tracker):
-    """metrics.jsonl, an object a logged epoch, and samples.txt."""
+    """metrics.jsonl, an object a logged epoch; samples.txt; perplexity.svg."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.metrics = (folder / "metrics.jsonl").open("a", encoding="utf-8")
         self.samples = (folder / "samples.txt").open("a", encoding="utf-8")
 
@@ -55,7 +60,10 @@ class Files(Tracker):
         self.samples.write(f"epoch {epoch}: {text}\n")
         self.samples.flush()
 
-    def close(self, result: Result, figure: Figure) -> None:  # noqa: ARG002
+    def figure(self, figure: Figure) -> None:
+        figure.savefig(self.folder / "perplexity.svg")
+
+    def close(self, result: Result) -> None:  # noqa: ARG002
         self.metrics.close()
         self.samples.close()
 
@@ -87,8 +95,10 @@ class TensorBoard(Tracker):
         # SummaryWriter.add_text would add "/text_summary" to the tag
         self._write(text_pb(f"samples/{prefix}", code), epoch)
 
-    def close(self, result: Result, figure: Figure) -> None:
-        self.scalars.add_figure("perplexity/curve", figure, result.epochs)
+    def figure(self, figure: Figure) -> None:
+        self.scalars.add_figure("perplexity/curve", figure)
+
+    def close(self, result: Result) -> None:
         self._write(hparams.end(result.status == "completed"), result.epochs)
         self.scalars.close()
 

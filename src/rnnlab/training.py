@@ -103,11 +103,14 @@ class Training:
             self._step(plan.starts[i], plan.present[i], plan.reset[i], self._dropout_masks())
             self.minibatch += 1
         self.epoch += 1
+        self.healthy &= torch.stack(
+            [p.isfinite().flatten(1).all(1) for p in self.parameters.values()]
+        ).all(0)
         lanes = self.sums.read()  # the host waits for the device here, and nowhere else
         self.seconds += time.perf_counter() - started
         for k, healthy in enumerate(self.healthy.tolist()):
             if not healthy and self.diverged[k] is None:
-                self.diverged[k] = (self.epoch, lanes[k].updates + 1)
+                self.diverged[k] = (self.epoch, min(lanes[k].updates + 1, self.minibatch))
         figures = [lane.figures(self.epoch, self.seconds) for lane in lanes]
         self.sums.clear()
         self.minibatch, self.seconds = 0, 0.0
@@ -163,7 +166,9 @@ class Training:
         for k, (lane, lane_starts) in enumerate(zip(self.lanes, drawn, strict=True)):
             starts[: len(lane_starts), k] = lane_starts
             present[: len(lane_starts), k] = True
-            reset[: None if lane.sampler == "random" else 1, k] = True
+            reset[:1, k] = True
+            if lane.sampler == "random":
+                reset[:, k] = True
         return Plan(*(tensor.to(recipe.device) for tensor in (starts, present, reset)))
 
     def _dropout_masks(self) -> list[Float[Tensor, "K T B H"]] | None:
@@ -182,11 +187,12 @@ class Training:
 
 def _join(texts: list[Tensor], device: torch.device) -> tuple[Tensor, list[int]]:
     """The lanes' texts end to end, each kept once, and where each lane's begins."""
-    places: dict[int, int] = {}
+    places: dict[tuple[int, int], int] = {}  # by address and length in memory
+    keys = [(text.data_ptr(), len(text)) for text in texts]
     distinct, length = [], 0
-    for text in texts:
-        if id(text) not in places:
-            places[id(text)] = length
+    for key, text in zip(keys, texts, strict=True):
+        if key not in places:
+            places[key] = length
             distinct.append(text)
             length += len(text)
-    return torch.cat(distinct).to(device), [places[id(text)] for text in texts]
+    return torch.cat(distinct).to(device), [places[key] for key in keys]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import cross_entropy
 
 from rnnlab.model import Model, Parameters, State, layer_parameters
 from rnnlab.shapes import Float, Integer
@@ -39,8 +39,9 @@ class AutogradEngine(ABC):
 
         `dropout_masks[l]` multiplies what goes from layer l to layer l + 1.
         """
-        dtype = parameters["W_hq"].dtype
-        inputs = one_hot(X.transpose(1, 2), self.model.vocab_size).to(dtype)
+        tokens = X.transpose(1, 2)[..., None]
+        inputs = parameters["W_hq"].new_zeros(*tokens.shape[:3], self.model.vocab_size)
+        inputs.scatter_(3, tokens, 1)  # one-hot
         new_state = []
         for layer in range(self.model.num_layers):
             if layer > 0 and dropout_masks:
