@@ -1,13 +1,22 @@
 """Every file under conf/ composes, and every named experiment runs in miniature."""
 
+import json
 from pathlib import Path
 
 import pytest
+import torch
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
 from conftest import ROOT
 from rnnlab import experiment
+from rnnlab.checkpoint import load_checkpoint
 from rnnlab.config import Config
+from rnnlab.model import Model
+from rnnlab.optim import FromScratch
+from rnnlab.preflight import check
 from rnnlab.results import Result
+from rnnlab.training import Training
 
 CHOICES = [
     (path.parent.name, path.stem)
@@ -97,3 +106,126 @@ def test_the_chapters_settings_are_the_chapters(compose):
             "rnn",
             "sgd",
         )
+
+
+EVERYTHING = {
+    "lr": 0.25,
+    "theta": 3.5,
+    "num_hiddens": 7,
+    "num_layers": 2,
+    "batch_size": 3,
+    "num_steps": 6,
+    "num_epochs": 9,
+    "seed": 11,
+    "engine": "torch_nn",
+    "precision": "fp64",
+    "max_minibatches": 4,
+    "repeat_first_epoch": "true",
+    "sampler": "random",
+    "clip": "value",
+    "model": "lstm",
+    "model.dropout": 0.25,
+    "model.init_std": 0.5,
+    "optimizer": "adamw",
+    "optimizer.beta1": 0.7,
+    "optimizer.beta2": 0.8,
+    "optimizer.eps": 0.001,
+    "optimizer.weight_decay": 0.2,
+}
+
+
+def test_every_knob_reaches_the_library(compose):
+    """Each value is off its default, so one that is dropped or mixed up on the way shows."""
+    config = compose(*(f"{name}={value}" for name, value in EVERYTHING.items()))
+    model = experiment.build_model(config, 28)
+    assert model == Model(
+        cell_name="lstm", vocab_size=28, num_hiddens=7, num_layers=2, dropout=0.25, init_std=0.5
+    )
+    recipe = experiment.build_recipe(config, model, torch.device("cpu"))
+    assert (recipe.batch_size, recipe.num_steps, recipe.engine) == (3, 6, "torch_nn")
+    assert (recipe.clip, recipe.dtype, recipe.max_minibatches) == ("value", torch.float64, 4)
+    assert recipe.repeat_first_epoch
+    optimizer = recipe.optimizer({"W": torch.zeros(1, 1, 1)})
+    assert isinstance(optimizer, FromScratch)
+    assert optimizer.rule.keywords == {
+        "beta1": 0.7,
+        "beta2": 0.8,
+        "eps": 0.001,
+        "weight_decay": 0.2,
+    }
+    lane = experiment.build_lane(config, check(config, {}))
+    assert (lane.sampler, lane.lr, lane.theta, lane.seed, lane.num_epochs) == (
+        "random", 0.25, 3.5, 11, 9,
+    )  # fmt: skip
+    for activation, cell in (("tanh", "rnn_tanh"), ("relu", "rnn_relu")):
+        chosen = compose(f"model.activation={activation}")
+        assert experiment.build_model(chosen, 5).cell_name == cell
+    for reset in ("before", "after"):
+        chosen = compose("model=gru", f"model.reset={reset}")
+        assert experiment.build_model(chosen, 5).cell_name == f"gru_{reset}"
+
+
+def test_best_is_the_lowest_and_last_is_the_last(compose, monkeypatch):
+    figures = iter([5.0, 3.0, 4.0])
+    monkeypatch.setattr(experiment, "evaluate", lambda *_: next(figures))
+    result = run(compose(*SMALL, "num_epochs=3", "dataset.val_fraction=0.2", "log.val_every=1"))
+    assert (result.best_perplexity, result.val_perplexity) == (3.0, 4.0)
+    best, last = (
+        load_checkpoint(Path(f"run/checkpoints/{n}.safetensors")) for n in ("best", "last")
+    )
+    assert (best.epoch, last.epoch) == (2, 3)
+    assert not torch.equal(best.parameters["W_hq"], last.parameters["W_hq"])
+
+
+def test_intervals_are_kept(compose, monkeypatch):
+    """5 epochs, lines every 3 and at the end; samples every 2; checkpoints every 2 and at the end;
+    result.json says running from the beginning."""
+    saved, statuses = [], []
+    save, epoch = experiment.save_checkpoint, Training.run_epoch
+
+    def watch_save(path, checkpoint):
+        saved.append((path.stem, checkpoint.epoch))
+        save(path, checkpoint)
+
+    def watch_epoch(self, stop):
+        statuses.append(json.loads(Path("run/result.json").read_text())["status"])
+        return epoch(self, stop)
+
+    monkeypatch.setattr(experiment, "save_checkpoint", watch_save)
+    monkeypatch.setattr(Training, "run_epoch", watch_epoch)
+    run(compose(*SMALL, "num_epochs=5", "log.every=3", "log.sample_every=2", "checkpoint.every=2"))
+    lines = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [3, 5]
+    samples = Path("run/samples.txt").read_text().splitlines()
+    assert [line.split(":")[0] for line in samples] == ["epoch 2", "epoch 4", "epoch 5"]
+    assert [epoch for name, epoch in saved if name == "last"] == [2, 4, 5]
+    assert statuses == ["running"] * 5
+
+
+@pytest.mark.parametrize(
+    ("extra", "status"),
+    [([], api_pb2.STATUS_SUCCESS), (["lr=1e39", "clip=none"], api_pb2.STATUS_FAILURE)],
+)
+def test_the_event_file_has_the_hparams_and_how_the_run_ended(compose, extra, status):
+    run(compose(*SMALL, "theta=2.5", *extra))
+    found = {}
+    for event in EventFileLoader(str(next(Path("run").glob("events.*")))).Load():
+        for value in event.summary.value:
+            if value.metadata.plugin_data.plugin_name == "hparams":
+                data = plugin_data_pb2.HParamsPluginData()
+                data.ParseFromString(value.metadata.plugin_data.content)
+                found[value.tag] = data
+    start = found["_hparams_/session_start_info"].session_start_info.hparams
+    assert start["theta"].number_value == 2.5
+    assert start["sampler"].string_value == "sequential"
+    columns = found["_hparams_/experiment"].experiment
+    assert [info.name for info in columns.hparam_infos][:3] == ["sampler", "lr", "theta"]
+    metrics = {info.name.tag for info in columns.metric_infos}
+    assert metrics == {"perplexity/train", "perplexity/val"}
+    assert found["_hparams_/session_end_info"].session_end_info.status == status
+
+
+def test_weights_that_overflow_in_the_last_update_are_divergence(compose):
+    """The loss was finite before it: without a look at the weights this run would be a success."""
+    result = run(compose(*SMALL, "lr=1e39", "max_minibatches=1", "num_epochs=1"))
+    assert result.status == "diverged"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from itertools import count
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.nn.functional import cross_entropy, one_hot
 
 from rnnlab.engines import make_engine
-from rnnlab.metrics import perplexity
+from rnnlab.metrics import Sums, perplexity
 from rnnlab.model import Model
 from rnnlab.optim import FromScratch
 from rnnlab.samplers import SAMPLERS
@@ -214,6 +216,35 @@ def test_dropout_is_a_lanes_own_stream_and_keeps_the_mean():
     for training.minibatch in range(200):
         means.append(training._dropout_masks()[0].mean().item())
     assert sum(means) / 200 == pytest.approx(1.0, abs=0.01)
+
+
+def test_every_minibatch_is_trained_with_masks_of_its_own():
+    training = Training(recipe(num_layers=2, dropout=0.5), [lane()])
+    seen, engine = [], training.engine.loss_and_gradients
+
+    def watch(parameters, X, Y, state, masks):
+        seen.append(masks[0])
+        return engine(parameters, X, Y, state, masks)
+
+    object.__setattr__(training, "engine", SimpleNamespace(loss_and_gradients=watch))
+    training.run_epoch()
+    training.run_epoch()
+    assert len(seen) == len({mask.numpy().tobytes() for mask in seen}) > 10
+
+
+def test_an_epochs_sums_leave_out_what_is_not_active():
+    sums = Sums(2, torch.device("cpu"))
+    loss, norm = torch.tensor([2.0, torch.nan]), torch.tensor([3.0, torch.inf])
+    theta = torch.tensor([1.0, 1.0])
+    sums.add(torch.tensor([True, False]), loss, 10, norm, theta)
+    sums.add(torch.tensor([True, False]), loss / 2, 10, norm / 6, theta)
+    figures, idle = (lane.figures(epoch=3, seconds=2.0) for lane in sums.read())
+    assert idle is None
+    assert (figures.loss, figures.tokens, figures.updates) == (1.5, 20, 2)
+    assert figures.perplexity == pytest.approx(math.exp(1.5), rel=1e-14)
+    assert figures.bits_per_token == pytest.approx(1.5 / math.log(2), rel=1e-14)
+    assert (figures.gradient_norm, figures.clipped_fraction) == (1.75, 0.5)
+    assert figures.tokens_per_second == 10.0
 
 
 def test_sums_are_over_tokens_and_not_over_minibatches():
