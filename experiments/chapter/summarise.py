@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+
+from rnnlab.plots import perplexity_axes
 
 HERE = Path(__file__).parent
 PROMISED = {"sequential": 1.0, "random": 1.4}  # what the chapter prints
@@ -44,14 +45,20 @@ def draw(runs: list[dict[str, Any]]) -> Figure:
             alpha=0.8,
             label=label,
         )
-    axes.set(xlabel="epoch", ylabel="perplexity", yscale="log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    perplexity_axes(axes)
     axes.legend(frameon=False)
     return figure
+
+
+def finding(runs: list[dict[str, Any]]) -> str:
+    """The answer in a sentence, with the figures that give it."""
+    ends = {s: [run["perplexity"] for run in runs if run["sampler"] == s] for s in PROMISED}
+    apart = min(ends["random"]) > max(ends["sequential"])
+    return (
+        f"**Finding.** {'Yes: every' if apart else 'No: not every'} sequential run ends below every "
+        f"random one ({max(ends['sequential']):.3f} at most against {min(ends['random']):.3f} at "
+        "least), on the text that was trained on."
+    )
 
 
 def report(runs: list[dict[str, Any]]) -> str:
@@ -60,7 +67,12 @@ def report(runs: list[dict[str, Any]]) -> str:
         "",
         "Does sequential partitioning beat random sampling, as the textbook chapter prints it?",
         "The Time Machine, first 10,000 characters, 512 hidden units, batch 32, 35 steps, 500",
-        "epochs, lr 1, theta 1. This page is written by `summarise.py`; its head has the commands.",
+        "epochs, lr 1, theta 1. This page, results.json and the figure are written by",
+        "`summarise.py`:",
+        "",
+        *(f"    {line}" for line in (__doc__ or "").splitlines()[2:]),
+        "",
+        finding(runs),
         "",
         "![curves](curves.svg)",
         "",
@@ -108,9 +120,13 @@ def main(folder: Path) -> None:
             f"{folder} has no completed runs in it: see the commands at the head of this file."
         )
     keep = ("config_id", "sampler", "seed", "perplexity", "best_perplexity", "wall_seconds")
-    keep += ("tokens_per_second", "device", "engine", "precision", "versions", "host", "samples")
+    keep += ("tokens_per_second", "device", "engine", "precision", "dataset", "versions", "git")
+    keep += ("host", "samples")
     rows = [{name: run[name] for name in keep} for run in runs]
-    (HERE / "results.json").write_text(json.dumps(rows, indent=2) + "\n")
+    curves = [[round(value, 4) for value in run["curve"]] for run in runs]
+    rows = [row | {"curve": curve} for row, curve in zip(rows, curves, strict=True)]
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    (HERE / "results.json").write_text(f"[\n{lines}\n]\n")
     (HERE / "README.md").write_text(report(runs))
     draw(runs).savefig(HERE / "curves.svg")
 
