@@ -55,8 +55,8 @@ def finding(runs: list[dict[str, Any]]) -> str:
     ends = {s: [run["perplexity"] for run in runs if run["sampler"] == s] for s in PROMISED}
     apart = min(ends["random"]) > max(ends["sequential"])
     return (
-        f"**Finding.** {'Yes: every' if apart else 'No: not every'} sequential run ends below every "
-        f"random one ({max(ends['sequential']):.3f} at most against {min(ends['random']):.3f} at "
+        f"**Finding.** {'Yes: every' if apart else 'No: not every'} sequential run ends below "
+        f"every random one ({max(ends['sequential']):.3f} at most against {min(ends['random']):.3f} at "
         "least), on the text that was trained on."
     )
 
