@@ -53,11 +53,11 @@ def draw(runs: list[dict[str, Any]]) -> Figure:
 def finding(runs: list[dict[str, Any]]) -> str:
     """The answer in a sentence, with the figures that give it."""
     ends = {s: [run["perplexity"] for run in runs if run["sampler"] == s] for s in PROMISED}
-    apart = min(ends["random"]) > max(ends["sequential"])
+    highest, lowest = max(ends["sequential"]), min(ends["random"])
     return (
-        f"**Finding.** {'Yes: every' if apart else 'No: not every'} sequential run ends below "
-        f"every random one ({max(ends['sequential']):.3f} at most against {min(ends['random']):.3f} at "
-        "least), on the text that was trained on."
+        f"**Finding.** {'Yes: every' if highest < lowest else 'No: not every'} sequential run ends "
+        f"below every random one ({highest:.3f} at most against {lowest:.3f} at least), on the "
+        "text that was trained on."
     )
 
 
