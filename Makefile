@@ -1,10 +1,13 @@
 # make train    set up .venv and train the default job       make train ARGS="dataset=time_machine size=base"
 # make test     set up .venv, then lint, types and tests
+# make bench    engines against their peers on this machine (BENCH="--cells rnn --sizes 64,512")
+# make gpu-check   GPU tests and benchmarks, with the torch, numpy and pytest of $(PYTHON) alone
+# make pictures RUNS=FOLDER   the documentation's pictures of TensorBoard
 PYTHON ?= python3
 ARGS ?= sampler=random lr=1
 BIN = .venv/bin
 
-.PHONY: train test lint format clean
+.PHONY: train test lint format bench gpu-check pictures clean
 
 train: .venv/installed
 	$(BIN)/python run.py $(ARGS)
@@ -16,6 +19,17 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyrefly check --python-interpreter-path $(BIN)/python
+
+bench: .venv/installed-dev
+	$(BIN)/python benchmarks/engines.py $(BENCH)
+
+gpu-check:
+	PYTHONPATH=src $(PYTHON) -m pytest -q -m gpu tests/test_gpu.py
+	PYTHONPATH=src $(PYTHON) benchmarks/engines.py --device cuda --rounds 3 --sizes 64,512 --lanes 1,64
+
+pictures: .venv/installed-dev
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[pictures]'
+	$(BIN)/python docs/make_pictures.py $(RUNS)
 
 format: .venv/installed-dev
 	$(BIN)/ruff check --fix

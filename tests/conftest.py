@@ -1,20 +1,29 @@
-"""Shapes and types of the numeric modules are enforced while the tests run."""
+"""Shapes and types of the numeric modules are enforced while the tests run.
+
+tests/test_gpu.py also runs where nothing but torch, numpy and pytest is installed: what other
+tests need is imported only where it is there.
+"""
+
+from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from jaxtyping import install_import_hook
+import torch
 
-NUMERIC = ["cells", "model", "engines", "samplers", "optim", "metrics", "training"]
-NUMERIC += ["generation", "evaluation"]
-install_import_hook([f"rnnlab.{module}" for module in NUMERIC], "beartype.beartype")
+if find_spec("jaxtyping") and find_spec("beartype"):
+    from jaxtyping import install_import_hook
 
-import hydra  # noqa: E402
-import torch  # noqa: E402
+    NUMERIC = ["cells", "model", "engines", "samplers", "optim", "metrics", "training"]
+    NUMERIC += ["generation", "evaluation"]
+    install_import_hook([f"rnnlab.{module}" for module in NUMERIC], "beartype.beartype")
 
-from rnnlab.config import Config  # noqa: E402
-from rnnlab.schema import conf_dir, to_config  # noqa: E402
+if TYPE_CHECKING:
+    from rnnlab.config import Config
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -28,8 +37,11 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def compose():
+def compose() -> Callable[..., Config]:
     """compose("lr=2", "size=tiny") -> Config, as the command line makes it."""
+    import hydra
+
+    from rnnlab.schema import conf_dir, to_config
 
     def composed(*overrides: str) -> Config:
         with hydra.initialize_config_dir(version_base="1.3", config_dir=conf_dir()):

@@ -109,10 +109,10 @@ def test_the_gradient_does_not_cross_the_border_between_minibatches():
         return gradients
 
     training.clip = watch
-    training._step(plan.starts[0], plan.present[0], plan.reset[0], None)
+    training._step(plan.starts[0], plan.present[0], plan.reset[0])
     carried = tuple(tuple(tensor.clone() for tensor in layer) for layer in training.state)
     assert carried[0][0].abs().min() > 0
-    training._step(plan.starts[1], plan.present[1], plan.reset[1], None)
+    training._step(plan.starts[1], plan.present[1], plan.reset[1])
     eager = make_engine("eager", training.recipe.model)
     alone = eager.loss_and_gradients(training.parameters, *second, carried)[1]
     zero = training.recipe.model.zero_state(1, B, torch.float64, torch.device("cpu"))
@@ -216,6 +216,23 @@ def test_dropout_is_a_lanes_own_stream_and_keeps_the_mean():
     for training.minibatch in range(200):
         means.append(training._dropout_masks()[0].mean().item())
     assert sum(means) / 200 == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_step_of_all_zero_inputs_changes_nothing(optimizer):
+    """What recording a CUDA graph relies on: its warm-up steps must leave no trace."""
+    runs = [Training(recipe("lstm", optimizer), [lane(), lane(seed=1)]) for _ in range(2)]
+    expected = [training.run_epoch() for training in runs]
+    for _ in range(3):
+        starts = torch.zeros(2, B, dtype=torch.int64)
+        absent = torch.zeros(2, dtype=torch.bool)
+        runs[1]._step(starts, absent, absent)
+    for k in range(2):
+        assert expected[0][k].loss == expected[1][k].loss
+        first, second = (training.parameters["0.W_hi"][k] for training in runs)
+        assert torch.equal(first, second)
+    after = [training.run_epoch() for training in runs]
+    assert [lane.loss for lane in after[0]] == [lane.loss for lane in after[1]]
 
 
 def test_every_minibatch_is_trained_with_masks_of_its_own():

@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 from rnnlab.engines import make_engine
+from rnnlab.graph import StepGraph
 from rnnlab.metrics import Epoch, Sums
 from rnnlab.model import Model
-from rnnlab.optim import CLIPS, Optimizer, global_norm
+from rnnlab.optim import CLIPS, FromScratch, Optimizer, global_norm
 from rnnlab.samplers import SAMPLERS
 from rnnlab.seeding import generator
 from rnnlab.shapes import Bool, Float, Integer
@@ -82,6 +83,9 @@ class Training:
         self.minibatch = 0  # minibatches done in the epoch under way
         self.seconds = 0.0  # spent in the epoch under way
         self.sums = Sums(len(lanes), recipe.device)
+        recordable = recipe.engine == "fused" and isinstance(self.optimizer, FromScratch)
+        on_gpu = recipe.device.type == "cuda"
+        self.step = StepGraph(self._step) if recordable and on_gpu else self._step
         self.reach = torch.arange(recipe.num_steps + 1, device=recipe.device)
         # until the loss or the gradient is not finite
         self.healthy = torch.ones(len(lanes), dtype=torch.bool, device=recipe.device)
@@ -100,7 +104,7 @@ class Training:
                 self.seconds += time.perf_counter() - started
                 return None
             i = self.minibatch
-            self._step(plan.starts[i], plan.present[i], plan.reset[i], self._dropout_masks())
+            self.step(plan.starts[i], plan.present[i], plan.reset[i], *self._dropout_masks())
             self.minibatch += 1
         self.epoch += 1
         self.healthy &= torch.stack(
@@ -121,15 +125,18 @@ class Training:
         starts: Integer[Tensor, "K B"],
         present: Bool[Tensor, " K"],
         reset: Bool[Tensor, " K"],
-        dropout_masks: list[Float[Tensor, "K T B H"]] | None,
+        *dropout_masks: Float[Tensor, "K T B H"],
     ) -> None:
-        """One minibatch for all lanes, in place: loss, gradients, clipping, update."""
+        """One minibatch for all lanes, in place: loss, gradients, clipping, update.
+
+        A lane that is not present, or not healthy, keeps all it has.
+        """
         X, Y = self._windows(starts)
         state = [tensor for layer in self.state for tensor in layer]
         for tensor in state:
             tensor.masked_fill_(reset[:, None, None], 0)
         loss, gradients, new_state = self.engine.loss_and_gradients(
-            self.parameters, X, Y, self.state, dropout_masks
+            self.parameters, X, Y, self.state, list(dropout_masks)
         )
         norm = global_norm(gradients)
         active = present & self.healthy & loss.isfinite() & norm.isfinite()
@@ -171,11 +178,11 @@ class Training:
                 reset[:, k] = True
         return Plan(*(tensor.to(recipe.device) for tensor in (starts, present, reset)))
 
-    def _dropout_masks(self) -> list[Float[Tensor, "K T B H"]] | None:
+    def _dropout_masks(self) -> list[Float[Tensor, "K T B H"]]:
         """Inverted dropout between layers: zero with probability p, else 1 / (1 - p)."""
         model, recipe = self.recipe.model, self.recipe
-        if not model.dropout or model.num_layers == 1:
-            return None
+        if not model.dropout:
+            return []
         shape = (recipe.num_steps, recipe.batch_size, model.num_hiddens)
         streams = [generator(x.seed, "dropout", self.epoch, self.minibatch) for x in self.lanes]
         masks = []

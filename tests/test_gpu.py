@@ -1,0 +1,104 @@
+"""The GPU against the CPU. Needs torch, numpy and pytest only, for `make gpu-check`."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+
+from rnnlab.engines import make_engine
+from rnnlab.graph import StepGraph
+from rnnlab.model import Model
+from rnnlab.optim import FromScratch
+from rnnlab.training import Lane, Recipe, Training
+
+pytestmark = pytest.mark.gpu
+
+CELLS = ["rnn_tanh", "rnn_relu", "lstm", "gru_before", "gru_after"]
+V = 28
+TOKENS = torch.randint(1, V, (2000,), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+
+
+@pytest.fixture(autouse=True)
+def _exact_products():
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
+@pytest.mark.parametrize("engine", ["fused", "eager", "torch_nn"])
+@pytest.mark.parametrize("cell_name", CELLS)
+def test_loss_and_gradients_are_the_cpus(cell_name, engine, dtype, rtol):
+    if (cell_name, engine) == ("gru_before", "torch_nn"):
+        pytest.skip("torch.nn.GRU has no such form")
+    model = Model(cell_name=cell_name, vocab_size=V, num_hiddens=48, num_layers=2, init_std=0.1)
+    results = []
+    for device in (torch.device("cpu"), torch.device("cuda")):
+        parameters = model.init([0, 1, 2], dtype, device)
+        X, Y = torch.randint(V, (2, 3, 8, 20), generator=torch.Generator().manual_seed(1))
+        state = model.zero_state(3, 8, dtype, device)
+        name = "eager" if device.type == "cpu" else engine
+        results.append(
+            make_engine(name, model).loss_and_gradients(
+                parameters, X.to(device), Y.to(device), state
+            )
+        )
+    (loss, gradients, _), (gpu_loss, gpu_gradients, _) = results
+    torch.testing.assert_close(gpu_loss.cpu(), loss, rtol=rtol, atol=0)
+    for key, expected in gradients.items():
+        atol = rtol * float(expected.abs().max())
+        torch.testing.assert_close(gpu_gradients[key].cpu(), expected, rtol=rtol, atol=atol)
+
+
+def stack(device: str, cell_name: str, optimizer: str, dropout: float = 0.0) -> Training:
+    hyperparameters = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8} if optimizer == "adam" else {}
+    recipe = Recipe(
+        model=Model(
+            cell_name=cell_name, vocab_size=V, num_hiddens=32, num_layers=2, dropout=dropout
+        ),
+        batch_size=4,
+        num_steps=16,
+        optimizer=partial(FromScratch, optimizer, hyperparameters=hyperparameters),
+        device=torch.device(device),
+        dtype=torch.float64,
+    )
+    lane = partial(Lane, theta=1.0, num_epochs=4)
+    return Training(
+        recipe,
+        [
+            lane(tokens=TOKENS, sampler="sequential", lr=0.5, seed=0),
+            lane(tokens=TOKENS[:900], sampler="random", lr=0.1, seed=1),
+            lane(tokens=TOKENS, sampler="random", lr=1.7e308, seed=2),  # diverges
+        ],
+    )
+
+
+@pytest.mark.parametrize("cell_name", ["rnn_tanh", "lstm", "gru_after"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_a_stack_trains_as_on_the_cpu_in_one_graph(cell_name, optimizer, dropout):
+    """Warm-up and recording must leave no trace: the curves begin alike, and stay so."""
+    gpu, cpu = (stack(device, cell_name, optimizer, dropout) for device in ("cuda", "cpu"))
+    for _ in range(4):
+        for got, expected in zip(gpu.run_epoch() or [], cpu.run_epoch() or [], strict=True):
+            assert (got is None) == (expected is None)
+            if got and expected:
+                assert got.loss == pytest.approx(expected.loss, rel=1e-8)
+                assert got.tokens == expected.tokens
+    assert gpu.diverged == cpu.diverged
+    assert isinstance(gpu.step, StepGraph)
+    assert gpu.step.graph is not None
+
+
+def test_no_minibatch_waits_for_the_host():
+    """After the first epoch, which records the graph, a synchronising call is an error."""
+    training = stack("cuda", "lstm", "sgd")
+    training.run_epoch()
+    plan = training._plan()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for i in range(len(plan.starts)):
+            training.step(plan.starts[i], plan.present[i], plan.reset[i])
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
