@@ -176,6 +176,52 @@ def test_a_run_that_diverges_says_where_and_fails():
         assert part in out
 
 
+def test_a_loss_beyond_all_perplexities_is_divergence_and_not_success():
+    """Finite, but exp(loss) is not: 'completed, perplexity null' would be a lie."""
+    status, out, _ = run(*TINY, "clip=none", "lr=1e6")
+    assert status == 1
+    assert read(only_run())["status"] == "diverged"
+    assert "perplexity were not finite" in out
+
+
+def test_a_reader_that_goes_away_does_not_end_the_training():
+    process = start(*TINY, "num_epochs=30")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0
+    assert read(only_run())["status"] == "completed"
+
+
+def test_a_folder_that_holds_a_run_is_not_written_over():
+    assert run(*TINY, "hydra.run.dir=mine")[0] == 0
+    before = Path("mine/metrics.jsonl").read_text()
+    status, _, err = run(*TINY, "hydra.run.dir=mine")
+    assert status == 2
+    assert "it holds a run already; choose another folder with hydra.run.dir=FOLDER" in err
+    assert Path("mine/metrics.jsonl").read_text() == before
+
+
+def test_ctrl_c_before_training_leaves_nothing():
+    process = start(*TINY)
+    time.sleep(1.2)  # torch is being imported
+    process.send_signal(signal.SIGINT)
+    status, _, err = finish(process)
+    if status == 0:
+        pytest.skip("the machine was so fast that the run was over")
+    assert status == 130
+    assert "Traceback" not in err
+    assert not Path("outputs").exists() or read(only_run())["status"] == "interrupted"
+
+
+def test_a_model_that_does_not_fit_in_memory_says_so():
+    status, _, err = run(*TINY, "num_hiddens=99999999999")
+    assert status == 1
+    assert "it does not fit in memory; take a smaller num_hiddens or batch_size" in err
+    assert "Traceback" not in err
+    assert read(only_run())["status"] == "failed"
+
+
 def test_a_multirun_trains_every_job_in_a_folder_of_its_own():
     status, _, err = run("-m", *TINY, "num_epochs=1", "lr=0.5,1", "dataset.prefixes=[the]")
     assert (status, err) == (0, "")
@@ -202,6 +248,11 @@ MISTAKES = {
     "optimizer.beta1=0.5": "optimizer.beta1 belongs to optimizer=adam or adamw",
     "model.reset=after": "model.reset belongs to model=gru",
     "+foo=1": "foo is not a name in the config, and + cannot add it",
+    "dataset.prefixes=the": "dataset.prefixes is a list; type for example dataset.prefixes=[a,b].",
+    "dataset.prefixes=[[a]]": "it is a list of texts",
+    "log=none": "log holds several values",
+    "num_epochs=null": "num_epochs needs a value",
+    "log.every=0": "log.every=0 is not allowed: log.every is a whole number >= 1",
     "lr 1": "an override is KEY=VALUE",
     "~lr": "~lr is not allowed: every value is needed; set lr=VALUE instead.",
     "sampler=null": "sampler=null is not allowed: every job needs one",

@@ -111,7 +111,8 @@ def test_clipping_by_norm_has_two_sides(theta):
     """A small theta gives exactly that norm and the same direction; a large one changes nothing."""
     gradients = lanes(2, torch.Generator().manual_seed(3))
     norm = global_norm(gradients)
-    clipped = clip_by_norm(gradients, norm, torch.full((2,), theta, dtype=torch.float64))
+    clipped, was = clip_by_norm(gradients, norm, torch.full((2,), theta, dtype=torch.float64))
+    assert was.tolist() == (norm > theta).tolist()
     expected = torch.minimum(norm, torch.tensor(theta, dtype=torch.float64))
     torch.testing.assert_close(global_norm(clipped), expected, rtol=1e-12, atol=0)
     for name, gradient in gradients.items():
@@ -128,7 +129,7 @@ def test_clipping_by_norm_is_torchs():
     for leaf in leaves:
         leaf.grad = leaf.detach().clone()
     torch.nn.utils.clip_grad_norm_(leaves, 0.7)
-    ours = clip_by_norm(gradients, global_norm(gradients), torch.tensor([0.7]).double())
+    ours, _ = clip_by_norm(gradients, global_norm(gradients), torch.tensor([0.7]).double())
     for leaf, value in zip(leaves, ours.values(), strict=True):
         torch.testing.assert_close(value[0], leaf.grad, rtol=2e-6, atol=0)
 
@@ -136,11 +137,18 @@ def test_clipping_by_norm_is_torchs():
 def test_no_gradient_stays_no_gradient():
     """theta / 0 must not become NaN."""
     zero = {"W": torch.zeros(1, 2, 2)}
-    assert torch.equal(clip_by_norm(zero, global_norm(zero), torch.ones(1))["W"], zero["W"])
+    clipped, was = clip_by_norm(zero, global_norm(zero), torch.ones(1))
+    assert torch.equal(clipped["W"], zero["W"])
+    assert not was.any()
 
 
 def test_clipping_by_value_cuts_each_component_at_its_lanes_bound():
     gradients = {"W": torch.tensor([[[-3.0, 0.5]], [[-3.0, 0.5]]])}
     norm, theta = global_norm(gradients), torch.tensor([1.0, 0.25])
-    assert clip_by_value(gradients, norm, theta)["W"].tolist() == [[[-1, 0.5]], [[-0.25, 0.25]]]
-    assert no_clip(gradients, norm, theta) is gradients
+    clipped, was = clip_by_value(gradients, norm, theta)
+    assert clipped["W"].tolist() == [[[-1, 0.5]], [[-0.25, 0.25]]]
+    assert was.tolist() == [True, True]
+    assert clip_by_value(gradients, norm, 5 * theta)[1].tolist() == [False, True]
+    unclipped, was = no_clip(gradients, norm, theta)
+    assert unclipped is gradients
+    assert not was.any()

@@ -104,9 +104,9 @@ def test_the_gradient_does_not_cross_the_border_between_minibatches():
     first, second = (training._windows(starts) for starts in plan.starts[:2])
     seen = []
 
-    def watch(gradients, norm, theta):  # noqa: ARG001
+    def watch(gradients, norm, theta):
         seen.append({name: gradient.clone() for name, gradient in gradients.items()})
-        return gradients
+        return gradients, norm > theta
 
     training.clip = watch
     training._step(plan.starts[0], plan.present[0], plan.reset[0])
@@ -252,9 +252,9 @@ def test_every_minibatch_is_trained_with_masks_of_its_own():
 def test_an_epochs_sums_leave_out_what_is_not_active():
     sums = Sums(2, torch.device("cpu"))
     loss, norm = torch.tensor([2.0, torch.nan]), torch.tensor([3.0, torch.inf])
-    theta = torch.tensor([1.0, 1.0])
-    sums.add(torch.tensor([True, False]), loss, 10, norm, theta)
-    sums.add(torch.tensor([True, False]), loss / 2, 10, norm / 6, theta)
+    only_first = torch.tensor([True, False])
+    sums.add(only_first, loss, 10, norm, torch.tensor([True, True]))
+    sums.add(only_first, loss / 2, 10, norm / 6, torch.tensor([False, True]))
     figures, idle = (lane.figures(epoch=3, seconds=2.0) for lane in sums.read())
     assert idle is None
     assert (figures.loss, figures.tokens, figures.updates) == (1.5, 20, 2)

@@ -24,18 +24,20 @@ def require(allowed: bool, given: str, rule: str) -> None:
         raise ConfigError(f"{given} is not allowed: {rule}.")
 
 
-def _at_least(config: Any, minimum: int, *names: str) -> None:
+def _at_least(config: Any, minimum: int, *names: str, group: str = "") -> None:
     for name in names:
         value = getattr(config, name)
-        require(value >= minimum, f"{name}={value}", f"{name} is a whole number >= {minimum}")
+        full = group + name
+        require(value >= minimum, f"{full}={value}", f"{full} is a whole number >= {minimum}")
 
 
-def _between(config: Any, low: float, high: float, *names: str) -> None:
+def _between(config: Any, low: float, high: float, *names: str, group: str = "") -> None:
     """Each named field lies in [low, high)."""
     bounds = f">= {low:g}" if high == math.inf else f"in [{low:g}, {high:g})"
     for name in names:
         value = getattr(config, name)
-        require(low <= value < high, f"{name}={value:g}", f"{name} is a finite number {bounds}")
+        full = group + name
+        require(low <= value < high, f"{full}={value:g}", f"{full} is a finite number {bounds}")
 
 
 # --- dataset ---------------------------------------------------------------------------------
@@ -67,10 +69,12 @@ class Dataset:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prefixes", tuple(self.prefixes))
-        _at_least(self, 0, "min_freq")
+        texts = all(isinstance(prefix, str) for prefix in self.prefixes)
+        require(texts, f"dataset.prefixes={list(self.prefixes)}", "it is a list of texts")
+        _at_least(self, 0, "min_freq", group="dataset.")
         if self.max_tokens is not None:
-            _at_least(self, 2, "max_tokens")
-        _between(self, 0, 1, "val_fraction")
+            _at_least(self, 2, "max_tokens", group="dataset.")
+        _between(self, 0, 1, "val_fraction", group="dataset.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +134,8 @@ class ModelChoice(Choice):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _between(self, 0, 1, "dropout")
-        _between(self, 0, math.inf, "init_std")
+        _between(self, 0, 1, "dropout", group="model.")
+        _between(self, 0, math.inf, "init_std", group="model.")
 
 
 class Activation(StrEnum):
@@ -175,7 +179,7 @@ class Momentum(Choice):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _between(self, 0, 1, "momentum")
+        _between(self, 0, 1, "momentum", group="optimizer.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,8 +191,8 @@ class Adam(Choice):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _between(self, 0, 1, "beta1", "beta2")
-        _between(self, 0, math.inf, "eps")
+        _between(self, 0, 1, "beta1", "beta2", group="optimizer.")
+        _between(self, 0, math.inf, "eps", group="optimizer.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +202,7 @@ class AdamW(Adam):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _between(self, 0, math.inf, "weight_decay")
+        _between(self, 0, math.inf, "weight_decay", group="optimizer.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,8 +213,8 @@ class RMSprop(Choice):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _between(self, 0, 1, "alpha")
-        _between(self, 0, math.inf, "eps")
+        _between(self, 0, 1, "alpha", group="optimizer.")
+        _between(self, 0, math.inf, "eps", group="optimizer.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,8 +260,8 @@ class LogSettings:
     sample_length: int  # tokens generated after the prefix
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "every", "val_every", "sample_length")
-        _at_least(self, 0, "sample_every")
+        _at_least(self, 1, "every", "val_every", "sample_length", group="log.")
+        _at_least(self, 0, "sample_every", group="log.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,7 +269,7 @@ class CheckpointSettings:
     every: int  # epochs between two checkpoints; 0: at the end only
 
     def __post_init__(self) -> None:
-        _at_least(self, 0, "every")
+        _at_least(self, 0, "every", group="checkpoint.")
 
 
 @dataclass(frozen=True, kw_only=True)

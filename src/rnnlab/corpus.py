@@ -98,7 +98,8 @@ def load(dataset: Dataset) -> Corpus:
     tokens, vocabulary = tokenize(raw, dataset)
     if not len(tokens):
         raise ConfigError(
-            f"dataset={dataset.name} has no text in it after dataset.clean={dataset.clean}."
+            f"{getattr(dataset, 'path', dataset.name)} has no text in it after "
+            f"dataset.clean={dataset.clean}."
         )
     tokens = tokens[: dataset.max_tokens]
     require(

@@ -22,6 +22,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from rnnlab import interrupts
 from rnnlab.config import Config, ConfigError
 from rnnlab.schema import conf_dir, to_config
 
@@ -35,12 +36,16 @@ COMPLETED, FAILED, BAD_CONFIG, INTERRUPTED = 0, 1, 2, 130
 def main() -> None:
     """Run what the command line asks for, and end with the exit status of how it went."""
     arguments = get_args_parser().parse_args()
+    # OpenMP's idle threads are to sleep: spinning, they take the other core from other programs
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's exceptions are to come through to here
     jobs = Jobs()
     try:
         if _trains(arguments):
-            jobs.check(arguments)
+            with interrupts.ending_at_once(INTERRUPTED):
+                jobs.check(arguments)
+                import rnnlab.experiment  # noqa: F401  (seconds, before a folder exists)
         hydra.main(version_base="1.3", config_path=conf_dir(), config_name="config")(jobs.run)()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
@@ -56,6 +61,11 @@ def main() -> None:
             raise
         print(f"{error.filename or 'Writing'}: {error.strerror or error}.", file=sys.stderr)
         sys.exit(FAILED if jobs.statuses else BAD_CONFIG)
+    except (ValueError, TypeError) as error:  # what Hydra says of some unreadable command lines
+        if wants_traceback or jobs.statuses:
+            raise
+        print(f"{str(error).splitlines()[0]}.", file=sys.stderr)
+        sys.exit(BAD_CONFIG)
     completed = all(status == "completed" for status in jobs.statuses)
     sys.exit(COMPLETED if completed else FAILED)
 

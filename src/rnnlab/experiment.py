@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 import time
@@ -15,7 +16,7 @@ import torch
 from rnnlab import config as schema
 from rnnlab import hparams, surroundings
 from rnnlab.checkpoint import Checkpoint, save_checkpoint
-from rnnlab.config import Config, config_id
+from rnnlab.config import Config, config_id, require
 from rnnlab.corpus import Corpus
 from rnnlab.engines import resolve_engine
 from rnnlab.evaluation import evaluate
@@ -43,6 +44,11 @@ def run(config: Config, folder: Path, corpora: Corpora | None = None) -> Result:
     the run ended.
     """
     corpus = check(config, {} if corpora is None else corpora)
+    require(
+        not (folder / "result.json").exists(),
+        f"training in {folder}",
+        "it holds a run already; choose another folder with hydra.run.dir=FOLDER",
+    )
     device = surroundings.resolve_device(config.device)
     surroundings.forbid_tf32()
     result = _begin(config, corpus, device)
@@ -55,6 +61,9 @@ def run(config: Config, folder: Path, corpora: Corpora | None = None) -> Result:
         result.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         result.error = f"{type(error).__name__}: {error}"
         log.exception("the run ended early")
+        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't alloc" in str(error):
+            result.error = "it does not fit in memory; take a smaller num_hiddens or batch_size"
+            raise OSError(errno.ENOMEM, result.error, str(folder)) from error
         raise
     finally:
         result.wall_seconds = time.perf_counter() - started
@@ -97,8 +106,11 @@ class Run:
             for tracker in self.trackers:
                 closing.callback(tracker.close, self.result)
             status = self._epochs(stop)
-            self._save()
-            self._sample()
+            if status == "diverged":  # the checkpoints of its better days are kept
+                self._save_best()
+            else:
+                self._save()
+                self._sample(last=True)
             figure = perplexity_figure(self.curve, self.val_curve, self._description())
             for tracker in self.trackers:
                 tracker.figure(figure)
@@ -156,12 +168,12 @@ class Run:
     def _divergence(self, epoch: int, minibatch: int) -> str:
         config = self.config
         return (
-            f"the loss or its gradient was not finite in epoch {epoch}, minibatch "
+            f"loss, gradient, weights or perplexity were not finite in epoch {epoch}, minibatch "
             f"{minibatch}, with lr={config.lr:g}, theta={config.theta:g}, clip={config.clip.name}; "
             "a smaller lr may help"
         )
 
-    def _sample(self) -> None:
+    def _sample(self, last: bool = False) -> None:
         """Generate from every prefix by arg max, as the textbook does."""
         for prefix in self.prefixes:
             tokens = generate(
@@ -173,7 +185,7 @@ class Run:
             text = self.corpus.vocabulary.decode(tokens)
             self.result.samples[prefix] = text
             for tracker in self.trackers:
-                tracker.sample(self.training.epoch, prefix, text)
+                tracker.sample(self.training.epoch, prefix, text, last)
 
     def _checkpoint(self) -> Checkpoint:
         parameters = self.training.parameters
@@ -188,16 +200,20 @@ class Run:
 
     def _save(self) -> None:
         save_checkpoint(self.folder / "checkpoints" / "last.safetensors", self._checkpoint())
+        self._save_best()
+
+    def _save_best(self) -> None:
         if self.best:
             save_checkpoint(self.folder / "checkpoints" / "best.safetensors", self.best)
 
     def _description(self) -> str:
         config, V = self.config, len(self.corpus.vocabulary)
+        clip = config.clip.name
         return (
             f"{config.model.name} {config.num_hiddens}x{config.num_layers} "
             f"on {config.dataset.name} ({len(self.corpus.train):,} tokens, {V} in the vocabulary)\n"
             f"{config.sampler.name} sampling, {config.optimizer.name} lr {config.lr:g}, "
-            f"theta {config.theta:g}"
+            + ("no clipping" if clip == "none" else f"clipping by {clip}, theta {config.theta:g}")
         )
 
 

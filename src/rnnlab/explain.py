@@ -70,9 +70,23 @@ def help_text() -> str:
         "Values (NAME=VALUE) and their defaults:",
         *(f"  {line}" for line in _defaults().splitlines()),
         "",
+        "Values of a choice (GROUP.NAME=VALUE); size sets num_hiddens and num_layers:",
+        *_choice_values(),
+        "",
         "--cfg job prints the composed config and runs nothing; --hydra-help lists Hydra's flags.",
     ]
     return "\n".join(lines)
+
+
+def _choice_values() -> list[str]:
+    """A line for each choice that has values of its own."""
+    lines = []
+    for path, schema in NODES.items():
+        _, group, *choice = path.split("/")
+        names = [f"{group}.{name}" for name in _fields(schema) if name != "name"]
+        if choice and names:
+            lines.append(f"  {group}={choice[0]}: {', '.join(names)}")
+    return lines
 
 
 def _defaults() -> str:
@@ -133,6 +147,12 @@ def _bad_value(key: str, message: str, overrides: list[str]) -> str:
     kind = next((text for said, text in KINDS.items() if said in message), None)
     if kind:
         return f"{given} is not allowed: {key} is {kind}."
+    if "is not a ListConfig" in message:
+        return f"{given} is not allowed: {key} is a list; type for example {key}=[a,b]."
+    if "is not a subclass of" in message:
+        return f"{given} is not allowed: {key} holds several values; --help lists them."
+    if "is not Optional" in message:
+        return f"{given} is not allowed: {key} needs a value."
     if "expected one of [" in message:
         allowed = message.split("expected one of [")[1].split("]")[0]
         return f"{given} is not allowed: {key} is one of {allowed}."

@@ -1,12 +1,28 @@
 """Ctrl-C and SIGTERM ask a run to stop at the next minibatch; a second one ends it at once."""
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def ending_at_once(status: int) -> Iterator[None]:
+    """Before a run has begun there is nothing to save: end with this exit status."""
+
+    def end(number: int, frame: Any) -> None:  # noqa: ARG001
+        print("interrupted before training began", file=sys.stderr, flush=True)
+        os._exit(status)
+
+    before = {number: signal.signal(number, end) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ class LaneSums:
     tokens: int
     updates: int
     gradient_norm: float
-    clipped: int  # updates whose gradient norm was above theta
+    clipped: int  # updates whose gradient was clipped
 
     def figures(self, epoch: int, seconds: float) -> Epoch | None:
         """The sums divided; None for a lane that made no update."""
@@ -60,12 +60,12 @@ class Sums:
         loss: Float[Tensor, " K"],
         tokens: int,
         norm: Float[Tensor, " K"],
-        theta: Float[Tensor, " K"],
+        clipped: Bool[Tensor, " K"],
     ) -> None:
         """One minibatch; lanes that are not active add nothing, not even a NaN."""
         one = torch.ones_like(self.values[0])
         row = torch.stack(
-            [loss.double() * tokens, one * tokens, one, norm.double(), (norm > theta).double()]
+            [loss.double() * tokens, one * tokens, one, norm.double(), clipped.double()]
         )
         self.values += torch.where(active, row, 0)
 

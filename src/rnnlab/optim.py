@@ -28,20 +28,29 @@ def global_norm(gradients: Parameters) -> Float[Tensor, " K"]:
 
 def clip_by_norm(
     gradients: Parameters, norm: Float[Tensor, " K"], theta: Float[Tensor, " K"]
-) -> Parameters:
-    """g <- min(1, theta / ||g||) g   (Pascanu et al. 2013)."""
+) -> tuple[Parameters, Bool[Tensor, " K"]]:
+    """g <- min(1, theta / ||g||) g   (Pascanu et al. 2013); and which lanes that changed."""
     scale = (theta / norm).clamp(max=1)[:, None, None]
-    return {name: g * scale for name, g in gradients.items()}
+    return {name: g * scale for name, g in gradients.items()}, norm > theta
 
 
-def clip_by_value(gradients: Parameters, norm: Tensor, theta: Tensor) -> Parameters:  # noqa: ARG001
-    """Every component cut to [-theta, theta]."""
+def clip_by_value(
+    gradients: Parameters,
+    norm: Float[Tensor, " K"],  # noqa: ARG001
+    theta: Float[Tensor, " K"],
+) -> tuple[Parameters, Bool[Tensor, " K"]]:
+    """Every component cut to [-theta, theta]; and which lanes that changed."""
     bound = theta[:, None, None]
-    return {name: g.clamp(-bound, bound) for name, g in gradients.items()}
+    largest = torch.stack([g.abs().amax(dim=(1, 2)) for g in gradients.values()]).amax(0)
+    return {name: g.clamp(-bound, bound) for name, g in gradients.items()}, largest > theta
 
 
-def no_clip(gradients: Parameters, norm: Tensor, theta: Tensor) -> Parameters:  # noqa: ARG001
-    return gradients
+def no_clip(
+    gradients: Parameters,
+    norm: Float[Tensor, " K"],
+    theta: Float[Tensor, " K"],  # noqa: ARG001
+) -> tuple[Parameters, Bool[Tensor, " K"]]:
+    return gradients, torch.zeros_like(norm, dtype=torch.bool)
 
 
 CLIPS = {"norm": clip_by_norm, "value": clip_by_value, "none": no_clip}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -15,6 +17,14 @@ from rnnlab.tracking import Tracker
 PLAIN_LINES = 20  # lines that a whole run prints where there is no terminal
 
 
+class QuietConsole(Console):
+    """Goes on in silence when nobody reads any more: `run.py | head` must not end a training."""
+
+    def on_broken_pipe(self) -> None:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+
+
 class Terminal(Tracker):
     """A live bar and the samples; at the end the textbook's closing lines."""
 
@@ -22,13 +32,13 @@ class Terminal(Tracker):
         self.folder = (
             folder.relative_to(here) if folder.is_relative_to(here := Path.cwd()) else folder
         )
-        self.console = Console(highlight=False, markup=False, soft_wrap=True)
+        self.console = QuietConsole(highlight=False, markup=False, soft_wrap=True)
         self.num_epochs = num_epochs
         self.next_line = max(1, num_epochs // PLAIN_LINES)  # the epoch of the next plain line
         self.progress = Progress(
             TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
             BarColumn(),
-            TextColumn("perplexity {task.fields[perplexity]:.3g}"),
+            TextColumn("perplexity {task.fields[perplexity]:.3g}{task.fields[held_out]}"),
             TextColumn("{task.fields[speed]:,.0f} tokens/s"),
             TimeRemainingColumn(),
             console=self.console,
@@ -36,26 +46,31 @@ class Terminal(Tracker):
             disable=not self.console.is_terminal,
         )
         self.console.print(description)
-        self.bar = self.progress.add_task("", total=num_epochs, perplexity=float("nan"), speed=0.0)
+        self.held_out = ""  # the last figure, as text
+        self.bar = self.progress.add_task(
+            "", total=num_epochs, perplexity=float("nan"), held_out="", speed=0.0
+        )
         self.progress.start()
 
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
+        if val_perplexity is not None:
+            self.held_out = f", held out {val_perplexity:.4g}"
         self.progress.update(
             self.bar,
             completed=figures.epoch,
             perplexity=figures.perplexity,
+            held_out=self.held_out,
             speed=figures.tokens_per_second,
         )
         if not self.console.is_terminal and figures.epoch >= self.next_line:
             self.next_line = figures.epoch + max(1, self.num_epochs // PLAIN_LINES)
-            held_out = "" if val_perplexity is None else f", held out {val_perplexity:.4g}"
             self.console.print(
                 f"epoch {figures.epoch}/{self.num_epochs}  perplexity {figures.perplexity:.4g}"
-                f"{held_out}  {figures.tokens_per_second:,.0f} tokens/s"
+                f"{self.held_out}  {figures.tokens_per_second:,.0f} tokens/s"
             )
 
-    def sample(self, epoch: int, prefix: str, text: str) -> None:  # noqa: ARG002
-        if epoch < self.num_epochs:
+    def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002
+        if not last:
             self.console.print(f"epoch {epoch}: {text}")
 
     def figure(self, figure: Figure) -> None:
@@ -73,6 +88,9 @@ class Terminal(Tracker):
                 f"perplexity {result.perplexity:.1f}, "
                 f"{result.tokens_per_second:.1f} tokens/sec on {result.device}"
             )
-        for text in result.samples.values():
-            self.console.print(text)
+        if result.val_perplexity is not None:
+            self.console.print(f"held-out perplexity {result.val_perplexity:.2f}")
+        if result.status != "diverged":
+            for text in result.samples.values():
+                self.console.print(text)
         self.console.print(f"\n{self.folder}\ntensorboard --logdir {self.folder.parent}")

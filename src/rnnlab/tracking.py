@@ -27,8 +27,8 @@ class Tracker(ABC):
         """An epoch has ended."""
 
     @abstractmethod
-    def sample(self, epoch: int, prefix: str, text: str) -> None:
-        """A text was generated after `epoch` epochs."""
+    def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:
+        """A text was generated after `epoch` epochs; `last`: none will follow."""
 
     @abstractmethod
     def figure(self, figure: Figure) -> None:
@@ -56,7 +56,7 @@ class Files(Tracker):
         self.metrics.write(to_json(values) + "\n")
         self.metrics.flush()
 
-    def sample(self, epoch: int, prefix: str, text: str) -> None:  # noqa: ARG002
+    def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002
         self.samples.write(f"epoch {epoch}: {text}\n")
         self.samples.flush()
 
@@ -90,7 +90,7 @@ class TensorBoard(Tracker):
             if value is not None:
                 self.scalars.add_scalar(tag, value, figures.epoch)
 
-    def sample(self, epoch: int, prefix: str, text: str) -> None:
+    def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002
         code = "\n".join(f"    {line}" for line in text.splitlines())  # Markdown, letter for letter
         # SummaryWriter.add_text would add "/text_summary" to the tag
         self._write(text_pb(f"samples/{prefix}", code), epoch)

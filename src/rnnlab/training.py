@@ -10,6 +10,7 @@ what it computes never depends on its neighbours.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ class Training:
         on_gpu = recipe.device.type == "cuda"
         self.step = StepGraph(self._step) if recordable and on_gpu else self._step
         self.reach = torch.arange(recipe.num_steps + 1, device=recipe.device)
-        # until the loss or the gradient is not finite
+        # until loss, gradient, weights or an epoch's perplexity are not finite
         self.healthy = torch.ones(len(lanes), dtype=torch.bool, device=recipe.device)
         self.diverged: list[tuple[int, int] | None] = [None] * len(lanes)  # epoch, minibatch
 
@@ -112,10 +113,13 @@ class Training:
         ).all(0)
         lanes = self.sums.read()  # the host waits for the device here, and nowhere else
         self.seconds += time.perf_counter() - started
-        for k, healthy in enumerate(self.healthy.tolist()):
-            if not healthy and self.diverged[k] is None:
-                self.diverged[k] = (self.epoch, min(lanes[k].updates + 1, self.minibatch))
         figures = [lane.figures(self.epoch, self.seconds) for lane in lanes]
+        for k, healthy in enumerate(self.healthy.tolist()):
+            own = figures[k]
+            beyond = own is not None and math.isinf(own.perplexity)
+            if (beyond or not healthy) and self.diverged[k] is None:
+                self.healthy[k] = False
+                self.diverged[k] = (self.epoch, min(lanes[k].updates + 1, self.minibatch))
         self.sums.clear()
         self.minibatch, self.seconds = 0, 0.0
         return figures
@@ -141,9 +145,9 @@ class Training:
         norm = global_norm(gradients)
         active = present & self.healthy & loss.isfinite() & norm.isfinite()
         self.healthy &= active | ~present
-        self.sums.add(active, loss, X[0].numel(), norm, self.theta)
-        clipped = self.clip(gradients, norm, self.theta)
-        self.optimizer.update(self.parameters, clipped, self.lr, active)
+        gradients, clipped = self.clip(gradients, norm, self.theta)
+        self.sums.add(active, loss, X[0].numel(), norm, clipped)
+        self.optimizer.update(self.parameters, gradients, self.lr, active)
         new = [tensor for layer in new_state for tensor in layer]
         for old, carried in zip(state, new, strict=True):
             old.copy_(torch.where(active[:, None, None], carried, old))

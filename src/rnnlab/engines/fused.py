@@ -25,6 +25,9 @@ from rnnlab.shapes import Float, Integer
 aten = torch.ops.aten
 
 
+WORTH_SHARING = 4e6  # FLOP; see docs/decisions.md
+
+
 class Block:
     """Some lanes and some rows of the batch: their buffers, and one pass there and back."""
 
@@ -152,7 +155,8 @@ class Fused:
 
     def _allocate(self, shape: Sequence[int], like: Tensor) -> None:
         K, B, T = shape
-        cuts = block_slices(K, B, self.workers or default_workers(like.device))
+        workers = self.workers or default_workers(self.model, K, B, like.device)
+        cuts = block_slices(K, B, workers)
         self.blocks = [Block(self.model, lanes, rows, T, B, like) for lanes, rows in cuts]
         self.pool = ThreadPoolExecutor(max(len(cuts) - 1, 1))
         self.loss = like.new_zeros(K)
@@ -191,9 +195,16 @@ class Fused:
                 own.copy_(gradient) if block.rows.start == 0 else own.add_(gradient)
 
 
-def default_workers(device: torch.device) -> int:
-    """A core each on a CPU; one on a GPU, which runs a block's work side by side by itself."""
-    return 1 if device.type == "cuda" else torch.get_num_threads()
+def default_workers(model: Model, K: int, B: int, device: torch.device) -> int:
+    """A core each on a CPU, once a time step is work enough to share; else one block.
+
+    A GPU runs a block's work side by side by itself. The rule depends on shapes only, so that a
+    run is repeated bit by bit.
+    """
+    work = 2 * K * B * model.num_hiddens**2 * len(model.cell.gates)  # FLOP a time step
+    if device.type == "cuda" or work < WORTH_SHARING:
+        return 1
+    return torch.get_num_threads()
 
 
 def block_slices(K: int, B: int, workers: int) -> list[tuple[slice, slice]]:
