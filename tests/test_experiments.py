@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
 from conftest import ROOT
-from rnnlab import experiment
+from rnnlab import build, experiment
 from rnnlab.checkpoint import load_checkpoint
 from rnnlab.config import Config
 from rnnlab.model import Model
@@ -137,11 +137,11 @@ EVERYTHING = {
 def test_every_knob_reaches_the_library(compose):
     """Each value is off its default, so one that is dropped or mixed up on the way shows."""
     config = compose(*(f"{name}={value}" for name, value in EVERYTHING.items()))
-    model = experiment.build_model(config, 28)
+    model = build.build_model(config, 28)
     assert model == Model(
         cell_name="lstm", vocab_size=28, num_hiddens=7, num_layers=2, dropout=0.25, init_std=0.5
     )
-    recipe = experiment.build_recipe(config, model, torch.device("cpu"))
+    recipe = build.build_recipe(config, model, torch.device("cpu"))
     assert (recipe.batch_size, recipe.num_steps, recipe.engine) == (3, 6, "torch_nn")
     assert (recipe.clip, recipe.dtype, recipe.max_minibatches) == ("value", torch.float64, 4)
     assert recipe.repeat_first_epoch
@@ -153,16 +153,16 @@ def test_every_knob_reaches_the_library(compose):
         "eps": 0.001,
         "weight_decay": 0.2,
     }
-    lane = experiment.build_lane(config, check(config, {}))
+    lane = build.build_lane(config, check(config, {}))
     assert (lane.sampler, lane.lr, lane.theta, lane.seed, lane.num_epochs) == (
         "random", 0.25, 3.5, 11, 9,
     )  # fmt: skip
     for activation, cell in (("tanh", "rnn_tanh"), ("relu", "rnn_relu")):
         chosen = compose(f"model.activation={activation}")
-        assert experiment.build_model(chosen, 5).cell_name == cell
+        assert build.build_model(chosen, 5).cell_name == cell
     for reset in ("before", "after"):
         chosen = compose("model=gru", f"model.reset={reset}")
-        assert experiment.build_model(chosen, 5).cell_name == f"gru_{reset}"
+        assert build.build_model(chosen, 5).cell_name == f"gru_{reset}"
 
 
 def test_best_is_the_lowest_and_last_is_the_last(compose, monkeypatch):

@@ -8,13 +8,12 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 import torch
 
-from rnnlab import config as schema
 from rnnlab import hparams, surroundings
+from rnnlab.build import build_lane, build_model, build_recipe
 from rnnlab.checkpoint import Checkpoint, save_checkpoint
 from rnnlab.config import Config, config_id, require
 from rnnlab.corpus import Corpus
@@ -23,18 +22,14 @@ from rnnlab.evaluation import evaluate
 from rnnlab.generation import generate
 from rnnlab.interrupts import stop_requests
 from rnnlab.metrics import Epoch
-from rnnlab.model import Model, Parameters
-from rnnlab.optim import FromScratch, Optimizer, TorchOptimizer
 from rnnlab.plots import perplexity_figure
 from rnnlab.preflight import Corpora, check
 from rnnlab.results import Result
 from rnnlab.terminal import Terminal
 from rnnlab.tracking import Files, TensorBoard, Tracker
-from rnnlab.training import Lane, Recipe, Training
+from rnnlab.training import Training
 
 log = logging.getLogger(__name__)
-
-DTYPES = {"fp32": torch.float32, "fp64": torch.float64}
 
 
 def run(config: Config, folder: Path, corpora: Corpora | None = None) -> Result:
@@ -219,62 +214,6 @@ class Run:
 
 def _due(epoch: int, every: int) -> bool:
     return every > 0 and epoch % every == 0
-
-
-# --- from the schema's dataclasses to the library's plain values -----------------------------
-
-
-def build_model(config: Config, vocab_size: int) -> Model:
-    match config.model:
-        case schema.RNN(activation=activation):
-            cell_name = f"rnn_{activation}"
-        case schema.LSTM():
-            cell_name = "lstm"
-        case schema.GRU(reset=reset):
-            cell_name = f"gru_{reset}"
-        case other:
-            raise AssertionError(other)
-    return Model(
-        cell_name=cell_name,
-        vocab_size=vocab_size,
-        num_hiddens=config.num_hiddens,
-        num_layers=config.num_layers,
-        dropout=config.model.dropout,
-        init_std=config.model.init_std,
-    )
-
-
-def build_recipe(config: Config, model: Model, device: torch.device) -> Recipe:
-    return Recipe(
-        model=model,
-        batch_size=config.batch_size,
-        num_steps=config.num_steps,
-        optimizer=partial(build_optimizer, config.optimizer),
-        clip=config.clip.name,
-        engine=resolve_engine(config.engine),
-        dtype=DTYPES[config.precision],
-        device=device,
-        max_minibatches=config.max_minibatches,
-        repeat_first_epoch=config.repeat_first_epoch,
-    )
-
-
-def build_optimizer(choice: schema.Choice, parameters: Parameters) -> Optimizer:
-    if isinstance(choice, schema.TorchOptim):
-        return TorchOptimizer(choice.algorithm, parameters, choice.options)
-    hyperparameters = {name: value for name, value in vars(choice).items() if name != "name"}
-    return FromScratch(choice.name, parameters, hyperparameters)
-
-
-def build_lane(config: Config, corpus: Corpus) -> Lane:
-    return Lane(
-        tokens=torch.from_numpy(corpus.train),
-        sampler=config.sampler.name,
-        lr=config.lr,
-        theta=config.theta,
-        seed=config.seed,
-        num_epochs=config.num_epochs,
-    )
 
 
 def _begin(config: Config, corpus: Corpus, device: torch.device) -> Result:
