@@ -13,12 +13,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from rnnlab.engines import make_engine
+from rnnlab.engines.fused import one_torch_thread
 from rnnlab.graph import StepGraph
 from rnnlab.metrics import Epoch, Sums
 from rnnlab.model import Model
@@ -100,13 +102,14 @@ class Training:
         """
         started = time.perf_counter()
         plan = self._plan()
-        while self.minibatch < len(plan.starts):
-            if stop():
-                self.seconds += time.perf_counter() - started
-                return None
-            i = self.minibatch
-            self.step(plan.starts[i], plan.present[i], plan.reset[i], *self._dropout_masks())
-            self.minibatch += 1
+        with one_torch_thread() if self.recipe.engine == "fused" else nullcontext():
+            while self.minibatch < len(plan.starts):
+                if stop():
+                    self.seconds += time.perf_counter() - started
+                    return None
+                i = self.minibatch
+                self.step(plan.starts[i], plan.present[i], plan.reset[i], *self._dropout_masks())
+                self.minibatch += 1
         self.epoch += 1
         self.healthy &= torch.stack(
             [p.isfinite().flatten(1).all(1) for p in self.parameters.values()]

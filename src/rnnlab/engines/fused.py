@@ -10,8 +10,9 @@ the interpreter lock, so the blocks run side by side without meeting at every ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 
@@ -127,6 +128,7 @@ class Fused:
     def __init__(self, model: Model, workers: int | None = None) -> None:
         self.model = model
         self.workers = workers
+        self.cores = torch.get_num_threads()
         self.key: tuple[object, ...] | None = None  # the shapes that the buffers are for
 
     def loss_and_gradients(
@@ -146,16 +148,14 @@ class Fused:
         passes = [
             partial(block.run, parameters, X, Y, state, dropout_masks) for block in self.blocks
         ]
-        if len(passes) == 1:
-            passes[0]()
-        else:
+        with one_torch_thread():
             self._run_side_by_side(passes)
         self._merge()
         return self.loss, self.gradients, self.state
 
     def _allocate(self, shape: Sequence[int], like: Tensor) -> None:
         K, B, T = shape
-        workers = self.workers or default_workers(self.model, K, B, like.device)
+        workers = self.workers or default_workers(self.model, K, B, like.device, self.cores)
         cuts = block_slices(K, B, workers)
         self.blocks = [Block(self.model, lanes, rows, T, B, like) for lanes, rows in cuts]
         self.pool = ThreadPoolExecutor(max(len(cuts) - 1, 1))
@@ -170,15 +170,10 @@ class Fused:
             }
 
     def _run_side_by_side(self, passes: list[Callable[[], None]]) -> None:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            others = [self.pool.submit(other) for other in passes[1:]]
-            passes[0]()
-            for other in others:
-                other.result()
-        finally:
-            torch.set_num_threads(threads)
+        others = [self.pool.submit(other) for other in passes[1:]]
+        passes[0]()
+        for other in others:
+            other.result()
 
     def _merge(self) -> None:
         """Lanes side by side; rows of the same lanes summed, in a fixed order."""
@@ -195,7 +190,18 @@ class Fused:
                 own.copy_(gradient) if block.rows.start == 0 else own.add_(gradient)
 
 
-def default_workers(model: Model, K: int, B: int, device: torch.device) -> int:
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """The blocks are all the threads there are; OpenMP's would spin on the cores of others."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def default_workers(model: Model, K: int, B: int, device: torch.device, cores: int) -> int:
     """A core each on a CPU, once a time step is work enough to share; else one block.
 
     A GPU runs a block's work side by side by itself. The rule depends on shapes only, so that a
@@ -204,7 +210,7 @@ def default_workers(model: Model, K: int, B: int, device: torch.device) -> int:
     work = 2 * K * B * model.num_hiddens**2 * len(model.cell.gates)  # FLOP a time step
     if device.type == "cuda" or work < WORTH_SHARING:
         return 1
-    return torch.get_num_threads()
+    return cores
 
 
 def block_slices(K: int, B: int, workers: int) -> list[tuple[slice, slice]]:
