@@ -12,6 +12,7 @@ from conftest import ROOT
 from rnnlab import build, experiment
 from rnnlab.checkpoint import load_checkpoint
 from rnnlab.config import Config
+from rnnlab.engines import resolve_engine
 from rnnlab.model import Model
 from rnnlab.optim import FromScratch
 from rnnlab.preflight import check
@@ -163,6 +164,15 @@ def test_every_knob_reaches_the_library(compose):
     for reset in ("before", "after"):
         chosen = compose("model=gru", f"model.reset={reset}")
         assert build.build_model(chosen, 5).cell_name == f"gru_{reset}"
+
+
+def test_auto_is_an_engine_and_says_which(compose):
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert resolve_engine("auto", "rnn_tanh", cpu) == "fused"
+    assert resolve_engine("auto", "lstm", gpu) == "fused"
+    assert resolve_engine("eager", "lstm", cpu) == "eager"
+    result = run(compose("model=lstm", *SMALL))
+    assert (result.engine, result.config["engine"]) == ("torch_nn", "auto")
 
 
 def test_best_is_the_lowest_and_last_is_the_last(compose, monkeypatch):

@@ -44,7 +44,7 @@ def build_recipe(config: Config, model: Model, device: torch.device) -> Recipe:
         num_steps=config.num_steps,
         optimizer=partial(build_optimizer, config.optimizer),
         clip=config.clip.name,
-        engine=resolve_engine(config.engine),
+        engine=resolve_engine(config.engine, model.cell_name, device),
         dtype=DTYPES[config.precision],
         device=device,
         max_minibatches=config.max_minibatches,

@@ -17,7 +17,6 @@ from rnnlab.build import build_lane, build_model, build_recipe
 from rnnlab.checkpoint import Checkpoint, save_checkpoint
 from rnnlab.config import Config, config_id, require
 from rnnlab.corpus import Corpus
-from rnnlab.engines import resolve_engine
 from rnnlab.evaluation import evaluate
 from rnnlab.generation import generate
 from rnnlab.interrupts import stop_requests
@@ -80,9 +79,9 @@ class Run:
         self.config, self.corpus, self.folder, self.result = config, corpus, folder, result
         self.prefixes = corpus.prefixes(config.dataset.prefixes)
         self.model = build_model(config, len(corpus.vocabulary))
-        self.training = Training(
-            build_recipe(config, self.model, device), [build_lane(config, corpus)]
-        )
+        recipe = build_recipe(config, self.model, device)
+        result.engine = recipe.engine
+        self.training = Training(recipe, [build_lane(config, corpus)])
         self.held_out = torch.from_numpy(corpus.held_out).to(device)
         self.trackers: list[Tracker] = [
             Files(folder),
@@ -219,7 +218,7 @@ def _due(epoch: int, every: int) -> bool:
 def _begin(config: Config, corpus: Corpus, device: torch.device) -> Result:
     return Result(
         device=surroundings.device_name(device),
-        engine=resolve_engine(config.engine),
+        engine=config.engine,  # resolved when the recipe is built
         precision=config.precision,
         seed=config.seed,
         dataset={
