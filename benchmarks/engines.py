@@ -5,7 +5,7 @@ python benchmarks/engines.py [--cells rnn,lstm,gru] [--sizes 64,512] [--lanes 1,
 In one process, every runner of a setting takes its turn in every round, so that whatever else the
 machine does falls on all of them; medians and the spread over rounds are reported. A peer trains
 the jobs of a stack one after another, so its tokens a second do not depend on their number.
-Writes benchmarks/results/<device>.json and docs/performance.md.
+Writes benchmarks/results/<name>.json and .md; the name is the device's kind unless given.
 """
 
 from __future__ import annotations
