@@ -225,6 +225,7 @@ def test_the_event_file_has_the_hparams_and_how_the_run_ended(compose, extra, st
                 data = plugin_data_pb2.HParamsPluginData()
                 data.ParseFromString(value.metadata.plugin_data.content)
                 found[value.tag] = data
+    assert found["_hparams_/session_start_info"].session_start_info.group_name == "run"
     start = found["_hparams_/session_start_info"].session_start_info.hparams
     assert start["theta"].number_value == 2.5
     assert start["sampler"].string_value == "sequential"

@@ -12,7 +12,6 @@ from rnnlab.config import Config
 
 Settings = dict[str, str | int | float]
 METRICS = ("perplexity/train", "perplexity/val")
-# in the order of the table's columns: what is swept most comes first
 COLUMNS = """sampler lr theta seed model num_hiddens num_layers optimizer clip dataset batch_size
     num_steps num_epochs precision""".split()
 
@@ -26,11 +25,14 @@ def settings(config: Config) -> Settings:
     }
 
 
-def begin(values: Settings) -> list[Summary]:
-    """What to write when a run starts: the table's columns, and the run's row."""
+def begin(values: Settings, run: str) -> list[Summary]:
+    """What to write when a run starts: the table's columns, and the row of the run so named."""
     columns = [summary_v2.HParam(name) for name in values]
     metrics = [summary_v2.Metric(tag) for tag in METRICS]
-    return [summary_v2.hparams_config_pb(columns, metrics), summary_v2.hparams_pb(values)]
+    return [
+        summary_v2.hparams_config_pb(columns, metrics),
+        summary_v2.hparams_pb(values, trial_id=run),
+    ]
 
 
 def end(completed: bool) -> Summary:

@@ -73,7 +73,7 @@ class TensorBoard(Tracker):
 
     def __init__(self, folder: Path, settings: hparams.Settings) -> None:
         self.scalars = SummaryWriter(str(folder))
-        for summary in hparams.begin(settings):
+        for summary in hparams.begin(settings, folder.name):
             self._write(summary, 0)
 
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
