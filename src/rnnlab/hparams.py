@@ -19,10 +19,8 @@ COLUMNS = """sampler lr theta seed model num_hiddens num_layers optimizer clip d
 def settings(config: Config) -> Settings:
     """Choices by their names, scalars as they are."""
     values = config.as_dict()
-    return {
-        name: value["name"] if isinstance(value := values[name], dict) else value
-        for name in COLUMNS
-    }
+    chosen = {name: values[name] for name in COLUMNS}
+    return {name: v["name"] if isinstance(v, dict) else v for name, v in chosen.items()}
 
 
 def begin(values: Settings, run: str) -> list[Summary]:
