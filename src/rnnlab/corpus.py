@@ -60,11 +60,8 @@ class Vocabulary:
 
     def decode(self, indices: list[int]) -> str:
         """The text of some indices."""
-        return self.separator.join(self.tokens[i] for i in indices)
-
-    @property
-    def separator(self) -> str:
-        return " " if self.kind == Token.word else ""
+        separator = " " if self.kind == Token.word else ""
+        return separator.join(self.tokens[i] for i in indices)
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,7 +43,8 @@ def explain(error: Exception, overrides: list[str]) -> str:
             )
     message = _first_line(cause)
     if message.startswith("Ambiguous value for argument"):
-        return f"{message.split(chr(39))[1]} has several values: add -m to train a job for each."
+        _, given, *_ = message.split("'")
+        return f"{given} has several values: add -m to train a job for each."
     if message.startswith("Multiple values for"):
         return f"{message.split()[3].rstrip('.')} is chosen already: leave out the +."
     return message

@@ -52,6 +52,7 @@ class Layer(ABC):
         self.W_h, self.dW_h = new(K, H, G * H), new(K, H, G * H)
         self.W_h_T = new(K, G * H, H)  # a transposed operand makes for a slow product
         self.b, self.db = new(K, 1, G * H), new(K, 1, G * H)
+        self.packed = self.named(self.W_x, self.W_h, self.b)
         self.A = new(K, T, B, G * H)
         self.outputs = new(K, T + 1, B, H)
         self.dH = new(K, T, B, H)
@@ -93,7 +94,7 @@ class Layer(ABC):
     # --- passes ------------------------------------------------------------------------------
 
     def pack(self, parameters: Parameters) -> None:
-        for name, packed in self.named(self.W_x, self.W_h, self.b).items():
+        for name, packed in self.packed.items():
             packed.copy_(parameters[name])
         self.W_h_T.copy_(self.W_h.transpose(1, 2))
 

@@ -42,20 +42,16 @@ class Block:
             for l in range(model.num_layers)
         ]
         self.inputs = [like.new_zeros(K, T * b, H) for _ in range(model.num_layers - 1)]
-        self.W_hq, self.dW_hq = like.new_zeros(K, H, V), like.new_zeros(K, H, V)
-        self.b_q, self.db_q = like.new_zeros(K, 1, V), like.new_zeros(K, 1, V)
+        self.dW_hq, self.db_q = like.new_zeros(K, H, V), like.new_zeros(K, 1, V)
         self.O, self.dO = like.new_zeros(K, T * b, V), like.new_zeros(K, T * b, V)
         self.lane_rows = V * torch.arange(K, device=like.device)[:, None]
         self.share = 1 / (T * B)  # of a token in its lane's mean loss
         self.nats = like.new_zeros(K)
-
-    def gradients(self) -> Parameters:
-        named = {
-            f"{l}.{name}": value
+        self.gradients: Parameters = {
+            f"{l}.{name}": gradient
             for l, layer in enumerate(self.layers)
-            for name, value in layer.gradients().items()
-        }
-        return named | {"W_hq": self.dW_hq, "b_q": self.db_q}
+            for name, gradient in layer.gradients().items()
+        } | {"W_hq": self.dW_hq, "b_q": self.db_q}
 
     @torch.no_grad()
     def run(
@@ -162,11 +158,11 @@ class Fused:
         self.loss = like.new_zeros(K)
         self.state = self.model.zero_state(K, B, like.dtype, like.device)
         if len(cuts) == 1:
-            self.gradients = self.blocks[0].gradients()
+            self.gradients = self.blocks[0].gradients
         else:
-            shapes = self.blocks[0].gradients()
             self.gradients = {
-                name: like.new_zeros(K, *value.shape[1:]) for name, value in shapes.items()
+                name: like.new_zeros(K, *gradient.shape[1:])
+                for name, gradient in self.blocks[0].gradients.items()
             }
 
     def _run_side_by_side(self, passes: list[Callable[[], None]]) -> None:
@@ -185,7 +181,7 @@ class Fused:
                     kept[block.lanes, block.rows] = last
             if len(self.blocks) == 1:
                 continue
-            for name, gradient in block.gradients().items():
+            for name, gradient in block.gradients.items():
                 own = self.gradients[name][block.lanes]
                 own.copy_(gradient) if block.rows.start == 0 else own.add_(gradient)
 
