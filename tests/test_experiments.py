@@ -144,11 +144,11 @@ def test_every_knob_reaches_the_library(compose):
     )
     recipe = build.build_recipe(config, model, torch.device("cpu"))
     assert (recipe.batch_size, recipe.num_steps, recipe.engine) == (3, 6, "torch_nn")
-    assert (recipe.clip, recipe.dtype, recipe.max_minibatches) == ("value", torch.float64, 4)
+    assert (recipe.clip, recipe.precision, recipe.max_minibatches) == ("value", "fp64", 4)
     assert recipe.repeat_first_epoch
-    optimizer = recipe.optimizer({"W": torch.zeros(1, 1, 1)})
+    optimizer = recipe.optimizer(model.init([0], torch.float64, torch.device("cpu")))
     assert isinstance(optimizer, FromScratch)
-    assert optimizer.rule.keywords == {
+    assert optimizer.hyperparameters == {
         "beta1": 0.7,
         "beta2": 0.8,
         "eps": 0.001,

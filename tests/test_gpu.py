@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import torch
 
-from rnnlab.engines import make_engine
+from rnnlab.engines import ENGINES
 from rnnlab.graph import StepGraph
 from rnnlab.model import Model
 from rnnlab.optim import FromScratch
@@ -40,9 +40,7 @@ def test_loss_and_gradients_are_the_cpus(cell_name, engine, dtype, rtol):
         state = model.zero_state(3, 8, dtype, device)
         name = "eager" if device.type == "cpu" else engine
         results.append(
-            make_engine(name, model).loss_and_gradients(
-                parameters, X.to(device), Y.to(device), state
-            )
+            ENGINES[name]().loss_and_gradients(parameters, X.to(device), Y.to(device), state)
         )
     (loss, gradients, _), (gpu_loss, gpu_gradients, _) = results
     torch.testing.assert_close(gpu_loss.cpu(), loss, rtol=rtol, atol=0)
@@ -61,7 +59,7 @@ def stack(device: str, cell_name: str, optimizer: str, dropout: float = 0.0) -> 
         num_steps=16,
         optimizer=partial(FromScratch, optimizer, hyperparameters=hyperparameters),
         device=torch.device(device),
-        dtype=torch.float64,
+        precision="fp64",
     )
     lane = partial(Lane, theta=1.0, num_epochs=4)
     return Training(

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from rnnlab.model import Model, Parameters
 from rnnlab.optim import (
     FromScratch,
     TorchOptimizer,
@@ -27,16 +28,11 @@ CASES = {
     ),
     "rmsprop": ({"alpha": 0.9, "eps": 1e-6}, torch.optim.RMSprop, {"alpha": 0.9, "eps": 1e-6}),
 }
-SHAPES = {"W": (3, 4), "b": (1, 4)}
+MODEL = Model(cell_name="rnn_tanh", vocab_size=3, num_hiddens=2)
 
 
-def lanes(
-    K: int, generator: torch.Generator, dtype: torch.dtype = torch.float64
-) -> dict[str, torch.Tensor]:
-    return {
-        name: torch.randn(K, *shape, generator=generator, dtype=dtype)
-        for name, shape in SHAPES.items()
-    }
+def lanes(K: int, generator: torch.Generator, dtype: torch.dtype = torch.float64) -> Parameters:
+    return Parameters(MODEL, torch.randn(K, MODEL.num_parameters, generator=generator, dtype=dtype))
 
 
 @pytest.mark.parametrize(("dtype", "rtol"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
@@ -47,7 +43,7 @@ def test_twenty_steps_equal_torch_optim(name, dtype, rtol):
     hyperparameters, reference, options = CASES[name]
     g = torch.Generator().manual_seed(0)
     parameters = lanes(2, g, dtype)
-    start = {name: value.clone() for name, value in parameters.items()}
+    start = parameters.flat.clone()
     lr = torch.tensor([0.1, 0.02], dtype=dtype)
     leaves = [[value[k].clone().requires_grad_() for value in parameters.values()] for k in (0, 1)]
     references = [
@@ -57,12 +53,13 @@ def test_twenty_steps_equal_torch_optim(name, dtype, rtol):
     for step in range(20):
         gradients = lanes(2, g, dtype)
         active = torch.tensor([True, step % 3 != 0])
-        ours.update(parameters, gradients, lr, active)
         for k in (0, 1):
             if active[k]:
                 for leaf, gradient in zip(leaves[k], gradients.values(), strict=True):
-                    leaf.grad = gradient[k]
+                    leaf.grad = gradient[k].clone()
                 references[k].step()
+        ours.update(gradients, lr, active)
+    start = parameters.like(start)
     for k in (0, 1):
         for leaf, key in zip(leaves[k], parameters, strict=True):
             moved, expected = parameters[key][k] - start[key][k], leaf.detach() - start[key][k]
@@ -71,55 +68,55 @@ def test_twenty_steps_equal_torch_optim(name, dtype, rtol):
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_masked_lane_is_not_touched_by_a_gradient_that_is_not_a_number(name):
+    """Neither at its first step nor once its slots have moved."""
     hyperparameters, _, _ = CASES[name]
     parameters = lanes(2, torch.Generator().manual_seed(1))
-    before = {name: value.clone() for name, value in parameters.items()}
     optimizer = FromScratch(name, parameters, hyperparameters)
-    gradients = {name: torch.ones_like(value) for name, value in parameters.items()}
-    for gradient in gradients.values():
-        gradient[1] = torch.nan
-    optimizer.update(parameters, gradients, torch.ones(2).double(), torch.tensor([True, False]))
-    for key, value in parameters.items():
-        assert torch.equal(value[1], before[key][1])
-        assert not torch.equal(value[0], before[key][0])
-        assert value.isfinite().all()
-        assert all(slot.isfinite().all() for slot in optimizer.slots[key])
+    for _ in range(2):
+        before = [tensor.clone() for tensor in (parameters.flat, *optimizer.slots)]
+        gradients = parameters.like(torch.ones_like(parameters.flat))
+        gradients.flat[1] = torch.nan
+        optimizer.update(gradients, torch.ones(2).double(), torch.tensor([True, False]))
+        for old, new in zip(before, (parameters.flat, *optimizer.slots), strict=True):
+            assert torch.equal(new[1], old[1])
+            assert not torch.equal(new[0], old[0])
+            assert new.isfinite().all()
+        both = parameters.like(torch.ones_like(parameters.flat))
+        optimizer.update(both, torch.ones(2).double(), torch.tensor([True, True]))
 
 
 def test_a_torch_optimizer_moves_the_parameters_it_was_given():
     parameters = lanes(1, torch.Generator().manual_seed(2))
-    before = {name: value.clone() for name, value in parameters.items()}
+    before = parameters.flat.clone()
     optimizer = TorchOptimizer("SGD", parameters, {"momentum": 0.5})
-    gradients = {name: torch.ones_like(value) for name, value in parameters.items()}
+    gradients = parameters.like(torch.ones_like(parameters.flat))
     on = torch.tensor([True])
     rates = torch.tensor([[0.1], [0.2], [9.0]], dtype=torch.float64)
-    optimizer.update(parameters, gradients, rates[0], on)
-    optimizer.update(parameters, gradients, rates[1], on)
-    optimizer.update(parameters, gradients, rates[2], ~on)
-    for name, value in parameters.items():  # 0.1 * 1 + 0.2 * 1.5
-        torch.testing.assert_close(value.detach(), before[name] - 0.4, rtol=1e-12, atol=1e-14)
+    optimizer.update(gradients, rates[0], on)
+    optimizer.update(gradients, rates[1], on)
+    optimizer.update(gradients, rates[2], ~on)
+    # 0.1 * 1 + 0.2 * 1.5
+    torch.testing.assert_close(parameters.flat, before - 0.4, rtol=1e-12, atol=1e-14)
 
 
 def test_the_norm_is_over_all_parameters_of_a_lane():
     """3-4-5 and 6-8-10: lanes must not share a norm."""
-    gradients = {"W": torch.tensor([[[3.0]], [[6.0]]]), "b": torch.tensor([[[4.0]], [[8.0]]])}
-    assert global_norm(gradients).tolist() == [5.0, 10.0]
+    assert global_norm(torch.tensor([[3.0, 4.0], [6.0, 8.0]])).tolist() == [5.0, 10.0]
 
 
 @pytest.mark.parametrize("theta", [1e-3, 0.5, 1e3])
 def test_clipping_by_norm_has_two_sides(theta):
     """A small theta gives exactly that norm and the same direction; a large one changes nothing."""
-    gradients = lanes(2, torch.Generator().manual_seed(3))
-    norm = global_norm(gradients)
-    clipped, was = clip_by_norm(gradients, norm, torch.full((2,), theta, dtype=torch.float64))
+    g = lanes(2, torch.Generator().manual_seed(3)).flat
+    norm, clipped = global_norm(g), g.clone()
+    was = clip_by_norm(clipped, norm, torch.full((2,), theta, dtype=torch.float64))
     assert was.tolist() == (norm > theta).tolist()
     expected = torch.minimum(norm, torch.tensor(theta, dtype=torch.float64))
     torch.testing.assert_close(global_norm(clipped), expected, rtol=1e-12, atol=0)
-    for name, gradient in gradients.items():
-        if theta > norm.max():
-            assert torch.equal(clipped[name], gradient)
-        ratio = clipped[name] / gradient
-        torch.testing.assert_close(ratio, ratio[:, :1, :1].expand_as(ratio))
+    if theta > norm.max():
+        assert torch.equal(clipped, g)
+    ratio = clipped / g
+    torch.testing.assert_close(ratio, ratio[:, :1].expand_as(ratio))
 
 
 def test_clipping_by_norm_is_torchs():
@@ -129,26 +126,25 @@ def test_clipping_by_norm_is_torchs():
     for leaf in leaves:
         leaf.grad = leaf.detach().clone()
     torch.nn.utils.clip_grad_norm_(leaves, 0.7)
-    ours, _ = clip_by_norm(gradients, global_norm(gradients), torch.tensor([0.7]).double())
-    for leaf, value in zip(leaves, ours.values(), strict=True):
+    clip_by_norm(gradients.flat, global_norm(gradients.flat), torch.tensor([0.7]).double())
+    for leaf, value in zip(leaves, gradients.values(), strict=True):
         torch.testing.assert_close(value[0], leaf.grad, rtol=2e-6, atol=0)
 
 
 def test_no_gradient_stays_no_gradient():
     """theta / 0 must not become NaN."""
-    zero = {"W": torch.zeros(1, 2, 2)}
-    clipped, was = clip_by_norm(zero, global_norm(zero), torch.ones(1))
-    assert torch.equal(clipped["W"], zero["W"])
+    zero = torch.zeros(1, 4)
+    was = clip_by_norm(zero, global_norm(zero), torch.ones(1))
+    assert torch.equal(zero, torch.zeros(1, 4))
     assert not was.any()
 
 
 def test_clipping_by_value_cuts_each_component_at_its_lanes_bound():
-    gradients = {"W": torch.tensor([[[-3.0, 0.5]], [[-3.0, 0.5]]])}
-    norm, theta = global_norm(gradients), torch.tensor([1.0, 0.25])
-    clipped, was = clip_by_value(gradients, norm, theta)
-    assert clipped["W"].tolist() == [[[-1, 0.5]], [[-0.25, 0.25]]]
-    assert was.tolist() == [True, True]
-    assert clip_by_value(gradients, norm, 5 * theta)[1].tolist() == [False, True]
-    unclipped, was = no_clip(gradients, norm, theta)
-    assert unclipped is gradients
-    assert not was.any()
+    g = torch.tensor([[-3.0, 0.5], [-3.0, 0.5]])
+    norm, theta = global_norm(g), torch.tensor([1.0, 0.25])
+    assert clip_by_value(g.clone(), norm, 5 * theta).tolist() == [False, True]
+    unclipped = g.clone()
+    assert not no_clip(unclipped, norm, theta).any()
+    assert torch.equal(unclipped, g)
+    assert clip_by_value(g, norm, theta).tolist() == [True, True]
+    assert g.tolist() == [[-1, 0.5], [-0.25, 0.25]]

@@ -14,8 +14,6 @@ from rnnlab.model import Model, Parameters
 from rnnlab.optim import FromScratch, Optimizer, TorchOptimizer
 from rnnlab.training import Lane, Recipe
 
-DTYPES = {"fp32": torch.float32, "fp64": torch.float64}
-
 
 def build_model(config: Config, vocab_size: int) -> Model:
     match config.model:
@@ -45,7 +43,7 @@ def build_recipe(config: Config, model: Model, device: torch.device) -> Recipe:
         optimizer=partial(build_optimizer, config.optimizer),
         clip=config.clip.name,
         engine=resolve_engine(config.engine, model.cell_name, device),
-        dtype=DTYPES[config.precision],
+        precision=config.precision,
         device=device,
         max_minibatches=config.max_minibatches,
         repeat_first_epoch=config.repeat_first_epoch,

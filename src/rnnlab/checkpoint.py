@@ -63,7 +63,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         return Checkpoint(
             model=model,
             vocabulary=Vocabulary(tuple(vocabulary["tokens"]), vocabulary["kind"]),
-            parameters=parameters,
+            parameters=model.gather(parameters),
             epoch=described["epoch"],
             config=described["config"],
             config_id=described["config_id"],

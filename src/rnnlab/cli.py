@@ -41,6 +41,7 @@ def generate(
         int | None, typer.Option(min=1, help="Draw among the k likeliest tokens only.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
+    samples: Annotated[int, typer.Option(min=1, help="Texts to draw, all at once.")] = 1,
     best: Annotated[bool, typer.Option("--best", help="Use the best epoch, not the last.")] = False,
 ) -> None:
     """Continue a text with a trained model."""
@@ -50,21 +51,26 @@ def generate(
         f"--top-k {top_k} without --temperature",
         "temperature 0 takes the likeliest token; add --temperature 1",
     )
-    from rnnlab import generation, seeding
+    require(
+        samples == 1 or temperature > 0,
+        f"--samples {samples} without --temperature",
+        "at temperature 0 they would all be the same; add --temperature 1",
+    )
+    from rnnlab import generation
     from rnnlab.checkpoint import load_checkpoint
 
     name = "best.safetensors" if best else "last.safetensors"
     checkpoint = load_checkpoint(run / "checkpoints" / name)
-    tokens = generation.generate(
-        checkpoint.model,
+    texts = generation.generate(
         checkpoint.parameters,
-        checkpoint.vocabulary.encode(prefix),
+        [checkpoint.vocabulary.encode(prefix)] * samples,
         length,
         temperature=temperature,
         top_k=top_k,
-        generator=seeding.generator(seed, "generation"),
+        seed=seed,
     )
-    typer.echo(checkpoint.vocabulary.decode(tokens))
+    for tokens in texts:
+        typer.echo(checkpoint.vocabulary.decode(tokens))
 
 
 def main() -> None:

@@ -249,6 +249,8 @@ class EngineName(StrEnum):
 
 class Precision(StrEnum):
     fp32 = "fp32"
+    tf32 = "tf32"
+    bf16 = "bf16"
     fp64 = "fp64"
 
 
@@ -326,6 +328,12 @@ class Config:
             not (self.engine == EngineName.torch_nn and before),
             "engine=torch_nn with model.reset=before",
             "torch.nn.GRU has only the other form; add model.reset=after, or use engine=eager",
+        )
+
+        require(
+            not (self.precision == Precision.tf32 and self.device == "cpu"),
+            "precision=tf32 with device=cpu",
+            "only a GPU has it; type precision=fp32",
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import torch
 from rnnlab import hparams, surroundings
 from rnnlab.build import build_lane, build_model, build_recipe
 from rnnlab.checkpoint import Checkpoint, save_checkpoint
-from rnnlab.config import Config, config_id, require
+from rnnlab.config import Config, Precision, config_id, require
 from rnnlab.corpus import Corpus
 from rnnlab.evaluation import evaluate
 from rnnlab.generation import generate
@@ -44,7 +44,11 @@ def run(config: Config, folder: Path, corpora: Corpora | None = None) -> Result:
         "it holds a run already; choose another folder with hydra.run.dir=FOLDER",
     )
     device = surroundings.resolve_device(config.device)
-    surroundings.forbid_tf32()
+    require(
+        not (config.precision == Precision.tf32 and device.type == "cpu"),
+        "precision=tf32 on a machine without a GPU",
+        "type precision=fp32",
+    )
     result = _begin(config, corpus, device)
     result.write(folder)
     started = time.perf_counter()
@@ -55,7 +59,7 @@ def run(config: Config, folder: Path, corpora: Corpora | None = None) -> Result:
         result.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         result.error = f"{type(error).__name__}: {error}"
         log.exception("the run ended early")
-        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't alloc" in str(error):
+        if _is_out_of_memory(error):
             result.error = "it does not fit in memory; take a smaller num_hiddens or batch_size"
             raise OSError(errno.ENOMEM, result.error, str(folder)) from error
         raise
@@ -148,7 +152,7 @@ class Run:
 
     def _evaluate(self) -> float:
         training = self.training
-        figure = evaluate(self.model, training.parameters, self.held_out)
+        figure = evaluate(training.parameters, self.held_out)
         self.result.val_perplexity = figure
         self.val_curve.append((training.epoch, figure))
         return figure
@@ -169,14 +173,11 @@ class Run:
 
     def _sample(self, last: bool = False) -> None:
         """Generate from every prefix by arg max, as the textbook does."""
-        for prefix in self.prefixes:
-            tokens = generate(
-                self.model,
-                self.training.parameters,
-                self.corpus.vocabulary.encode(prefix),
-                self.config.log.sample_length,
-            )
-            text = self.corpus.vocabulary.decode(tokens)
+        vocabulary = self.corpus.vocabulary
+        given = [vocabulary.encode(prefix) for prefix in self.prefixes]
+        texts = generate(self.training.parameters, given, self.config.log.sample_length)
+        for prefix, tokens in zip(self.prefixes, texts, strict=True):
+            text = vocabulary.decode(tokens)
             self.result.samples[prefix] = text
             for tracker in self.trackers:
                 tracker.sample(self.training.epoch, prefix, text, last)
@@ -186,7 +187,7 @@ class Run:
         return Checkpoint(
             model=self.model,
             vocabulary=self.corpus.vocabulary,
-            parameters={name: value.detach().clone() for name, value in parameters.items()},
+            parameters=parameters.like(parameters.flat.clone()),
             epoch=self.training.epoch,
             config=self.result.config,
             config_id=self.result.config_id,
@@ -213,6 +214,12 @@ class Run:
 
 def _due(epoch: int, every: int) -> bool:
     return every > 0 and epoch % every == 0
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """torch says it on a CPU in words: memory cannot be had, or its size overflows an integer."""
+    in_words = any(word in str(error) for word in ("can't alloc", "verflow"))
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or in_words
 
 
 def _begin(config: Config, corpus: Corpus, device: torch.device) -> Result:

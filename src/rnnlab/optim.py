@@ -1,14 +1,12 @@
 """Clipping and update rules on stacked parameters.
 
-Shapes: K lanes; a parameter p, its gradient g and its slots (momentum, second moment) are
-(K, ., .); lr and t, the number of this update, are (K, 1, 1). A rule is a pure function, and
-equals its namesake in torch.optim.
+Shapes: K lanes, P parameters of a lane; parameters p, their gradient g and a rule's slots
+(momentum, second moment) are (K, P), so that a rule is its formulas, once, for all parameters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -17,65 +15,66 @@ from torch import Tensor
 from rnnlab.model import Parameters
 from rnnlab.shapes import Bool, Float
 
-# --- clipping --------------------------------------------------------------------------------
+# --- clipping, in place ----------------------------------------------------------------------
 
 
-def global_norm(gradients: Parameters) -> Float[Tensor, " K"]:
+def global_norm(g: Float[Tensor, "K P"]) -> Float[Tensor, " K"]:
     """Each lane's L2 norm over all its parameters together; infinite beyond 1e19 in fp32."""
-    norms = [torch.linalg.vector_norm(g, dim=(1, 2)) for g in gradients.values()]
-    return torch.linalg.vector_norm(torch.stack(norms), dim=0)
+    return torch.linalg.vector_norm(g, dim=1)
 
 
 def clip_by_norm(
-    gradients: Parameters, norm: Float[Tensor, " K"], theta: Float[Tensor, " K"]
-) -> tuple[Parameters, Bool[Tensor, " K"]]:
-    """g <- min(1, theta / ||g||) g   (Pascanu et al. 2013); and which lanes that changed."""
-    scale = (theta / norm).clamp(max=1)[:, None, None]
-    return {name: g * scale for name, g in gradients.items()}, norm > theta
+    g: Float[Tensor, "K P"], norm: Float[Tensor, " K"], theta: Float[Tensor, " K"]
+) -> Bool[Tensor, " K"]:
+    """g <- min(1, theta / ||g||) g   (Pascanu et al. 2013); says which lanes that changed."""
+    g.mul_((theta / norm).clamp(max=1)[:, None])
+    return norm > theta
 
 
 def clip_by_value(
-    gradients: Parameters,
+    g: Float[Tensor, "K P"],
     norm: Float[Tensor, " K"],  # noqa: ARG001
     theta: Float[Tensor, " K"],
-) -> tuple[Parameters, Bool[Tensor, " K"]]:
-    """Every component cut to [-theta, theta]; and which lanes that changed."""
-    bound = theta[:, None, None]
-    largest = torch.stack([g.abs().amax(dim=(1, 2)) for g in gradients.values()]).amax(0)
-    return {name: g.clamp(-bound, bound) for name, g in gradients.items()}, largest > theta
+) -> Bool[Tensor, " K"]:
+    """Every component cut to [-theta, theta]; says which lanes that changed."""
+    largest = torch.linalg.vector_norm(g, ord=torch.inf, dim=1)
+    g.clamp_(-theta[:, None], theta[:, None])
+    return largest > theta
 
 
 def no_clip(
-    gradients: Parameters,
+    g: Float[Tensor, "K P"],  # noqa: ARG001
     norm: Float[Tensor, " K"],
     theta: Float[Tensor, " K"],  # noqa: ARG001
-) -> tuple[Parameters, Bool[Tensor, " K"]]:
-    return gradients, torch.zeros_like(norm, dtype=torch.bool)
+) -> Bool[Tensor, " K"]:
+    return torch.zeros_like(norm, dtype=torch.bool)
 
 
 CLIPS = {"norm": clip_by_norm, "value": clip_by_value, "none": no_clip}
 
 
-# --- update rules: (p, g, slots) -> (p, slots) ------------------------------------------------
+# --- update rules, in place ------------------------------------------------------------------
+#
+# Each equals its namesake in torch.optim. In a lane that stays as it is, lr (K, 1) and g are zero
+# and `moves` (K, 1) is False; t (K, 1) is the number of this update. A rule may spoil g.
 
 
-def sgd(p: Tensor, g: Tensor, *, lr: Tensor, t: Tensor) -> tuple[Tensor]:  # noqa: ARG001
+def decay(slot: Tensor, factor: float, moves: Tensor) -> Tensor:
+    """slot <- factor slot, in the lanes that move."""
+    return slot.mul_(torch.ones_like(moves, dtype=slot.dtype).masked_fill_(moves, factor))
+
+
+def sgd(p: Tensor, g: Tensor, *, lr: Tensor, **_: Any) -> None:
     """p <- p - lr g."""
-    return (p - lr * g,)
+    p.addcmul_(g, lr, value=-1)
 
 
 def momentum(
-    p: Tensor,
-    g: Tensor,
-    v: Tensor,
-    *,
-    lr: Tensor,
-    t: Tensor,  # noqa: ARG001
-    momentum: float,
-) -> tuple[Tensor, Tensor]:
-    """Polyak 1964."""
-    v = momentum * v + g
-    return p - lr * v, v
+    p: Tensor, g: Tensor, v: Tensor, *, lr: Tensor, moves: Tensor, momentum: float, **_: Any
+) -> None:
+    """Polyak 1964: v <- momentum v + g, p <- p - lr v."""
+    decay(v, momentum, moves).add_(g)
+    p.addcmul_(v, lr, value=-1)
 
 
 def adam(
@@ -86,18 +85,25 @@ def adam(
     *,
     lr: Tensor,
     t: Tensor,
+    moves: Tensor,
     beta1: float,
     beta2: float,
     eps: float,
     weight_decay: float = 0.0,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Kingma and Ba 2015; with weight_decay, AdamW of Loshchilov and Hutter 2019."""
-    m = beta1 * m + (1 - beta1) * g
-    v = beta2 * v + (1 - beta2) * g.square()
-    m_hat = m / (1 - beta1**t).to(m.dtype)
-    v_hat = v / (1 - beta2**t).to(v.dtype)
-    p = p - lr * weight_decay * p
-    return p - lr * m_hat / (v_hat.sqrt() + eps), m, v
+) -> None:
+    """Kingma and Ba 2015; with weight_decay, AdamW of Loshchilov and Hutter 2019.
+
+    p <- (1 - lr weight_decay) p - lr m_hat / (sqrt(v_hat) + eps).
+    """
+    decay(m, beta1, moves).add_(g, alpha=1 - beta1)
+    decay(v, beta2, moves).addcmul_(g, g, value=1 - beta2)
+    t = t.clamp(min=1)  # a lane that never moved
+    one_minus = [(1 - beta**t).to(p.dtype) for beta in (beta1, beta2)]
+    if weight_decay:
+        p.mul_(1 - lr * weight_decay)
+    torch.div(v, one_minus[1], out=g).sqrt_().add_(eps)
+    torch.div(m, g, out=g)
+    p.addcmul_(g, lr / one_minus[0], value=-1)
 
 
 def rmsprop(
@@ -106,17 +112,18 @@ def rmsprop(
     v: Tensor,
     *,
     lr: Tensor,
-    t: Tensor,  # noqa: ARG001
+    moves: Tensor,
     alpha: float,
     eps: float,
-) -> tuple[Tensor, Tensor]:
-    """Tieleman and Hinton 2012."""
-    v = alpha * v + (1 - alpha) * g.square()
-    return p - lr * g / (v.sqrt() + eps), v
+    **_: Any,
+) -> None:
+    """Tieleman and Hinton 2012: v <- alpha v + (1 - alpha) g^2, p <- p - lr g / (sqrt(v) + eps)."""
+    decay(v, alpha, moves).addcmul_(g, g, value=1 - alpha)
+    p.addcmul_(g.div_(v.sqrt().add_(eps)), lr, value=-1)
 
 
-# name -> the rule, and how many slots it keeps for each parameter
-RULES: dict[str, tuple[Callable[..., tuple[Tensor, ...]], int]] = {
+# name -> the rule, and how many slots it keeps
+RULES: dict[str, tuple[Callable[..., None], int]] = {
     "sgd": (sgd, 0),
     "momentum": (momentum, 1),
     "adam": (adam, 2),
@@ -129,60 +136,43 @@ class Optimizer(Protocol):
     """Moves parameters along clipped gradients."""
 
     def update(
-        self,
-        parameters: Parameters,
-        gradients: Parameters,
-        lr: Float[Tensor, " K"],
-        active: Bool[Tensor, " K"],
+        self, gradients: Parameters, lr: Float[Tensor, " K"], active: Bool[Tensor, " K"]
     ) -> None:
-        """One step in place; lanes that are not active keep all they have."""
+        """One step in place, which may spoil the gradients; other lanes keep all they have."""
         ...
 
 
 class FromScratch:
-    """Applies one of RULES to every parameter; slots and step count are a lane's own."""
+    """Applies one of RULES; slots and step count are a lane's own."""
 
     def __init__(
         self, rule_name: str, parameters: Parameters, hyperparameters: dict[str, float]
     ) -> None:
-        rule, num_slots = RULES[rule_name]
-        self.rule = partial(rule, **hyperparameters)
-        self.slots = {
-            name: [torch.zeros_like(p) for _ in range(num_slots)] for name, p in parameters.items()
-        }
-        first = next(iter(parameters.values()))
+        self.rule, num_slots = RULES[rule_name]
+        self.p, self.hyperparameters = parameters.flat, hyperparameters
+        self.slots = [torch.zeros_like(self.p) for _ in range(num_slots)]
         # fp64: 1 - beta^t loses too many digits in fp32
-        self.t = torch.zeros(len(first), dtype=torch.float64, device=first.device)
+        self.t = torch.zeros(len(self.p), dtype=torch.float64, device=self.p.device)
 
     def update(
-        self,
-        parameters: Parameters,
-        gradients: Parameters,
-        lr: Float[Tensor, " K"],
-        active: Bool[Tensor, " K"],
+        self, gradients: Parameters, lr: Float[Tensor, " K"], active: Bool[Tensor, " K"]
     ) -> None:
         self.t += active
-        moves, lr, t = (vector[:, None, None] for vector in (active, lr, self.t))
-        for name, p in parameters.items():
-            old = [p, *self.slots[name]]
-            new = self.rule(p, gradients[name], *self.slots[name], lr=lr, t=t)
-            for kept, moved in zip(old, new, strict=True):
-                kept.copy_(torch.where(moves, moved, kept))
+        moves, t = active[:, None], self.t[:, None]
+        g = gradients.flat.masked_fill_(~moves, 0)
+        lr = torch.where(moves, lr[:, None], 0)
+        self.rule(self.p, g, *self.slots, lr=lr, t=t, moves=moves, **self.hyperparameters)
 
 
 class TorchOptimizer:
     """Any class of torch.optim, for a single lane."""
 
     def __init__(self, algorithm: str, parameters: Parameters, options: dict[str, Any]) -> None:
-        self.leaves = [value.requires_grad_() for value in parameters.values()]
+        self.leaves = [value.detach().requires_grad_() for value in parameters.values()]
         self.optimizer = getattr(torch.optim, algorithm)(self.leaves, lr=1.0, **options)
 
     def update(
-        self,
-        parameters: Parameters,  # noqa: ARG002
-        gradients: Parameters,
-        lr: Float[Tensor, " K"],
-        active: Bool[Tensor, " K"],
+        self, gradients: Parameters, lr: Float[Tensor, " K"], active: Bool[Tensor, " K"]
     ) -> None:
         assert len(active) == 1, "torch.optim knows no lanes"
         if not active.item():

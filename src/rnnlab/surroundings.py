@@ -29,12 +29,6 @@ def resolve_device(wanted: str) -> torch.device:
     return device
 
 
-def forbid_tf32() -> None:
-    """fp32 is to mean fp32: by default cuDNN's RNN computes in TF32 on a GPU."""
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-
-
 def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 

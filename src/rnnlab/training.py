@@ -13,18 +13,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from rnnlab.engines import make_engine
-from rnnlab.engines.fused import one_torch_thread
+from rnnlab.engines import ENGINES
 from rnnlab.graph import StepGraph
 from rnnlab.metrics import Epoch, Sums
 from rnnlab.model import Model
 from rnnlab.optim import CLIPS, FromScratch, Optimizer, global_norm
+from rnnlab.precision import PRECISIONS, tf32_allowed
 from rnnlab.samplers import SAMPLERS
 from rnnlab.seeding import generator
 from rnnlab.shapes import Bool, Float, Integer
@@ -40,8 +39,8 @@ class Recipe:
     optimizer: Callable[..., Optimizer]  # makes one from the stacked parameters
     device: torch.device
     clip: str = "norm"  # a key of optim.CLIPS
-    engine: str = "fused"  # a name that engines.make_engine knows
-    dtype: torch.dtype = torch.float32
+    engine: str = "fused"  # a key of engines.ENGINES
+    precision: str = "fp32"  # a key of precision.PRECISIONS
     max_minibatches: int | None = None
     repeat_first_epoch: bool = False
 
@@ -72,13 +71,15 @@ class Training:
 
     def __init__(self, recipe: Recipe, lanes: list[Lane]) -> None:
         self.recipe, self.lanes = recipe, lanes
-        like = {"dtype": recipe.dtype, "device": recipe.device}
-        self.engine = make_engine(recipe.engine, recipe.model)
+        self.precision = PRECISIONS[recipe.precision]
+        like = {"dtype": self.precision.parameters, "device": recipe.device}
+        self.engine = ENGINES[recipe.engine](self.precision.products)
         self.clip = CLIPS[recipe.clip]
         self.lr = torch.tensor([lane.lr for lane in lanes], **like)
         self.theta = torch.tensor([lane.theta for lane in lanes], **like)
         self.texts, self.text_starts = _join([lane.tokens for lane in lanes], recipe.device)
 
+        self.shape = torch.Size([len(lanes), recipe.batch_size, recipe.num_steps])
         self.parameters = recipe.model.init([lane.seed for lane in lanes], **like)
         self.optimizer = recipe.optimizer(self.parameters)
         self.state = recipe.model.zero_state(len(lanes), recipe.batch_size, **like)
@@ -102,7 +103,8 @@ class Training:
         """
         started = time.perf_counter()
         plan = self._plan()
-        with one_torch_thread() if self.recipe.engine == "fused" else nullcontext():
+        tf32 = tf32_allowed(self.precision.tf32)
+        with tf32, self.engine.session(self.parameters, self.shape):
             while self.minibatch < len(plan.starts):
                 if stop():
                     self.seconds += time.perf_counter() - started
@@ -111,9 +113,7 @@ class Training:
                 self.step(plan.starts[i], plan.present[i], plan.reset[i], *self._dropout_masks())
                 self.minibatch += 1
         self.epoch += 1
-        self.healthy &= torch.stack(
-            [p.isfinite().flatten(1).all(1) for p in self.parameters.values()]
-        ).all(0)
+        self.healthy &= self.parameters.flat.isfinite().all(1)
         lanes = self.sums.read()  # the host waits for the device here, and nowhere else
         self.seconds += time.perf_counter() - started
         figures = [lane.figures(self.epoch, self.seconds) for lane in lanes]
@@ -145,15 +145,15 @@ class Training:
         loss, gradients, new_state = self.engine.loss_and_gradients(
             self.parameters, X, Y, self.state, list(dropout_masks)
         )
-        norm = global_norm(gradients)
+        norm = global_norm(gradients.flat)
         active = present & self.healthy & loss.isfinite() & norm.isfinite()
         self.healthy &= active | ~present
-        gradients, clipped = self.clip(gradients, norm, self.theta)
+        clipped = self.clip(gradients.flat, norm, self.theta)
         self.sums.add(active, loss, X[0].numel(), norm, clipped)
-        self.optimizer.update(self.parameters, gradients, self.lr, active)
+        self.optimizer.update(gradients, self.lr, active)
         new = [tensor for layer in new_state for tensor in layer]
         for old, carried in zip(state, new, strict=True):
-            old.copy_(torch.where(active[:, None, None], carried, old))
+            torch.where(active[:, None, None], carried, old, out=old)
 
     def _windows(self, starts: Integer[Tensor, "K B"]) -> tuple[Tensor, Tensor]:
         """Inputs X and targets Y (K, B, T): every pair is a token and its successor."""
@@ -195,7 +195,8 @@ class Training:
         masks = []
         for _ in range(model.num_layers - 1):
             keep = [torch.rand(shape, generator=stream) >= model.dropout for stream in streams]
-            masks.append(torch.stack(keep).to(recipe.device, recipe.dtype) / (1 - model.dropout))
+            kept = torch.stack(keep).to(recipe.device, self.precision.parameters)
+            masks.append(kept / (1 - model.dropout))
         return masks
 
 

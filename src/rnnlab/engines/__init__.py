@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -10,13 +12,17 @@ from torch import Tensor
 from rnnlab.engines.eager import Eager
 from rnnlab.engines.fused import Fused
 from rnnlab.engines.torch_nn import TorchNN
-from rnnlab.model import Model, Parameters, State
+from rnnlab.model import Parameters, State
 from rnnlab.shapes import Float, Integer
 
 
 @runtime_checkable
 class Engine(Protocol):
     """What training needs of an engine."""
+
+    def session(self, parameters: Parameters, shape: Sequence[int]) -> AbstractContextManager[None]:
+        """What has to hold while it trains on minibatches of this shape (K, B, T)."""
+        ...
 
     def loss_and_gradients(
         self,
@@ -33,15 +39,7 @@ class Engine(Protocol):
         ...
 
 
-def make_engine(name: str, model: Model) -> Engine:
-    match name:
-        case "eager":
-            return Eager(model)
-        case "fused":
-            return Fused(model)
-        case "torch_nn":
-            return TorchNN(model)
-    raise ValueError(f"there is no engine {name}")
+ENGINES: dict[str, Callable[..., Engine]] = {"eager": Eager, "fused": Fused, "torch_nn": TorchNN}
 
 
 def resolve_engine(name: str, cell_name: str, device: torch.device) -> str:

@@ -6,25 +6,40 @@ Shapes: K lanes, B batch, T time steps, I inputs of a layer, H hidden units, V v
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from rnnlab.model import Model, Parameters, State, layer_parameters
+from rnnlab.model import Parameters, State
 from rnnlab.shapes import Float, Integer
+
+Weights = dict[str, Tensor]  # one layer's, under the names of its cell's equations
 
 
 @dataclass(frozen=True)
 class AutogradEngine(ABC):
     """Loss and gradients of a stack of lanes by automatic differentiation."""
 
-    model: Model
+    dtype: torch.dtype | None = None  # of all products; None: that of the parameters
+
+    def session(
+        self,
+        parameters: Parameters,  # noqa: ARG002
+        shape: Sequence[int],  # noqa: ARG002
+    ) -> AbstractContextManager[None]:
+        return nullcontext()
 
     @abstractmethod
     def layer(
-        self, parameters: Parameters, X: Float[Tensor, "K T B I"], state: tuple[Tensor, ...]
+        self,
+        cell_name: str,
+        weights: Weights,
+        X: Float[Tensor, "K T B I"],
+        state: tuple[Tensor, ...],
     ) -> tuple[Float[Tensor, "K T B H"], tuple[Tensor, ...]]:
         """One recurrent layer over all time steps: its outputs, and its states after the last."""
 
@@ -39,15 +54,16 @@ class AutogradEngine(ABC):
 
         `dropout_masks[l]` multiplies what goes from layer l to layer l + 1.
         """
+        model = parameters.model
         tokens = X.transpose(1, 2)[..., None]
-        inputs = parameters["W_hq"].new_zeros(*tokens.shape[:3], self.model.vocab_size)
+        inputs = parameters["W_hq"].new_zeros(*tokens.shape[:3], model.vocab_size)
         inputs.scatter_(3, tokens, 1)  # one-hot
         new_state = []
-        for layer in range(self.model.num_layers):
+        for layer in range(model.num_layers):
             if layer > 0 and dropout_masks:
                 inputs = inputs * dropout_masks[layer - 1]
-            weights = layer_parameters(parameters, layer)
-            inputs, layer_state = self.layer(weights, inputs, state[layer])
+            weights = parameters.layer(layer)
+            inputs, layer_state = self.layer(model.cell_name, weights, inputs, state[layer])
             new_state.append(layer_state)
         logits = inputs.flatten(1, 2) @ parameters["W_hq"] + parameters["b_q"]
         return logits.unflatten(1, inputs.shape[1:3]), tuple(new_state)
@@ -64,12 +80,19 @@ class AutogradEngine(ABC):
 
         The state comes back detached: no gradient flows into the minibatch before.
         """
-        leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
-        logits, state = self.forward(leaves, X, state, dropout_masks)
+        dtype = self.dtype or parameters.flat.dtype
+        leaf = parameters.flat.detach().requires_grad_()
+        state = tuple(tuple(tensor.to(dtype) for tensor in layer) for layer in state)
+        masks = [mask.to(dtype) for mask in dropout_masks or []]
+        logits, state = self.forward(parameters.like(leaf.to(dtype)), X, state, masks)
         # (K, T, B, V) -> (K, V, T, B), the order of cross_entropy: classes second
-        nats = cross_entropy(logits.movedim(3, 1), Y.transpose(1, 2).long(), reduction="none")
+        nats = cross_entropy(
+            logits.movedim(3, 1).to(leaf.dtype), Y.transpose(1, 2).long(), reduction="none"
+        )
         loss = nats.mean(dim=(1, 2))
         # the sum over lanes: lanes share no parameter, so each keeps its own gradient
-        gradients = torch.autograd.grad(loss.sum(), list(leaves.values()))
-        detached = tuple(tuple(tensor.detach() for tensor in layer) for layer in state)
-        return loss.detach(), dict(zip(leaves, gradients, strict=True)), detached
+        (gradient,) = torch.autograd.grad(loss.sum(), leaf)
+        detached = tuple(
+            tuple(tensor.detach().to(leaf.dtype) for tensor in layer) for layer in state
+        )
+        return loss.detach(), parameters.like(gradient), detached

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rnnlab.engines.autograd import AutogradEngine
-from rnnlab.model import Parameters
+from rnnlab.cells import CELLS
+from rnnlab.engines.autograd import AutogradEngine, Weights
 from rnnlab.shapes import Float
 
 
@@ -14,10 +14,14 @@ class Eager(AutogradEngine):
     """cells.py in a loop over time."""
 
     def layer(
-        self, parameters: Parameters, X: Float[Tensor, "K T B I"], state: tuple[Tensor, ...]
+        self,
+        cell_name: str,
+        weights: Weights,
+        X: Float[Tensor, "K T B I"],
+        state: tuple[Tensor, ...],
     ) -> tuple[Float[Tensor, "K T B H"], tuple[Tensor, ...]]:
-        outputs = []
+        step, outputs = CELLS[cell_name].step, []
         for X_t in X.unbind(dim=1):
-            state = self.model.cell.step(X_t, *state, **parameters)
+            state = step(X_t, *state, **weights)
             outputs.append(state[0])
         return torch.stack(outputs, dim=1), state

@@ -1,132 +1,93 @@
 """The default engine: loss and gradients of a stack of lanes without autograd or allocation.
 
-Shapes: K lanes, B batch, T time steps, H hidden units, V vocabulary; in a block k lanes and b rows,
-N = T b tokens a lane.
-
-The stack is cut into blocks, a core each: groups of lanes where there are enough of them, else
-rows of the batch. A block is one Python thread with one torch thread; torch's operations release
-the interpreter lock, so the blocks run side by side without meeting at every time step.
+Shapes: K lanes, B batch, T time steps, N = T B tokens a lane, H hidden units, V vocabulary.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import partial
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from itertools import repeat
 
 import torch
 from torch import Tensor
 
-from rnnlab.engines.bptt import LAYERS
-from rnnlab.model import Model, Parameters, State, layer_parameters
+from rnnlab.engines.bptt import LAYERS, Layer
+from rnnlab.model import Model, Parameters, State
 from rnnlab.shapes import Float, Integer
 
 aten = torch.ops.aten
 
+WORTH_SHARING = 5e5  # FLOP of a time step; as measured, see docs/decisions.md
 
-WORTH_SHARING = 4e6  # FLOP; see docs/decisions.md
 
+class Network:
+    """The layers of some lanes, and their passes; forward only without `gradient`."""
 
-class Block:
-    """Some lanes and some rows of the batch: their buffers, and one pass there and back."""
-
-    def __init__(self, model: Model, lanes: slice, rows: slice, T: int, B: int, like: Tensor):
-        self.lanes, self.rows = lanes, rows
-        K, b = lanes.stop - lanes.start, rows.stop - rows.start
-        V, H = model.vocab_size, model.num_hiddens
-        self.T, self.b, self.model = T, b, model
-        self.layers = [
-            LAYERS[model.cell_name](model.cell_name, K, T, b, H if l else V, H, like=like)
-            for l in range(model.num_layers)
+    def __init__(self, weights: Parameters, gradient: Parameters | None, T: int, B: int) -> None:
+        model, K = weights.model, len(weights.flat)
+        self.weights, self.gradient = weights, gradient
+        layer, of_layers = LAYERS[model.cell_name], gradient.layers if gradient else repeat(None)
+        self.layers: list[Layer] = [
+            layer(model.cell_name, T, B, own, own_gradient)
+            for own, own_gradient in zip(weights.layers, of_layers, strict=False)
         ]
-        self.inputs = [like.new_zeros(K, T * b, H) for _ in range(model.num_layers - 1)]
-        self.dW_hq, self.db_q = like.new_zeros(K, H, V), like.new_zeros(K, 1, V)
-        self.O, self.dO = like.new_zeros(K, T * b, V), like.new_zeros(K, T * b, V)
-        self.lane_rows = V * torch.arange(K, device=like.device)[:, None]
-        self.share = 1 / (T * B)  # of a token in its lane's mean loss
-        self.nats = like.new_zeros(K)
-        self.gradients: Parameters = {
-            f"{l}.{name}": gradient
-            for l, layer in enumerate(self.layers)
-            for name, gradient in layer.gradients().items()
-        } | {"W_hq": self.dW_hq, "b_q": self.db_q}
+        new = weights.flat.new_zeros
+        self.inputs = [new(K, T * B, model.num_hiddens) for _ in range(model.num_layers - 1)]
+        self.O = new(K, T * B, model.vocab_size)
+        self.lane_rows = model.vocab_size * torch.arange(K, device=self.O.device)[:, None]
 
-    @torch.no_grad()
-    def run(
-        self,
-        parameters: Parameters,
-        X: Integer[Tensor, "K B T"],
-        Y: Integer[Tensor, "K B T"],
-        state: State,
-        dropout_masks: list[Tensor] | None,
-    ) -> None:
-        """Fill `gradients` and `nats` with what this block's tokens add to its lanes' means."""
-        own = {name: value[self.lanes] for name, value in parameters.items()}
-        tokens = self._time_major(X) + self.lane_rows
-        targets = self._time_major(Y)[:, :, None]
-        masks = None
-        if dropout_masks:
-            masks = [mask[self.lanes, :, self.rows].flatten(1, 2) for mask in dropout_masks]
-        self._forward(own, tokens.flatten(), state, masks)
-        self._output(own, targets)
-        self._backward(tokens.flatten(), masks)
-
-    def _time_major(self, X: Integer[Tensor, "K B T"]) -> Integer[Tensor, "k N"]:
-        return X[self.lanes, self.rows].transpose(1, 2).flatten(1)
-
-    def _forward(
-        self, parameters: Parameters, tokens: Tensor, state: State, masks: list[Tensor] | None
-    ) -> None:
+    def forward(
+        self, X: Integer[Tensor, "K B T"], state: State, masks: list[Tensor] | None = None
+    ) -> Float[Tensor, "K N V"]:
+        """The logits O, a lane's tokens in the order of time."""
+        self.rows = (X.permute(2, 0, 1) + self.lane_rows).flatten()
+        self.below = []  # the inputs of the layers above the first
         for l, layer in enumerate(self.layers):
-            layer.pack(layer_parameters(parameters, l))
-            if l == 0:
-                layer.look_up(tokens)
-            else:
-                below = self.layers[l - 1].outputs[:, 1:].flatten(1, 2)
+            if l > 0:
+                below = self.layers[l - 1].upward
                 if masks:
-                    below = torch.mul(below, masks[l - 1], out=self.inputs[l - 1])
-                layer.project(below)
-            layer.forward(tuple(tensor[self.lanes, self.rows] for tensor in state[l]))
+                    below = torch.mul(below, masks[l - 1].flatten(1, 2), out=self.inputs[l - 1])
+                self.below.append(below)
+            for gates in layer.gates:
+                gates.look_up(self.rows) if l == 0 else gates.project(self.below[l - 1])
+            layer.forward(state[l])
+        torch.baddbmm(self.weights.b_q, self.layers[-1].upward, self.weights.W_hq, out=self.O)
+        return self.O
 
-    def _output(self, parameters: Parameters, targets: Integer[Tensor, "k N 1"]) -> None:
-        """Logits, mean loss and their gradient: dO = (softmax(O) - one_hot(Y)) / (T B)."""
-        H = self.layers[-1].outputs[:, 1:].flatten(1, 2)
-        torch.baddbmm(parameters["b_q"], H, parameters["W_hq"], out=self.O)
-        aten._log_softmax.out(self.O, -1, False, out=self.dO)
-        torch.sum(self.dO.gather(2, targets), (1, 2), out=self.nats).mul_(-self.share)
-        dO = self.dO.exp_()
-        dO.scatter_add_(2, targets, dO.new_full((), -1.0).expand_as(targets)).mul_(self.share)
-        torch.bmm(H.transpose(1, 2), dO, out=self.dW_hq)
-        torch.sum(dO, 1, keepdim=True, out=self.db_q)
-        dH = self.layers[-1].dH.flatten(1, 2)
-        torch.bmm(dO, parameters["W_hq"].transpose(1, 2), out=dH)
-
-    def _backward(self, tokens: Tensor, masks: list[Tensor] | None) -> None:
+    def backward(self, dO: Float[Tensor, "K N V"], masks: list[Tensor] | None = None) -> None:
+        """Fill the gradient, from that of the loss with respect to the logits."""
+        assert self.gradient
+        torch.bmm(self.layers[-1].upward.transpose(1, 2), dO, out=self.gradient.W_hq)
+        torch.sum(dO, 1, keepdim=True, out=self.gradient.b_q)
+        torch.bmm(dO, self.weights.W_hq.transpose(1, 2), out=self.layers[-1].dH.by_lane)
         for l in reversed(range(len(self.layers))):
             layer = self.layers[l]
             layer.backward()
             if l == 0:
-                layer.look_up_backward(tokens)
-                continue
-            below = self.layers[l - 1]
-            inputs = self.inputs[l - 1] if masks else below.outputs[:, 1:].flatten(1, 2)
-            dX = below.dH.flatten(1, 2)
-            layer.project_backward(inputs, dX)
+                for gates in layer.gates:
+                    gates.look_up_backward(self.rows)
+                return
+            dX = self.layers[l - 1].dH.by_lane.zero_()
+            for gates in layer.gates:
+                gates.project_backward(self.below[l - 1], dX)
             if masks:
-                dX.mul_(masks[l - 1])
+                dX.mul_(masks[l - 1].flatten(1, 2))
+
+    def state(self) -> State:
+        """The states after the last time step."""
+        return tuple(layer.state() for layer in self.layers)
 
 
 class Fused:
     """Loss and gradients of a stack. What it returns lives in its buffers until the next call."""
 
-    def __init__(self, model: Model, workers: int | None = None) -> None:
-        self.model = model
-        self.workers = workers
+    def __init__(self, dtype: torch.dtype | None = None) -> None:
+        self.dtype = dtype  # of all products; None: that of the parameters
         self.cores = torch.get_num_threads()
-        self.key: tuple[object, ...] | None = None  # the shapes that the buffers are for
+        self.bound: tuple[Parameters, Sequence[int]] | None = None  # what the buffers are for
 
+    @torch.no_grad()
     def loss_and_gradients(
         self,
         parameters: Parameters,
@@ -136,86 +97,57 @@ class Fused:
         dropout_masks: list[Float[Tensor, "K T B H"]] | None = None,
     ) -> tuple[Float[Tensor, " K"], Parameters, State]:
         """Each lane's mean cross-entropy (nats), its gradients, and the state to carry on."""
-        like = parameters["W_hq"].detach()
-        key = (X.shape, like.dtype, like.device)
-        if key != self.key:
-            self._allocate(X.shape, like)
-            self.key = key
-        passes = [
-            partial(block.run, parameters, X, Y, state, dropout_masks) for block in self.blocks
-        ]
-        with one_torch_thread():
-            self._run_side_by_side(passes)
-        self._merge()
-        return self.loss, self.gradients, self.state
+        self._bind(parameters, X.shape)
+        network = self.network
+        if network.weights.flat.dtype != parameters.flat.dtype:
+            network.weights.flat.copy_(parameters.flat)
+        logits = network.forward(X, state, dropout_masks)
+        # the mean loss, and its gradient dO = (softmax(O) - one_hot(Y)) / (T B)
+        dO, share, targets = self.dO, 1 / logits.shape[1], Y.transpose(1, 2).flatten(1)[:, :, None]
+        aten._log_softmax.out(logits.to(dO.dtype), -1, False, out=dO)
+        torch.sum(dO.gather(2, targets), (1, 2), out=self.loss).mul_(-share)
+        dO.exp_()
+        dO.scatter_add_(2, targets, dO.new_full((), -1.0).expand_as(targets)).mul_(share)
+        network.backward(dO.to(logits.dtype), dropout_masks)
+        if self.product_gradients is not self.gradients:
+            self.gradients.flat.copy_(self.product_gradients.flat)
+        return self.loss, self.gradients, network.state()
 
-    def _allocate(self, shape: Sequence[int], like: Tensor) -> None:
+    def session(self, parameters: Parameters, shape: Sequence[int]) -> AbstractContextManager[None]:
+        """Small steps on one thread: two would wait for each other longer than they work."""
+        self._bind(parameters, shape)
+        return torch_threads(threads_for(parameters.model, shape, self.cores))
+
+    def _bind(self, parameters: Parameters, shape: Sequence[int]) -> None:
+        """Make the buffers for these parameters, wherever their values move in place."""
+        if self.bound and parameters is self.bound[0] and shape == self.bound[1]:
+            return
         K, B, T = shape
-        workers = self.workers or default_workers(self.model, K, B, like.device, self.cores)
-        cuts = block_slices(K, B, workers)
-        self.blocks = [Block(self.model, lanes, rows, T, B, like) for lanes, rows in cuts]
-        self.pool = ThreadPoolExecutor(max(len(cuts) - 1, 1))
-        self.loss = like.new_zeros(K)
-        self.state = self.model.zero_state(K, B, like.dtype, like.device)
-        if len(cuts) == 1:
-            self.gradients = self.blocks[0].gradients
-        else:
-            self.gradients = {
-                name: like.new_zeros(K, *gradient.shape[1:])
-                for name, gradient in self.blocks[0].gradients.items()
-            }
-
-    def _run_side_by_side(self, passes: list[Callable[[], None]]) -> None:
-        others = [self.pool.submit(other) for other in passes[1:]]
-        passes[0]()
-        for other in others:
-            other.result()
-
-    def _merge(self) -> None:
-        """Lanes side by side; rows of the same lanes summed, in a fixed order."""
-        for block in self.blocks:
-            own = self.loss[block.lanes]
-            own.copy_(block.nats) if block.rows.start == 0 else own.add_(block.nats)
-            for l, layer in enumerate(block.layers):
-                for kept, last in zip(self.state[l], layer.state(), strict=True):
-                    kept[block.lanes, block.rows] = last
-            if len(self.blocks) == 1:
-                continue
-            for name, gradient in block.gradients.items():
-                own = self.gradients[name][block.lanes]
-                own.copy_(gradient) if block.rows.start == 0 else own.add_(gradient)
+        flat = parameters.flat.detach()
+        self.gradients = parameters.like(torch.zeros_like(flat))
+        weights, self.product_gradients = parameters.like(flat), self.gradients
+        if self.dtype not in (None, flat.dtype):
+            weights, self.product_gradients = (
+                parameters.like(torch.zeros_like(flat, dtype=self.dtype)) for _ in range(2)
+            )
+        self.network = Network(weights, self.product_gradients, T, B)
+        self.dO = torch.zeros_like(self.network.O, dtype=flat.dtype)
+        self.loss = flat.new_zeros(K)
+        self.bound = (parameters, shape)
 
 
 @contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """The blocks are all the threads there are; OpenMP's would spin on the cores of others."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def torch_threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
 
 
-def default_workers(model: Model, K: int, B: int, device: torch.device, cores: int) -> int:
-    """A core each on a CPU, once a time step is work enough to share; else one block.
-
-    A GPU runs a block's work side by side by itself. The rule depends on shapes only, so that a
-    run is repeated bit by bit.
-    """
-    work = 2 * K * B * model.num_hiddens**2 * len(model.cell.gates)  # FLOP a time step
-    if device.type == "cuda" or work < WORTH_SHARING:
-        return 1
-    return cores
-
-
-def block_slices(K: int, B: int, workers: int) -> list[tuple[slice, slice]]:
-    """How a stack is cut, as (lanes, rows): whole lanes where there are enough, else rows."""
-    if workers <= K:
-        return [(lanes, slice(0, B)) for lanes in _cut(K, workers)]
-    return [(slice(0, K), rows) for rows in _cut(B, min(workers, B))]
-
-
-def _cut(length: int, parts: int) -> list[slice]:
-    edges = [length * i // parts for i in range(parts + 1)]
-    return [slice(start, stop) for start, stop in pairwise(edges)]
+def threads_for(model: Model, shape: Sequence[int], cores: int) -> int:
+    """One thread for steps of little work, else all; by shape, so that a run repeats exactly."""
+    K, B, _ = shape
+    step = 2 * K * B * model.num_hiddens**2 * len(model.cell.gates)  # FLOP
+    return 1 if step < WORTH_SHARING else cores

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from rnnlab.engines.autograd import AutogradEngine
-from rnnlab.model import Parameters
+from rnnlab.engines.autograd import AutogradEngine, Weights
 from rnnlab.shapes import Float
 
 GATES = {"rnn": "h", "lstm": "ifco", "gru": "rzh"}  # in the order in which torch.nn stacks them
@@ -22,15 +21,19 @@ class TorchNN(AutogradEngine):
     """torch.nn's modules over the same stacked parameters, lane after lane."""
 
     def layer(
-        self, parameters: Parameters, X: Float[Tensor, "K T B I"], state: tuple[Tensor, ...]
+        self,
+        cell_name: str,
+        weights: Weights,
+        X: Float[Tensor, "K T B I"],
+        state: tuple[Tensor, ...],
     ) -> tuple[Float[Tensor, "K T B H"], tuple[Tensor, ...]]:
-        module = _module(self.model.cell_name, X.shape[-1], self.model.num_hiddens)
+        module = _module(cell_name, X.shape[-1], state[0].shape[-1])
         outputs, states = [], []
         for k in range(len(X)):
-            weights = _weights(self.model.cell_name, parameters, k)
+            named = _weights(cell_name, weights, k)
             lane_state = tuple(tensor[k : k + 1] for tensor in state)  # nn wants (layers, B, H)
             given = lane_state if len(lane_state) > 1 else lane_state[0]
-            output, new = functional_call(module, weights, (X[k], given))
+            output, new = functional_call(module, named, (X[k], given))
             outputs.append(output)
             states.append(new if isinstance(new, tuple) else (new,))
         stacked = tuple(torch.cat(lanes) for lanes in zip(*states, strict=True))
@@ -52,16 +55,16 @@ def _module(cell_name: str, inputs: int, hiddens: int) -> nn.Module:
     raise ValueError(f"torch.nn has no {cell_name}; use reset=after or engine=eager")
 
 
-def _weights(cell_name: str, parameters: Parameters, k: int) -> Parameters:
-    """Lane k's parameters under torch.nn's names: transposed, gates stacked by rows."""
+def _weights(cell_name: str, weights: Weights, k: int) -> Weights:
+    """Lane k's weights under torch.nn's names: transposed, gates stacked by rows."""
     gates = GATES[cell_name.partition("_")[0]]
-    b_h = torch.cat([parameters[f"b_{gate}"][k, 0] for gate in gates])
+    b_h = torch.cat([weights[f"b_{gate}"][k, 0] for gate in gates])
     second = torch.zeros_like(b_h)
-    if "b_hh" in parameters:  # the candidate is the last gate
-        second = torch.cat([second[: -parameters["b_hh"].shape[-1]], parameters["b_hh"][k, 0]])
+    if "b_hh" in weights:  # the candidate is the last gate
+        second = torch.cat([second[: -weights["b_hh"].shape[-1]], weights["b_hh"][k, 0]])
     return {
-        "weight_ih_l0": torch.cat([parameters[f"W_x{gate}"][k].T for gate in gates]),
-        "weight_hh_l0": torch.cat([parameters[f"W_h{gate}"][k].T for gate in gates]),
+        "weight_ih_l0": torch.cat([weights[f"W_x{gate}"][k].T for gate in gates]),
+        "weight_hh_l0": torch.cat([weights[f"W_h{gate}"][k].T for gate in gates]),
         "bias_ih_l0": b_h,
         "bias_hh_l0": second,
     }
