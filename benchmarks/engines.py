@@ -5,7 +5,8 @@ python benchmarks/engines.py [--cells rnn,lstm,gru] [--sizes 64,512] [--lanes 1,
 In one process, every runner of a setting takes its turn in every round, so that whatever else the
 machine does falls on all of them; medians and the spread over rounds are reported. A peer trains
 the jobs of a stack one after another, so its tokens a second do not depend on their number.
-Writes benchmarks/results/<name>.json and .md; the name is the device's kind unless given.
+Writes benchmarks/results/<name>.json; the name is the device's kind unless given. `report.py` makes
+docs/performance.md of it.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from peers import AutogradLoop, B, Ours, T, TorchNN, V
+from peers import AutogradLoop, B, GraphedTorchNN, Ours, T, TorchNN, V
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 0.4  # of a runner's turn
+HEAD = """\
+| cell | H | lanes | | tokens/s | lowest - highest | x torch.nn | share of GEMM peak |
+|---|---|---|---|---|---|---|---|"""
 OUR_CELLS = {"rnn": "rnn_tanh", "lstm": "lstm", "gru": "gru_after"}
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 
@@ -34,7 +38,10 @@ class Runner(Protocol):
 
 
 def runners(cell: str, H: int, K: int, device: torch.device) -> dict[str, Callable[[], Runner]]:
-    """What is compared in one setting; peers and reference only once, at K = 1."""
+    """What is compared in one setting, all in fp32 unless it says otherwise.
+
+    Reference and variants of the peer only once, at K = 1. cuDNN's own default is TF32.
+    """
     ours = OUR_CELLS[cell]
     made: dict[str, Callable[[], Runner]] = {"torch.nn loop": lambda: TorchNN(cell, H, device)}
     if K == 1:
@@ -44,6 +51,17 @@ def runners(cell: str, H: int, K: int, device: torch.device) -> dict[str, Callab
         made["rnnlab eager"] = lambda: Ours("eager", ours, H, K, device)
         made["rnnlab torch_nn"] = lambda: Ours("torch_nn", ours, H, K, device)
     made["rnnlab fused"] = lambda: Ours("fused", ours, H, K, device)
+    if device.type == "cuda":
+        if K == 1:
+            made["torch.nn loop, tf32"] = lambda: TorchNN(cell, H, device, tf32=True)
+            made["torch.nn in a CUDA graph"] = lambda: GraphedTorchNN(cell, H, device)
+            made["torch.nn in a CUDA graph, tf32"] = lambda: GraphedTorchNN(
+                cell, H, device, tf32=True
+            )
+        for precision in ("tf32", "bf16"):
+            made[f"rnnlab fused, {precision}"] = lambda precision=precision: Ours(
+                "fused", ours, H, K, device, precision=precision
+            )
     return made
 
 
@@ -111,18 +129,13 @@ def measure(cell: str, H: int, K: int, rounds: int, device: torch.device) -> lis
     ]
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    lines = [
-        "| cell | H | lanes | | tokens/s | lowest - highest | x torch.nn | share of GEMM peak |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        lines.append(
-            f"| {row['cell']} | {row['H']} | {row['K']} | {row['runner']} "
-            f"| {row['tokens_per_second']:,.0f} | {row['lowest']:,.0f} - {row['highest']:,.0f} "
-            f"| {row['ratio_to_torch_nn']:.2f} | {row['share_of_peak']:.0%} |"
-        )
-    return "\n".join(lines)
+def line(row: dict[str, Any]) -> str:
+    """A row of the table in Markdown."""
+    return (
+        f"| {row['cell']} | {row['H']} | {row['K']} | {row['runner']} "
+        f"| {row['tokens_per_second']:,.0f} | {row['lowest']:,.0f} - {row['highest']:,.0f} "
+        f"| {row['ratio_to_torch_nn']:.2f} | {row['share_of_peak']:.0%} |"
+    )
 
 
 def main() -> None:
@@ -135,12 +148,14 @@ def main() -> None:
     parser.add_argument("--name", help="of the files; default: the device")
     asked = parser.parse_args()
     device = torch.device(asked.device)
-    rows = []
+    rows: list[dict[str, Any]] = []
+    print(HEAD)
     for cell in asked.cells.split(","):
         for H in map(int, asked.sizes.split(",")):
             for K in map(int, asked.lanes.split(",")):
-                rows += measure(cell, H, K, asked.rounds, device)
-                print(table(rows[-1:]).splitlines()[-1], flush=True)
+                measured = measure(cell, H, K, asked.rounds, device)
+                print("\n".join(map(line, measured)), flush=True)
+                rows += measured
     about = {
         "date": date.today().isoformat(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu(),
@@ -155,9 +170,6 @@ def main() -> None:
     stem = asked.name or device.type
     target = ROOT / "benchmarks" / "results" / stem
     target.with_suffix(".json").write_text(json.dumps({"about": about, "rows": rows}, indent=1))
-    head = ", ".join(f"{key} {value}" for key, value in about.items())
-    target.with_suffix(".md").write_text(f"{head}\n\n{table(rows)}\n")
-    print(table(rows))
 
 
 def _cpu() -> str:

@@ -16,10 +16,12 @@ from torch.nn import functional as F
 
 from rnnlab.model import Model
 from rnnlab.optim import FromScratch
+from rnnlab.precision import tf32_allowed
 from rnnlab.training import Lane, Recipe, Training
 
 V, B, T, N = 28, 32, 35, 10_000
 THETA, LR = 1.0, 1.0
+LARGE = 2e7  # parameters of a stack of which an epoch takes long
 
 
 def text(device: torch.device) -> Tensor:
@@ -80,23 +82,30 @@ class TorchNN:
     that nothing waits for the host.
     """
 
-    def __init__(self, cell: str, H: int, device: torch.device, sync: bool = True) -> None:
+    def __init__(
+        self, cell: str, H: int, device: torch.device, *, sync: bool = True, tf32: bool = False
+    ) -> None:
         kind = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}[cell]
         self.rnn, self.linear = kind(V, H).to(device), nn.Linear(H, V).to(device)
         self.params = [*self.rnn.parameters(), *self.linear.parameters()]
         self.optimizer = torch.optim.SGD(self.params, lr=LR)
-        self.minibatches, self.state, self.sync = minibatches(text(device)), None, sync
+        self.minibatches, self.sync, self.tf32 = minibatches(text(device)), sync, tf32
+        zero = torch.zeros(1, B, H, device=device)
+        self.state = (zero, zero.clone()) if cell == "lstm" else (zero,)
         self.nats = torch.zeros((), device=device)
 
     def step(self) -> int:
         X, Y, anew = next(self.minibatches)
-        if anew or self.state is None:
-            state = None
-        elif isinstance(self.state, tuple):
-            state = tuple(s.detach() for s in self.state)
-        else:
-            state = self.state.detach()
-        outputs, self.state = self.rnn(F.one_hot(X.T, V).float(), state)
+        if anew:
+            self.state = tuple(torch.zeros_like(s) for s in self.state)
+        with tf32_allowed(self.tf32):
+            self.state = self.train(X, Y)
+        return Y.numel()
+
+    def train(self, X: Tensor, Y: Tensor) -> tuple[Tensor, ...]:
+        """One minibatch, from self.state to the state that is returned."""
+        state = self.state if len(self.state) > 1 else self.state[0]
+        outputs, state = self.rnn(F.one_hot(X.T, V).float(), state)
         loss = F.cross_entropy(self.linear(outputs).flatten(0, 1), Y.T.reshape(-1))
         self.optimizer.zero_grad()
         loss.backward()
@@ -110,20 +119,61 @@ class TorchNN:
             nn.utils.clip_grad_norm_(self.params, THETA)
             self.nats += loss.detach() * Y.numel()
         self.optimizer.step()
+        return tuple(s.detach() for s in (state if isinstance(state, tuple) else (state,)))
+
+
+class GraphedTorchNN(TorchNN):
+    """The same without a word from the host: the whole step in one CUDA graph."""
+
+    def __init__(self, cell: str, H: int, device: torch.device, *, tf32: bool = False) -> None:
+        super().__init__(cell, H, device, sync=False, tf32=tf32)
+        self.X, self.Y = (torch.zeros(B, T, dtype=torch.int64, device=device) for _ in range(2))
+        with tf32_allowed(tf32):
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                for _ in range(3):
+                    self.train(self.X, self.Y)
+            torch.cuda.current_stream().wait_stream(stream)
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph):
+                for kept, new in zip(self.state, self.train(self.X, self.Y), strict=True):
+                    kept.copy_(new)
+
+    def step(self) -> int:
+        X, Y, anew = next(self.minibatches)
+        self.X.copy_(X)
+        self.Y.copy_(Y)
+        if anew:
+            for kept in self.state:
+                kept.zero_()
+        self.graph.replay()
         return Y.numel()
 
 
 class Ours:
     """rnnlab's training loop on a stack of K lanes."""
 
-    def __init__(self, engine: str, cell_name: str, H: int, K: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        engine: str,
+        cell_name: str,
+        H: int,
+        K: int,
+        device: torch.device,
+        *,
+        precision: str = "fp32",
+    ) -> None:
+        model = Model(cell_name=cell_name, vocab_size=V, num_hiddens=H)
         recipe = Recipe(
-            model=Model(cell_name=cell_name, vocab_size=V, num_hiddens=H),
+            model=model,
             batch_size=B,
             num_steps=T,
             optimizer=partial(FromScratch, "sgd", hyperparameters={}),
             engine=engine,
             device=device,
+            precision=precision,
+            max_minibatches=1 if K * model.num_parameters > LARGE else None,
         )
         tokens = text(device)
         lane = partial(Lane, tokens=tokens, sampler="sequential", lr=LR, theta=THETA)
@@ -131,5 +181,5 @@ class Ours:
         self.training = Training(recipe, lanes)
 
     def step(self) -> int:
-        """A whole epoch: eight minibatches of every lane."""
+        """An epoch of every lane: eight minibatches, or one of a large stack."""
         return sum(lane.tokens for lane in self.training.run_epoch() or [] if lane)

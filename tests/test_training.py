@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch.nn.functional import cross_entropy, one_hot
+from torch.profiler import ProfilerActivity, profile
 
 from rnnlab.engines import ENGINES
 from rnnlab.metrics import Sums, perplexity
@@ -166,6 +167,73 @@ def test_a_lanes_curve_does_not_depend_on_its_neighbours(cell_name, optimizer):
                 assert got.gradient_norm == pytest.approx(expected.gradient_norm, rel=1e-8)
         assert stack.diverged[k] == alone.diverged[0]
     assert stack.diverged[4] is not None
+
+
+@pytest.mark.parametrize("K", [2, 7, 16])
+def test_a_lanes_curve_is_the_same_in_stacks_of_any_depth(K):
+    """Lane 1 diverges; the others differ in lr, theta, sampler and seed."""
+    lanes = [lane(), lane(lr=1.7e308, theta=1e308, seed=9)]
+    for k in range(2, K):
+        sampler = "random" if k % 2 else "sequential"
+        lanes.append(lane(sampler=sampler, lr=0.1 * k, theta=1 / k, seed=k))
+    stack = Training(recipe("gru_after"), lanes)
+    figures = [stack.run_epoch() for _ in range(3)]
+    for k in range(0, K, 3):
+        alone = curve(Training(recipe("gru_after"), [lanes[k]]), 3)
+        assert [epoch[k].perplexity for epoch in figures] == pytest.approx(alone, rel=1e-9)
+    assert [place is not None for place in stack.diverged] == [k == 1 for k in range(K)]
+
+
+@pytest.mark.parametrize("cell_name", ["rnn_tanh", "lstm", "gru_before", "gru_after"])
+def test_two_hundred_steps_of_fused_stay_with_eager(cell_name):
+    """In float64: rounding grows along a trajectory, an error of any size would grow with it."""
+    runs = [Training(recipe(cell_name, engine=name), [lane(num_epochs=16)]) for name in ENGINES][:2]
+    figures = [[run.run_epoch()[0] for _ in range(16)] for run in runs]
+    assert sum(epoch.updates for epoch in figures[0]) >= 200
+    for eager, fused in zip(*figures, strict=True):
+        assert fused.loss == pytest.approx(eager.loss, rel=1e-8)
+    first, second = (run.parameters.flat for run in runs)
+    torch.testing.assert_close(second, first, rtol=1e-4, atol=1e-6)
+
+
+def allocated(cell_name: str, hiddens: int, K: int) -> int:
+    """Bytes that torch allocates in one step of a stack that has its buffers."""
+    model = Model(cell_name=cell_name, vocab_size=V, num_hiddens=hiddens)
+    lanes = [lane(seed=k) for k in range(K)]
+    training = Training(recipe(model=model, precision="fp32"), lanes)
+    training.run_epoch()
+    plan = training._plan()
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        training.step(plan.starts[0], plan.present[0], plan.reset[0])
+    return sum(max(0, event.self_cpu_memory_usage) for event in profiler.key_averages())
+
+
+@pytest.mark.parametrize("cell_name", ["rnn_tanh", "lstm", "gru_before", "gru_after"])
+@pytest.mark.parametrize("K", [1, 3])
+def test_a_step_allocates_token_indices_and_nothing_else(cell_name, K):
+    """So it does not depend on the number of hidden units."""
+    small = allocated(cell_name, 8, K)
+    assert small == allocated(cell_name, 64, K)
+    assert small < K * (100 * B * T + 1000)
+
+
+def test_bf16_products_train_fp32_parameters():
+    """Gradients within bf16's three digits of the exact ones; what is kept is fp32."""
+    start = Training(recipe(precision="bf16"), [lane()])
+    exact = Training(recipe(precision="fp32"), [lane()])
+    plan = start._plan()
+    state = start.state
+    results = [
+        run.engine.loss_and_gradients(run.parameters, *run._windows(plan.starts[0]), state)
+        for run in (start, exact)
+    ]
+    (loss, gradients, _), (exact_loss, exact_gradients, _) = results
+    assert gradients.flat.dtype == torch.float32
+    torch.testing.assert_close(loss, exact_loss, rtol=1e-2, atol=0)
+    error = (gradients.flat - exact_gradients.flat).norm() / exact_gradients.flat.norm()
+    assert 0 < error < 0.02
+    assert curve(start, 3)[-1] == pytest.approx(curve(exact, 3)[-1], rel=0.05)
+    assert start.parameters.flat.dtype == start.state[0][0].dtype == torch.float32
 
 
 def test_a_lane_that_diverges_says_where_and_keeps_its_last_finite_weights():
