@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from rnnlab.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from rnnlab.checkpoint import Checkpoint, _checksum, load_checkpoint, save_checkpoint
 from rnnlab.config import ConfigError
 from rnnlab.corpus import Vocabulary
 from rnnlab.files import write_atomically
@@ -19,6 +20,7 @@ MODEL = Model(cell_name="gru_after", vocab_size=4, num_hiddens=3, num_layers=2)
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     path = tmp_path / "checkpoints" / "last.safetensors"
+    path.parent.mkdir()
     checkpoint = Checkpoint(
         model=MODEL,
         vocabulary=Vocabulary(("<unk>", " ", "é", '"'), "char"),
@@ -56,14 +58,42 @@ def test_another_programs_safetensors_is_no_checkpoint(saved):
         load_checkpoint(saved)
 
 
-def test_tensors_of_another_shape_are_refused(saved):
-    tensors = load_file(saved)
-    tensors["W_hq"] = torch.zeros(1, 3, 5)
-    described = {"format": "rnnlab-1", "epoch": 1, "config": {}, "config_id": ""}
-    described["model"] = vars(MODEL)
-    described["vocabulary"] = {"tokens": ["<unk>"] * 4, "kind": "char"}
-    save_file(tensors, saved, {"rnnlab": json.dumps(described)})
-    with pytest.raises(ConfigError, match="its tensors are not those of its model"):
+def forged(path: Path, change) -> None:
+    """Rewrite a checkpoint with its description and tensors changed and its checksum right."""
+    tensors = load_file(path)
+    with safe_open(path, framework="pt") as file:
+        described = json.loads(file.metadata()["rnnlab"])
+    change(described, tensors)
+    text = json.dumps(described)
+    save_file(tensors, path, {"rnnlab": text, "sha256": _checksum(text, tensors)})
+
+
+HOSTILE = {
+    "its tensors are not those of its model": lambda d, t: t.update(W_hq=torch.zeros(1, 3, 5)),
+    "its tensors are not one lane": lambda d, t: t.update({k: v[:0] for k, v in t.items()}),
+    "its parameters are not finite": lambda d, t: t["W_hq"].fill_(torch.nan),
+    "its model is none that rnnlab has": lambda d, t: d["model"].update(cell_name="os.system"),
+    "unexpected keyword": lambda d, t: d["model"].update(evil=1),
+    "its vocabulary is not as long": lambda d, t: d["vocabulary"]["tokens"].append("x"),
+    "its vocabulary is not a list of texts": lambda d, t: d["vocabulary"].update(tokens=[1] * 4),
+    "its epoch is not of the type int": lambda d, t: d.update(epoch="7"),
+    "its format is": lambda d, t: d.update(format="rnnlab-1"),
+    "its config is not of the type dict": lambda d, t: d.update(config=[]),
+}
+
+
+@pytest.mark.parametrize("sentence", HOSTILE)
+def test_a_forged_checkpoint_is_refused(saved, sentence):
+    forged(saved, HOSTILE[sentence])
+    with pytest.raises(ConfigError, match=sentence):
+        load_checkpoint(saved)
+
+
+def test_a_single_flipped_bit_is_found(saved):
+    content = bytearray(saved.read_bytes())
+    content[-3] ^= 1
+    saved.write_bytes(content)
+    with pytest.raises(ConfigError, match="its checksum is not that of its content"):
         load_checkpoint(saved)
 
 

@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
 from conftest import ROOT
-from rnnlab import build, experiment
+from rnnlab import build, experiment, record
 from rnnlab.checkpoint import load_checkpoint
 from rnnlab.config import Config
 from rnnlab.engines import resolve_engine
@@ -89,7 +89,7 @@ def test_a_failed_run_says_so_in_its_result_and_its_log(compose, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(experiment, "generate", broken)
+    monkeypatch.setattr(record, "generate", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         run(compose(*SMALL))
     assert '"status": "failed"' in Path("run/result.json").read_text()
@@ -177,7 +177,7 @@ def test_auto_is_an_engine_and_says_which(compose):
 
 def test_best_is_the_lowest_and_last_is_the_last(compose, monkeypatch):
     figures = iter([5.0, 3.0, 4.0])
-    monkeypatch.setattr(experiment, "evaluate", lambda *_: next(figures))
+    monkeypatch.setattr(record, "evaluate", lambda *_: next(figures))
     result = run(compose(*SMALL, "num_epochs=3", "dataset.val_fraction=0.2", "log.val_every=1"))
     assert (result.best_perplexity, result.val_perplexity) == (3.0, 4.0)
     best, last = (
@@ -191,7 +191,7 @@ def test_intervals_are_kept(compose, monkeypatch):
     """5 epochs, lines every 3 and at the end; samples every 2; checkpoints every 2 and at the end;
     result.json says running from the beginning."""
     saved, statuses = [], []
-    save, epoch = experiment.save_checkpoint, Training.run_epoch
+    save, epoch = record.save_checkpoint, Training.run_epoch
 
     def watch_save(path, checkpoint):
         saved.append((path.stem, checkpoint.epoch))
@@ -201,14 +201,14 @@ def test_intervals_are_kept(compose, monkeypatch):
         statuses.append(json.loads(Path("run/result.json").read_text())["status"])
         return epoch(self, stop)
 
-    monkeypatch.setattr(experiment, "save_checkpoint", watch_save)
+    monkeypatch.setattr(record, "save_checkpoint", watch_save)
     monkeypatch.setattr(Training, "run_epoch", watch_epoch)
     run(compose(*SMALL, "num_epochs=5", "log.every=3", "log.sample_every=2", "checkpoint.every=2"))
     lines = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [3, 5]
     samples = Path("run/samples.txt").read_text().splitlines()
     assert [line.split(":")[0] for line in samples] == ["epoch 2", "epoch 4", "epoch 5"]
-    assert [epoch for name, epoch in saved if name == "last"] == [2, 4, 5]
+    assert [epoch for name, epoch in saved if name == "next"] == [0, 2, 4, 5]
     assert statuses == ["running"] * 5
 
 

@@ -1,27 +1,37 @@
-"""A trained model in one safetensors file: parameters, and what they mean in its metadata."""
+"""A run in one safetensors file: its model, and with `training` all that continues it exactly.
+
+The tensors are the parameters under their names, and under `training.` the rest of what the next
+step depends on. The metadata say what they mean and hold a checksum of everything. No random
+state is there: streams are addressed by seed, epoch and minibatch (seeding.py).
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
-from rnnlab.config import ConfigError
+from rnnlab.cells import CELLS
+from rnnlab.config import ConfigError, Token
 from rnnlab.corpus import Vocabulary
 from rnnlab.files import write_atomically
 from rnnlab.model import Model, Parameters
 
-FORMAT = "rnnlab-1"
+FORMAT = "rnnlab-2"
+TRAINING = "training."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """One lane's model after `epoch` whole epochs (and, when interrupted, some minibatches)."""
+    """One lane after `epoch` whole epochs (and, in the middle of one, some minibatches)."""
 
     model: Model
     vocabulary: Vocabulary
@@ -29,6 +39,9 @@ class Checkpoint:
     epoch: int
     config: dict[str, Any]
     config_id: str
+    versions: dict[str, str] = field(default_factory=dict)
+    training: dict[str, Tensor] = field(default_factory=dict)  # Training.snapshot, or empty
+    progress: dict[str, Any] = field(default_factory=dict)  # JSON's types, or empty
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -37,38 +50,104 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "format": FORMAT,
         "model": dataclasses.asdict(checkpoint.model),
         "vocabulary": dataclasses.asdict(checkpoint.vocabulary),
-        "epoch": checkpoint.epoch,
-        "config": checkpoint.config,
-        "config_id": checkpoint.config_id,
+        **{
+            name: getattr(checkpoint, name)
+            for name in ("epoch", "config", "config_id", "versions", "progress")
+        },
     }
-    tensors = {name: value.detach().contiguous() for name, value in checkpoint.parameters.items()}
-    write_atomically(path, save(tensors, {"rnnlab": json.dumps(described)}))
+    rest = {TRAINING + name: value for name, value in checkpoint.training.items()}
+    tensors = {
+        name: value.detach().cpu().contiguous()
+        for name, value in [*checkpoint.parameters.items(), *rest.items()]
+    }
+    text = json.dumps(described)
+    metadata = {"rnnlab": text, "sha256": _checksum(text, tensors)}
+    write_atomically(path, save(tensors, metadata))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a file that save_checkpoint wrote; raises ConfigError for anything else."""
+    """Read a file that save_checkpoint wrote; raises ConfigError for anything else.
+
+    Nothing in the file is executed, and no memory is taken beyond its size.
+    """
     if not path.is_file():
         raise ConfigError(f"{path} is not there: is {path.parent.parent} the folder of a run?")
     try:
         with safe_open(path, framework="pt") as file:
-            described = json.loads((file.metadata() or {})["rnnlab"])
-            parameters = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if described["format"] != FORMAT:
-            raise ValueError(f"its format is {described['format']}, not {FORMAT}")
-        vocabulary, model = described["vocabulary"], Model(**described["model"])
-        if model.shapes() != {name: tuple(p.shape[1:]) for name, p in parameters.items()}:
-            raise ValueError("its tensors are not those of its model")
-        if model.vocab_size != len(vocabulary["tokens"]):
-            raise ValueError("its vocabulary is not as long as its model's")
-        return Checkpoint(
-            model=model,
-            vocabulary=Vocabulary(tuple(vocabulary["tokens"]), vocabulary["kind"]),
-            parameters=model.gather(parameters),
-            epoch=described["epoch"],
-            config=described["config"],
-            config_id=described["config_id"],
-        )
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            metadata = file.metadata() or {}
+            text = metadata["rnnlab"]
+            described = json.loads(text)
+            if described["format"] != FORMAT:
+                raise ValueError(f"its format is {described['format']}, not {FORMAT}")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata["sha256"] != _checksum(text, tensors):
+            raise ValueError("its checksum is not that of its content")
+        return _understood(described, tensors)
+    except (
+        OSError,
+        SafetensorError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        said = str(error) or type(error).__name__
         raise ConfigError(
-            f"{path} is not a checkpoint of rnnlab, or is damaged: {error}."
+            f"{path} is not a checkpoint of rnnlab, or is damaged: {said}."
         ) from error
+
+
+def _understood(described: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
+    """Raises ValueError, KeyError or TypeError where the parts do not fit together."""
+    model = _model(described["model"])
+    vocabulary = _vocabulary(described["vocabulary"], model.vocab_size)
+    named = {name: value for name, value in tensors.items() if not name.startswith(TRAINING)}
+    if model.shapes() != {name: tuple(value.shape[1:]) for name, value in named.items()}:
+        raise ValueError("its tensors are not those of its model")
+    if not all(len(value) == 1 and value.is_floating_point() for value in named.values()):
+        raise ValueError("its tensors are not one lane of numbers")
+    if not all(value.isfinite().all() for value in named.values()):
+        raise ValueError("its parameters are not finite")
+    kinds = {"epoch": int, "config": dict, "config_id": str, "versions": dict, "progress": dict}
+    for name, kind in kinds.items():
+        if type(described[name]) is not kind:
+            raise TypeError(f"its {name} is not of the type {kind.__name__}")
+    return Checkpoint(
+        model=model,
+        vocabulary=vocabulary,
+        parameters=model.gather(named),
+        training={
+            name.removeprefix(TRAINING): value
+            for name, value in tensors.items()
+            if name.startswith(TRAINING)
+        },
+        **{name: described[name] for name in kinds},
+    )
+
+
+def _model(values: dict[str, Any]) -> Model:
+    model = Model(**values)
+    sizes = (model.vocab_size, model.num_hiddens, model.num_layers)
+    if model.cell_name not in CELLS or not all(type(n) is int and n > 0 for n in sizes):
+        raise ValueError("its model is none that rnnlab has")
+    return model
+
+
+def _vocabulary(values: dict[str, Any], size: int) -> Vocabulary:
+    tokens, kind = values["tokens"], values["kind"]
+    if not all(type(token) is str for token in tokens) or kind not in list(Token):
+        raise TypeError("its vocabulary is not a list of texts")
+    if not len(tokens) == len(set(tokens)) == size:
+        raise ValueError("its vocabulary is not as long as its model's")
+    return Vocabulary(tuple(tokens), kind)
+
+
+def _checksum(text: str, tensors: dict[str, Tensor]) -> str:
+    """SHA-256 of the description, and of every tensor's name, type, shape and bytes."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

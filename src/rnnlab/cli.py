@@ -2,6 +2,7 @@
 
 import math
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,78 @@ def train(context: typer.Context) -> None:
 
     sys.argv = ["rnnlab train", *context.args]
     entry.main()
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def resume(
+    context: typer.Context, run: Annotated[Path, typer.Argument(help="A run's folder.")]
+) -> None:
+    """Go on with a run exactly: rnnlab resume RUN num_epochs=800."""
+    from rnnlab import entry
+
+    sys.argv = ["rnnlab resume", f"resume={run}", *context.args]
+    entry.main()
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def verify_resume(
+    context: typer.Context,
+    kills: Annotated[int, typer.Option(min=1, help="How often to kill it.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the moments.")] = 0,
+) -> None:
+    """Kill and continue a run at random moments; compare it bit for bit with one left alone.
+
+    Overrides choose the run: rnnlab verify-resume model=gru size=tiny num_epochs=50.
+    """
+    from rnnlab.entry import compose
+    from rnnlab.preflight import check
+
+    overrides = ["num_epochs=20", "size=small", "checkpoint.seconds=0.2", *context.args]
+    config = compose(overrides)
+    check(config, {})
+    from rnnlab.verification import verify
+
+    with tempfile.TemporaryDirectory(prefix="rnnlab-") as folder:
+        verdict = verify([config], Path(folder), kills, seed)
+    typer.echo(
+        f"{verdict.kills} kills, {verdict.after_first_checkpoint} of them after the first "
+        f"checkpoint; {verdict.inside_epochs} times it went on in the middle of an epoch"
+    )
+    _tell(verdict.differences, "every logged value and every weight is the same, bit for bit")
+
+
+@app.command()
+def reproduce(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
+    """Train a run again from its folder, and say whether it comes out the same."""
+    from rnnlab.results import Result
+
+    before = Result.read(run)
+    require(
+        before.status in ("completed", "diverged"),
+        f"reproducing {run}, which is {before.status}",
+        f"only a run that has ended can be compared; type rnnlab resume {run}",
+    )
+    from rnnlab import experiment, schema, verification
+
+    with tempfile.TemporaryDirectory(prefix="rnnlab-") as folder:
+        again = Path(folder) / "again"
+        again.mkdir()
+        after = experiment.run(schema.from_dict(before.config), again)
+        found = list(verification.differences(run, again))
+    if found:
+        for line in verification.surroundings_of(before, after):
+            typer.echo(f"surroundings: {line}")
+    _tell(found, "perplexity, every logged value and every weight are the same, bit for bit")
+
+
+def _tell(differences: list[str], same: str) -> None:
+    """The verdict; exit status 1 if anything differs."""
+    if not differences:
+        typer.echo(same)
+        return
+    for line in differences[:10]:
+        typer.echo(f"differs: {line}")
+    raise typer.Exit(1)
 
 
 @app.command()

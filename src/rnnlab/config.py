@@ -268,10 +268,12 @@ class LogSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointSettings:
-    every: int  # epochs between two checkpoints; 0: at the end only
+    every: int  # epochs between two checkpoints; 0: not by epochs
+    seconds: float  # between two checkpoints, in the middle of an epoch too; 0: not by time
 
     def __post_init__(self) -> None:
         _at_least(self, 0, "every", group="checkpoint.")
+        _between(self, 0, math.inf, "seconds", group="checkpoint.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ is imported and before an output folder exists.
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab import interrupts
-from rnnlab.config import Config, ConfigError
+from rnnlab.config import Config, ConfigError, require
 from rnnlab.schema import conf_dir, to_config
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's exceptions are to come through to here
     jobs = Jobs()
     try:
+        if any(override.startswith("resume=") for override in arguments.overrides):
+            jobs.resume(arguments)
+            sys.exit(jobs.exit_status())
         if _trains(arguments):
             with interrupts.ending_at_once(INTERRUPTED):
                 jobs.check(arguments)
@@ -66,8 +70,7 @@ def main() -> None:
             raise
         print(f"{str(error).splitlines()[0]}.", file=sys.stderr)
         sys.exit(BAD_CONFIG)
-    completed = all(status == "completed" for status in jobs.statuses)
-    sys.exit(COMPLETED if completed else FAILED)
+    sys.exit(jobs.exit_status())
 
 
 class Jobs:
@@ -93,6 +96,33 @@ class Jobs:
 
         check(config, self.corpora)
 
+    def exit_status(self) -> int:
+        return COMPLETED if all(status == "completed" for status in self.statuses) else FAILED
+
+    def resume(self, arguments: Any) -> None:
+        """resume=RUN num_epochs=800: go on with a run, with its own config."""
+        with hydra.initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
+            parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+            parsed = parser.parse_overrides(arguments.overrides)
+        changes = {}
+        for override in parsed:
+            given = override.input_line or ""
+            plain = not (override.is_sweep_override() or override.is_add() or override.is_delete())
+            require(plain and not arguments.multirun, given, "resume goes on with one run")
+            changes[override.get_key_element()] = override.value()
+        folder = Path(str(changes.pop("resume")))
+        require(folder.is_dir(), f"resume={folder}", "it is the folder of a run")
+        with interrupts.ending_at_once(INTERRUPTED):
+            from rnnlab import resuming
+        _log_to(folder / "run.log")
+        self.statuses.append("running")
+        result = resuming.resume(folder, changes)
+        if result.process != os.getpid():
+            print(f"{folder} has ended already ({result.status}); nothing was done")
+        self.statuses[-1] = result.status
+        if result.status == "interrupted":
+            raise KeyboardInterrupt
+
     def run(self, composed: DictConfig) -> float | None:
         """Train one job; returns the figure that a sweeper minimises."""
         from hydra.core.hydra_config import HydraConfig
@@ -106,6 +136,20 @@ class Jobs:
         if result.status == "interrupted":
             raise KeyboardInterrupt  # ends a multirun too
         return result.perplexity if result.val_perplexity is None else result.val_perplexity
+
+
+def compose(overrides: list[str]) -> Config:
+    """The config that a command line with these overrides describes."""
+    with hydra.initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
+        return to_config(hydra.compose("config", overrides))
+
+
+def _log_to(path: Path) -> None:
+    """As hydra.job_logging has it in conf/config.yaml."""
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("rnnlab").setLevel(logging.INFO)
 
 
 def _trains(arguments: Any) -> bool:

@@ -1,31 +1,32 @@
-"""The wiring of one run: config -> corpus -> training -> trackers, checkpoints, result.json."""
+"""The wiring of runs: config -> corpus -> training -> each run's record.
+
+A Run (record.py) is one lane's; a Stack trains the lanes of one or more runs together.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import math
+import os
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
 
-from rnnlab import hparams, surroundings
+from rnnlab import surroundings
 from rnnlab.build import build_lane, build_model, build_recipe
-from rnnlab.checkpoint import Checkpoint, save_checkpoint
-from rnnlab.config import Config, Precision, config_id, require
+from rnnlab.config import Config, ConfigError, Precision, config_id, require
 from rnnlab.corpus import Corpus
-from rnnlab.evaluation import evaluate
-from rnnlab.generation import generate
+from rnnlab.files import InUseError, locked
 from rnnlab.interrupts import stop_requests
-from rnnlab.metrics import Epoch
-from rnnlab.plots import perplexity_figure
 from rnnlab.preflight import Corpora, check
+from rnnlab.record import Run
 from rnnlab.results import Result
 from rnnlab.terminal import Terminal
-from rnnlab.tracking import Files, TensorBoard, Tracker
 from rnnlab.training import Training
 
 log = logging.getLogger(__name__)
@@ -37,183 +38,160 @@ def run(config: Config, folder: Path, corpora: Corpora | None = None) -> Result:
     Raises ConfigError for what the user can put right. Whatever happens, result.json says how
     the run ended.
     """
-    corpus = check(config, {} if corpora is None else corpora)
-    require(
-        not (folder / "result.json").exists(),
-        f"training in {folder}",
-        "it holds a run already; choose another folder with hydra.run.dir=FOLDER",
-    )
+    return run_stack([config], [folder], corpora)[0]
+
+
+def run_stack(
+    configs: list[Config], folders: list[Path], corpora: Corpora | None = None
+) -> list[Result]:
+    """The same for jobs that train together: all their shapes agree."""
+    corpora = {} if corpora is None else corpora
+    texts = [check(config, corpora) for config in configs]
+    for folder in folders:
+        require(
+            not (folder / "result.json").exists(),
+            f"training in {folder}",
+            f"it holds a run already; choose another folder with hydra.run.dir=FOLDER, "
+            f"or type: rnnlab resume {folder}",
+        )
+    device = device_of(configs[0])
+    with ExitStack() as holding:
+        for folder in folders:
+            holding.enter_context(held(folder))
+        runs = [
+            Run(config, corpus, folder, begin(config, corpus, device))
+            for config, corpus, folder in zip(configs, texts, folders, strict=True)
+        ]
+        train(runs, device)
+    return [run.result for run in runs]
+
+
+def device_of(config: Config) -> torch.device:
     device = surroundings.resolve_device(config.device)
     require(
         not (config.precision == Precision.tf32 and device.type == "cpu"),
         "precision=tf32 on a machine without a GPU",
         "type precision=fp32",
     )
-    result = _begin(config, corpus, device)
-    result.write(folder)
-    started = time.perf_counter()
+    return device
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a run's folder; raises ConfigError where one is at work."""
     try:
-        with stop_requests() as stop:
-            Run(config, corpus, device, folder, result).train(stop)
+        with locked(folder):
+            yield
+    except InUseError:
+        process = Result.read(folder).process
+        raise ConfigError(
+            f"{folder} is in use: process {process} trains there; wait for it, or end it."
+        ) from None
+
+
+def train(runs: list[Run], device: torch.device) -> None:
+    """Train the runs' lanes together to their ends."""
+    started = time.perf_counter()
+    live = [each for each in runs if not each.ended]
+    for each in live:
+        each.result.write(each.folder)
+    try:
+        with stop_requests() as stop, ExitStack() as closing:
+            Stack(runs, device, closing).train(stop)
     except BaseException as error:
-        result.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        result.error = f"{type(error).__name__}: {error}"
+        stopped = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        for each in live:
+            if not each.ended:
+                each.result.status = stopped
+                each.result.error = f"{type(error).__name__}: {error}"
         log.exception("the run ended early")
         if _is_out_of_memory(error):
-            result.error = "it does not fit in memory; take a smaller num_hiddens or batch_size"
-            raise OSError(errno.ENOMEM, result.error, str(folder)) from error
+            sentence = "it does not fit in memory; take a smaller num_hiddens or batch_size"
+            for each in live:
+                each.result.error = sentence
+            raise OSError(errno.ENOMEM, sentence, str(runs[0].folder)) from error
         raise
     finally:
-        result.wall_seconds = time.perf_counter() - started
-        result.write(folder)
-    return result
+        for each in live:
+            each.result.wall_seconds = each.seconds_before + time.perf_counter() - started
+            with contextlib.suppress(OSError) if each.result.status == "failed" else ExitStack():
+                each.result.write(each.folder)
 
 
-class Run:
-    """One lane from its first minibatch to its last file."""
+class Stack:
+    """Runs that train together, each as a lane of one Training."""
 
-    def __init__(
-        self,
-        config: Config,
-        corpus: Corpus,
-        device: torch.device,
-        folder: Path,
-        result: Result,
-    ) -> None:
-        self.config, self.corpus, self.folder, self.result = config, corpus, folder, result
-        self.prefixes = corpus.prefixes(config.dataset.prefixes)
-        self.model = build_model(config, len(corpus.vocabulary))
-        recipe = build_recipe(config, self.model, device)
-        result.engine = recipe.engine
-        self.training = Training(recipe, [build_lane(config, corpus)])
-        self.held_out = torch.from_numpy(corpus.held_out).to(device)
-        self.trackers: list[Tracker] = [
-            Files(folder),
-            TensorBoard(folder, hparams.settings(config)),
-            Terminal(folder, config.num_epochs, self._description()),
-        ]
-        self.curve: list[tuple[int, float]] = []
-        self.val_curve: list[tuple[int, float]] = []
-        self.best: Checkpoint | None = None
-        self.seconds = 0.0
+    def __init__(self, runs: list[Run], device: torch.device, closing: ExitStack) -> None:
+        self.runs = runs
+        first = runs[0]
+        recipe = build_recipe(
+            first.config, build_model(first.config, len(first.corpus.vocabulary)), device
+        )
+        self.training = Training(recipe, [build_lane(run.config, run.corpus) for run in runs])
+        begun = next((run.begun for run in runs if run.begun), None)
+        if begun:
+            self.training.epoch = begun.epoch
+            self.training.minibatch = begun.progress["minibatch"]
+            self.training.seconds = begun.progress["seconds_in_epoch"]
+        for k, run in enumerate(runs):
+            if run.ended:  # its lane stays, so that the others' bits do
+                self.training.healthy[k] = False
+                continue
+            run.result.engine = recipe.engine
+            run.attach(self.training, k, device)
+            if len(runs) == 1:
+                run.trackers.append(
+                    Terminal(run.folder, run.config.num_epochs, run.description(), begun)
+                )
+            for tracker in run.trackers:
+                closing.callback(tracker.close, run.result)
+            log.info(run.description())
+        self.interval = min((r.config.checkpoint.seconds or math.inf) for r in runs)
+        self.saved = time.monotonic()
 
     def train(self, stop: Callable[[], bool]) -> None:
-        """Run all epochs, or until the run diverges or is asked to stop."""
-        log.info(self._description())
-        with ExitStack() as closing:
-            for tracker in self.trackers:
-                closing.callback(tracker.close, self.result)
-            status = self._epochs(stop)
-            if status == "diverged":  # the checkpoints of its better days are kept
-                self._save_best()
-            else:
-                self._save()
-                self._sample(last=True)
-            figure = perplexity_figure(self.curve, self.val_curve, self._description())
-            for tracker in self.trackers:
-                tracker.figure(figure)
-            self.result.status = status
-            log.info("%s: perplexity %s", status, self.result.perplexity)
-
-    def _epochs(self, stop: Callable[[], bool]) -> str:
-        """Train until there is nothing more to do; returns the run's status."""
+        """Until every run has ended, or a stop is asked for."""
         training = self.training
-        while training.epoch < self.config.num_epochs:
-            lanes = training.run_epoch(stop)
+        if not any(run.begun for run in self.runs):
+            self._save()  # from here on there is something to continue
+        self._finish_done()
+        while live := self._live():
+            lanes = training.run_epoch(lambda: stop() or self._is_due())
             if lanes is None:
-                return "interrupted"
-            if training.diverged[0]:
-                self.result.error = self._divergence(*training.diverged[0])
-                return "diverged"
-            assert lanes[0] is not None
-            self._after_epoch(lanes[0])
-        return "completed"
+                self._save()
+                if not stop():
+                    continue
+                for run in live:
+                    run.finish("interrupted")
+                return
+            for run in live:
+                figures, place = lanes[run.k], training.diverged[run.k]
+                if place:
+                    run.diverge(*place)
+                elif figures:
+                    run.after_epoch(figures)
+            if any(run.is_due for run in self._live()):
+                self._save()
+            self._finish_done()
 
-    def _after_epoch(self, figures: Epoch) -> None:
-        config, result, epoch = self.config, self.result, figures.epoch
-        last = epoch == config.num_epochs
-        self.seconds += figures.seconds
-        result.epochs = epoch
-        result.tokens += figures.tokens
-        result.tokens_per_second = result.tokens / self.seconds
-        result.perplexity = figures.perplexity
-        evaluates = len(self.held_out) > 0 and (last or epoch % config.log.val_every == 0)
-        val_perplexity = self._evaluate() if evaluates else None
-        self._keep_best(val_perplexity if len(self.held_out) else figures.perplexity)
-        if last or evaluates or epoch % config.log.every == 0:
-            self.curve.append((epoch, figures.perplexity))
-            for tracker in self.trackers:
-                tracker.epoch(figures, val_perplexity)
-            log.info("epoch %d: perplexity %.6g", epoch, figures.perplexity)
-        if _due(epoch, config.log.sample_every) and not last:
-            self._sample()
-        if _due(epoch, config.checkpoint.every) and not last:
-            self._save()
+    def _live(self) -> list[Run]:
+        return [run for run in self.runs if not run.ended]
 
-    def _evaluate(self) -> float:
-        training = self.training
-        figure = evaluate(training.parameters, self.held_out)
-        self.result.val_perplexity = figure
-        self.val_curve.append((training.epoch, figure))
-        return figure
+    def _finish_done(self) -> None:
+        for run in self._live():
+            if run.is_done:
+                run.finish("completed")
 
-    def _keep_best(self, figure: float | None) -> None:
-        """Remember the parameters with the lowest perplexity: held-out where text is held out."""
-        if figure is not None and figure < (self.result.best_perplexity or math.inf):
-            self.result.best_perplexity = figure
-            self.best = self._checkpoint()
-
-    def _divergence(self, epoch: int, minibatch: int) -> str:
-        config = self.config
-        return (
-            f"loss, gradient, weights or perplexity were not finite in epoch {epoch}, minibatch "
-            f"{minibatch}, with lr={config.lr:g}, theta={config.theta:g}, clip={config.clip.name}; "
-            "a smaller lr may help"
-        )
-
-    def _sample(self, last: bool = False) -> None:
-        """Generate from every prefix by arg max, as the textbook does."""
-        vocabulary = self.corpus.vocabulary
-        given = [vocabulary.encode(prefix) for prefix in self.prefixes]
-        texts = generate(self.training.parameters, given, self.config.log.sample_length)
-        for prefix, tokens in zip(self.prefixes, texts, strict=True):
-            text = vocabulary.decode(tokens)
-            self.result.samples[prefix] = text
-            for tracker in self.trackers:
-                tracker.sample(self.training.epoch, prefix, text, last)
-
-    def _checkpoint(self) -> Checkpoint:
-        parameters = self.training.parameters
-        return Checkpoint(
-            model=self.model,
-            vocabulary=self.corpus.vocabulary,
-            parameters=parameters.like(parameters.flat.clone()),
-            epoch=self.training.epoch,
-            config=self.result.config,
-            config_id=self.result.config_id,
-        )
+    def _is_due(self) -> bool:
+        return time.monotonic() - self.saved > self.interval
 
     def _save(self) -> None:
-        save_checkpoint(self.folder / "checkpoints" / "last.safetensors", self._checkpoint())
-        self._save_best()
-
-    def _save_best(self) -> None:
-        if self.best:
-            save_checkpoint(self.folder / "checkpoints" / "best.safetensors", self.best)
-
-    def _description(self) -> str:
-        config, V = self.config, len(self.corpus.vocabulary)
-        clip = config.clip.name
-        return (
-            f"{config.model.name} {config.num_hiddens}x{config.num_layers} "
-            f"on {config.dataset.name} ({len(self.corpus.train):,} tokens, {V} in the vocabulary)\n"
-            f"{config.sampler.name} sampling, {config.optimizer.name} lr {config.lr:g}, "
-            + ("no clipping" if clip == "none" else f"clipping by {clip}, theta {config.theta:g}")
-        )
-
-
-def _due(epoch: int, every: int) -> bool:
-    return every > 0 and epoch % every == 0
+        """All lanes from the same step, whenever the process is killed: resuming.py picks it."""
+        for run in self._live():
+            run.stage()
+        for run in self._live():
+            run.commit()
+        self.saved = time.monotonic()
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
@@ -222,8 +200,9 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or in_words
 
 
-def _begin(config: Config, corpus: Corpus, device: torch.device) -> Result:
+def begin(config: Config, corpus: Corpus, device: torch.device) -> Result:
     return Result(
+        process=os.getpid(),
         device=surroundings.device_name(device),
         engine=config.engine,  # resolved when the recipe is built
         precision=config.precision,

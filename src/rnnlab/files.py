@@ -1,20 +1,66 @@
-"""Writing a file whole or not at all."""
+"""Writing a file whole or not at all, and one process at a time in a folder."""
 
+import contextlib
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Write to a temporary file in the same folder, flush it to the disk, rename it."""
+    """Write to a temporary file in the same folder, flush it to the disk, rename it.
+
+    The old file is kept until the new one is whole. Raises OSError, and leaves no temporary file.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with temporary.open("xb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        _flush_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _flush_folder(folder: Path) -> None:
+    """So that the new name outlives a power loss, where the system can do that."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Temporary files of a write that was killed."""
+    for path in folder.rglob(".*.????????"):
+        if path.suffix[1:].isalnum() and path.is_file():
+            path.unlink()
+
+
+class InUseError(RuntimeError):
+    """Another process works in the folder."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder; raises InUseError where another process does.
+
+    The system gives the lock back when a process ends, however it ends, so none is ever stale.
+    """
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InUseError(folder) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -141,6 +141,14 @@ class Optimizer(Protocol):
         """One step in place, which may spoil the gradients; other lanes keep all they have."""
         ...
 
+    def snapshot(self, k: int) -> dict[str, Tensor]:
+        """Copies of all that lane k's next update depends on, besides parameters and gradient."""
+        ...
+
+    def restore(self, k: int, saved: dict[str, Tensor]) -> None:
+        """Put back what `snapshot` gave; raises KeyError or RuntimeError if it does not fit."""
+        ...
+
 
 class FromScratch:
     """Applies one of RULES; slots and step count are a lane's own."""
@@ -163,6 +171,15 @@ class FromScratch:
         lr = torch.where(moves, lr[:, None], 0)
         self.rule(self.p, g, *self.slots, lr=lr, t=t, moves=moves, **self.hyperparameters)
 
+    def snapshot(self, k: int) -> dict[str, Tensor]:
+        slots = {f"slot{i}": slot[k].clone() for i, slot in enumerate(self.slots)}
+        return slots | {"t": self.t[k].clone()}
+
+    def restore(self, k: int, saved: dict[str, Tensor]) -> None:
+        for i, slot in enumerate(self.slots):
+            slot[k].copy_(saved[f"slot{i}"])
+        self.t[k].copy_(saved["t"])
+
 
 class TorchOptimizer:
     """Any class of torch.optim, for a single lane."""
@@ -182,3 +199,19 @@ class TorchOptimizer:
         for leaf, gradient in zip(self.leaves, gradients.values(), strict=True):
             leaf.grad = gradient
         self.optimizer.step()
+
+    def snapshot(self, k: int) -> dict[str, Tensor]:  # noqa: ARG002
+        return {
+            f"{i}.{name}": torch.as_tensor(value).clone()
+            for i, leaf in enumerate(self.leaves)
+            for name, value in self.optimizer.state[leaf].items()
+            if value is not None
+        }
+
+    def restore(self, k: int, saved: dict[str, Tensor]) -> None:  # noqa: ARG002
+        for key, value in saved.items():
+            i, _, name = key.partition(".")
+            leaf = self.leaves[int(i)]
+            # torch.optim keeps step counts on the CPU
+            own = value.clone() if value.ndim == 0 else value.to(leaf.device, copy=True)
+            self.optimizer.state[leaf][name] = own

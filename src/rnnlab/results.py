@@ -9,9 +9,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rnnlab.config import ConfigError
 from rnnlab.files import write_atomically
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+NUMBER = (int, float, type(None))
+KINDS = {
+    "status": (str,),
+    "epochs": (int,),
+    "tokens": (int,),
+    "perplexity": NUMBER,
+    "best_perplexity": NUMBER,
+    "val_perplexity": NUMBER,
+    "wall_seconds": NUMBER,
+    "samples": (dict,),
+    "dataset": (dict,),
+    "config": (dict,),
+    "config_id": (str,),
+    "versions": (dict,),
+    "host": (dict,),
+    "resumed": (list,),
+}  # what the program reads back must be of these types
 
 
 @dataclass(kw_only=True)
@@ -20,6 +38,7 @@ class Result:
 
     schema_version: int = SCHEMA_VERSION
     status: str = "running"  # running | completed | diverged | interrupted | failed
+    process: int  # the id of the process that trains, or trained last
     error: str | None = None
     perplexity: float | None = None  # of the last epoch, over its minibatches as trained on
     best_perplexity: float | None = None  # of best.safetensors: held-out where text is held out
@@ -39,6 +58,29 @@ class Result:
     versions: dict[str, str]
     git: dict[str, Any] | None
     host: dict[str, Any]
+    resumed: list[dict[str, Any]] = field(default_factory=list)  # where, and on what, each time
+
+    @classmethod
+    def read(cls, folder: Path) -> Result:
+        """A run's result.json; raises ConfigError for anything else."""
+        path = folder / "result.json"
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if values["schema_version"] != SCHEMA_VERSION:
+                raise ValueError(f"its schema_version is {values['schema_version']}")
+            result = cls(**values)
+            for name, kinds in KINDS.items():
+                if type(getattr(result, name)) not in kinds:
+                    raise TypeError(f"its {name} is {getattr(result, name)!r}")
+            return result
+        except FileNotFoundError:
+            raise ConfigError(
+                f"{folder} is not the folder of a run: it has no result.json."
+            ) from None
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise ConfigError(
+                f"{path} is not a result of rnnlab, or is damaged: {error}."
+            ) from None
 
     def write(self, folder: Path) -> None:
         write_atomically(folder / "result.json", to_json(dataclasses.asdict(self), indent=2) + "\n")

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from rnnlab.checkpoint import Checkpoint
 from rnnlab.metrics import Epoch
 from rnnlab.results import Result
 from rnnlab.tracking import Tracker
@@ -28,7 +29,9 @@ class QuietConsole(Console):
 class Terminal(Tracker):
     """A live bar and the samples; at the end the textbook's closing lines."""
 
-    def __init__(self, folder: Path, num_epochs: int, description: str) -> None:
+    def __init__(
+        self, folder: Path, num_epochs: int, description: str, begun: Checkpoint | None
+    ) -> None:
         self.folder = (
             folder.relative_to(here) if folder.is_relative_to(here := Path.cwd()) else folder
         )
@@ -46,9 +49,13 @@ class Terminal(Tracker):
             disable=not self.console.is_terminal,
         )
         self.console.print(description)
+        done = begun.epoch if begun else 0
+        if begun:
+            minibatches = begun.progress["minibatch"]
+            self.console.print(f"goes on after epoch {done}, {minibatches} minibatches later")
         self.held_out = ""  # the last figure, as text
         self.bar = self.progress.add_task(
-            "", total=num_epochs, perplexity=float("nan"), held_out="", speed=0.0
+            "", total=num_epochs, completed=done, perplexity=float("nan"), held_out="", speed=0.0
         )
         self.progress.start()
 

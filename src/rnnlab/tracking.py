@@ -1,20 +1,29 @@
 """Where a run's figures go: metrics.jsonl, samples.txt, TensorBoard, the terminal.
 
-Every tracker has the same methods; the loop in experiment.py calls them and knows no more.
+Every tracker has the same methods; the loop in experiment.py calls them and knows no more. The logs
+only ever grow, so a checkpoint notes how long they were, and a run that is continued cuts them
+back to that: no step is lost or doubled.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import io
+import platform
+import time
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import IO
 
 from matplotlib.figure import Figure
+from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.text.summary_v2 import text_pb
-from torch.utils.tensorboard import SummaryWriter
+from tensorboard.summary.writer.record_writer import RecordWriter
+from torch.utils.tensorboard.summary import scalar
 
 from rnnlab import hparams
+from rnnlab.config import require
 from rnnlab.metrics import Epoch
 from rnnlab.results import Result, to_json
 
@@ -38,14 +47,44 @@ class Tracker(ABC):
     def close(self, result: Result) -> None:
         """The run has ended, in whatever way."""
 
+    def lengths(self) -> dict[str, int]:
+        """Name and length in bytes of every log, all of it handed to the system."""
+        return {}
+
+
+METRICS, SAMPLES, EVENTS = "metrics.jsonl", "samples.txt", "events.out.tfevents."
+
+
+def cut_back(folder: Path, lengths: dict[str, int]) -> None:
+    """Cut a folder's logs to these lengths, and remove logs that were not there then.
+
+    Raises ConfigError, before anything is touched, for a log that is shorter, or is none.
+    """
+    for name, length in lengths.items():
+        is_log = name in (METRICS, SAMPLES) or name.startswith(EVENTS)
+        path = folder / name
+        found = path.stat().st_size if is_log and Path(name).name == name and path.is_file() else -1
+        require(
+            type(length) is int and 0 <= length <= found,
+            f"continuing {folder}",
+            f"its checkpoint wants {length} bytes of {name}, which has {max(found, 0)}; "
+            "the log was changed or removed",
+        )
+    for path in [folder / METRICS, folder / SAMPLES, *folder.glob(EVENTS + "*")]:
+        if path.name not in lengths:
+            path.unlink(missing_ok=True)
+            continue
+        with path.open("r+b") as file:
+            file.truncate(lengths[path.name])
+
 
 class Files(Tracker):
     """metrics.jsonl, an object a logged epoch; samples.txt; perplexity.svg."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.metrics = (folder / "metrics.jsonl").open("a", encoding="utf-8")
-        self.samples = (folder / "samples.txt").open("a", encoding="utf-8")
+        self.metrics = (folder / METRICS).open("ab")
+        self.samples = (folder / SAMPLES).open("ab")
 
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
         values = dataclasses.asdict(figures) | {
@@ -53,12 +92,10 @@ class Files(Tracker):
             "bits_per_token": figures.bits_per_token,
             "tokens_per_second": figures.tokens_per_second,
         }
-        self.metrics.write(to_json(values) + "\n")
-        self.metrics.flush()
+        _append(self.metrics, to_json(values))
 
     def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002
-        self.samples.write(f"epoch {epoch}: {text}\n")
-        self.samples.flush()
+        _append(self.samples, f"epoch {epoch}: {text}")
 
     def figure(self, figure: Figure) -> None:
         figure.savefig(self.folder / "perplexity.svg")
@@ -67,14 +104,32 @@ class Files(Tracker):
         self.metrics.close()
         self.samples.close()
 
+    def lengths(self) -> dict[str, int]:
+        return {METRICS: self.metrics.tell(), SAMPLES: self.samples.tell()}
+
+
+def _append(file: IO[bytes], line: str) -> None:
+    file.write(line.encode() + b"\n")
+    file.flush()
+
 
 class TensorBoard(Tracker):
-    """Scalars, text samples, the curve and the hparams, all in the run's own folder."""
+    """Scalars, text samples, the curve and the hparams, in one event file in the run's own folder.
+
+    TensorBoard's SummaryWriter would begin another file when a run is continued, and write from a
+    thread, whose length at a checkpoint nobody knows; its records and protos are used here.
+    """
 
     def __init__(self, folder: Path, settings: hparams.Settings) -> None:
-        self.scalars = SummaryWriter(str(folder))
-        for summary in hparams.begin(settings, folder.name):
-            self._write(summary, 0)
+        begun = sorted(folder.glob(EVENTS + "*"))
+        new = folder / f"{EVENTS}{time.time():.0f}.{platform.node()}"
+        self.file = (begun[-1] if begun else new).open("ab")
+        self.records = RecordWriter(self.file)
+        if not begun:
+            self._write(Event(file_version="brain.Event:2"))
+            for summary in hparams.begin(settings, folder.name):
+                self._write(Event(summary=summary))
+            self.file.flush()
 
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
         scalars = {
@@ -88,20 +143,31 @@ class TensorBoard(Tracker):
         }
         for tag, value in scalars.items():
             if value is not None:
-                self.scalars.add_scalar(tag, value, figures.epoch)
+                self._write(Event(summary=scalar(tag, value), step=figures.epoch))
+        self.file.flush()
 
     def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002
         code = "\n".join(f"    {line}" for line in text.splitlines())  # Markdown, letter for letter
-        # SummaryWriter.add_text would add "/text_summary" to the tag
-        self._write(text_pb(f"samples/{prefix}", code), epoch)
+        self._write(Event(summary=text_pb(f"samples/{prefix}", code), step=epoch))
+        self.file.flush()
 
     def figure(self, figure: Figure) -> None:
-        self.scalars.add_figure("perplexity/curve", figure)
+        png, (width, height) = io.BytesIO(), figure.canvas.get_width_height()
+        figure.savefig(png, format="png")
+        image = Summary.Image(
+            encoded_image_string=png.getvalue(), width=width, height=height, colorspace=4
+        )
+        self._write(Event(summary=Summary(value=[{"tag": "perplexity/curve", "image": image}])))
 
     def close(self, result: Result) -> None:
-        self._write(hparams.end(result.status == "completed"), result.epochs)
-        self.scalars.close()
+        ended = hparams.end(result.status == "completed")
+        self._write(Event(summary=ended, step=result.epochs))
+        self.file.close()
 
-    def _write(self, summary: Summary, step: int) -> None:
-        assert self.scalars.file_writer is not None
-        self.scalars.file_writer.add_summary(summary, step)
+    def lengths(self) -> dict[str, int]:
+        self.file.flush()
+        return {Path(self.file.name).name: self.file.tell()}
+
+    def _write(self, event: Event) -> None:
+        event.wall_time = time.time()
+        self.records.write(event.SerializeToString())

@@ -21,7 +21,7 @@ from torch import Tensor
 from rnnlab.engines import ENGINES
 from rnnlab.graph import StepGraph
 from rnnlab.metrics import Epoch, Sums
-from rnnlab.model import Model
+from rnnlab.model import Model, Parameters
 from rnnlab.optim import CLIPS, FromScratch, Optimizer, global_norm
 from rnnlab.precision import PRECISIONS, tf32_allowed
 from rnnlab.samplers import SAMPLERS
@@ -126,6 +126,36 @@ class Training:
         self.sums.clear()
         self.minibatch, self.seconds = 0, 0.0
         return figures
+
+    def snapshot(self, k: int) -> dict[str, Tensor]:
+        """Copies of all that lane k's next step depends on, besides its parameters and position."""
+        state = {
+            f"state.{l}.{i}": tensor[k].clone()
+            for l, layer in enumerate(self.state)
+            for i, tensor in enumerate(layer)
+        }
+        optimizer = self.optimizer.snapshot(k)
+        return {
+            **state,
+            **{f"optimizer.{name}": value for name, value in optimizer.items()},
+            "sums": self.sums.values[:, k].clone(),
+            "healthy": self.healthy[k].clone(),
+        }
+
+    def restore(self, k: int, parameters: Parameters, saved: dict[str, Tensor]) -> None:
+        """Put lane k where `snapshot` found it; raises KeyError or RuntimeError if it is another's.
+
+        The position, `epoch` and `minibatch`, is the stack's.
+        """
+        self.parameters.flat[k].copy_(parameters.flat[0])
+        for l, layer in enumerate(self.state):
+            for i, tensor in enumerate(layer):
+                tensor[k].copy_(saved[f"state.{l}.{i}"])
+        prefix = "optimizer."
+        own = {name.removeprefix(prefix): saved[name] for name in saved if name.startswith(prefix)}
+        self.optimizer.restore(k, own)
+        self.sums.values[:, k] = saved["sums"].to(self.sums.values)
+        self.healthy[k] = bool(saved["healthy"])
 
     def _step(
         self,

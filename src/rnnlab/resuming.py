@@ -1,0 +1,171 @@
+"""Going on with a run from its last checkpoint."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from rnnlab import schema
+from rnnlab.build import build_recipe
+from rnnlab.checkpoint import Checkpoint, load_checkpoint
+from rnnlab.config import Config, ConfigError, config_id, require
+from rnnlab.corpus import Corpus
+from rnnlab.experiment import begin, device_of, held, train
+from rnnlab.files import remove_leftovers
+from rnnlab.preflight import check
+from rnnlab.record import LAST, NEXT, Run
+from rnnlab.results import Result
+from rnnlab.tracking import cut_back
+
+
+def resume(folder: Path, changes: dict[str, Any]) -> Result:
+    """Go on with a run where its last checkpoint is, bit for bit as if it had not been stopped.
+
+    `changes` are dotted names and values; only those that do not redefine the experiment may
+    change. On another device or engine the run is the same to rounding. Raises ConfigError.
+    """
+    return resume_stack([folder], changes)[0]
+
+
+def resume_stack(folders: list[Path], changes: dict[str, Any]) -> list[Result]:
+    """The same for runs that trained together, in the order of their lanes.
+
+    Runs that have ended keep their lanes, so that the bits of the others do not change.
+    """
+    with ExitStack() as holding:
+        for folder in folders:
+            holding.enter_context(held(folder))
+        runs = [_reopen(folder, changes) for folder in folders]
+        live = [run for run in runs if not run.ended]
+        if not live:
+            return [run.result for run in runs]
+        begun = _common_checkpoints(live)
+        for run, checkpoint in zip(live, begun, strict=True):
+            if checkpoint is None:  # killed before the first one
+                cut_back(run.folder, {})
+            else:
+                run.continue_from(checkpoint)
+                _note_where(run, checkpoint)
+        train(runs, device_of(live[0].config))
+    return [run.result for run in runs]
+
+
+def _reopen(folder: Path, changes: dict[str, Any]) -> Run:
+    """The run as it was left; one that can go on is `running` again."""
+    before = Result.read(folder)
+    config = changed(schema.from_dict(before.config), changes)
+    corpus = check(config, {})
+    _refuse_another_experiment(folder, before, config, corpus)
+    require(
+        before.epochs <= config.num_epochs,
+        f"num_epochs={config.num_epochs}",
+        f"{folder} has completed {before.epochs} epochs",
+    )
+    done = before.status == "completed" and before.epochs == config.num_epochs
+    if before.status == "diverged" or done:
+        return Run(config, corpus, folder, before)
+    remove_leftovers(folder)
+    result = begin(config, corpus, device_of(config))
+    result.wall_seconds, result.resumed = before.wall_seconds, before.resumed
+    run = Run(config, corpus, folder, result)
+    run.before = before
+    return run
+
+
+def _common_checkpoints(runs: list[Run]) -> list[Checkpoint | None]:
+    """The newest that all of them have; nothing if none has one.
+
+    Checkpoints of a stack are first all staged, then all put in their places; a kill in between
+    leaves some lanes with a newer one than others, but never without a common one.
+    """
+    found: list[dict[tuple[int, int], tuple[str, Checkpoint]]] = []
+    for run in runs:
+        own = {}
+        for name in (NEXT, LAST):
+            if (run.folder / name).exists():
+                checkpoint = load_checkpoint(run.folder / name)
+                place = (checkpoint.epoch, int(checkpoint.progress.get("minibatch", 0)))
+                own[place] = (name, checkpoint)
+        found.append(own)
+    if not any(found):
+        return [None] * len(runs)
+    common = set.intersection(*(set(own) for own in found))
+    require(bool(common), f"continuing {runs[0].folder}", "its stack has no common checkpoint")
+    chosen: list[Checkpoint | None] = []
+    for run, own in zip(runs, found, strict=True):
+        name, checkpoint = own[max(common)]
+        require(
+            checkpoint.config_id == run.result.config_id,
+            f"continuing {run.folder}",
+            f"its checkpoint is of another experiment, {checkpoint.config_id}",
+        )
+        if name == NEXT:
+            run.commit()
+        (run.folder / NEXT).unlink(missing_ok=True)
+        chosen.append(checkpoint)
+    return chosen
+
+
+def changed(config: Config, changes: dict[str, Any]) -> Config:
+    """The config with dotted names set to other values; raises ConfigError for unknown names."""
+    values = config.as_dict()
+    for name, value in changes.items():
+        group, _, key = name.rpartition(".")
+        place = values.get(group) if group else values
+        if not isinstance(place, dict) or key not in place or isinstance(place[key], dict):
+            raise ConfigError(f"{name}={value} is not allowed: a run has no such value to change.")
+        place[key] = value
+    return schema.from_dict(values)
+
+
+def _refuse_another_experiment(
+    folder: Path, result: Result, config: Config, corpus: Corpus
+) -> None:
+    if config_id(config, corpus.sha256) == result.config_id:
+        return
+    old, new = _flat(result.config), _flat(config.as_dict())
+    differing = [
+        f"{name}: {old[name]} -> {new[name]}" for name in old if old[name] != new.get(name)
+    ]
+    if corpus.sha256 != result.dataset.get("sha256"):
+        differing.append(f"the text: sha256 {result.dataset.get('sha256')} -> {corpus.sha256}")
+    raise ConfigError(
+        f"{folder} cannot go on as another experiment ({'; '.join(differing)}): only num_epochs, "
+        "device, engine, log.* and checkpoint.* may change; start a new run for the rest."
+    )
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for name, value in values.items():
+        inner = _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else None
+        flat |= inner if inner is not None else {prefix + name: value}
+    return flat
+
+
+def _note_where(run: Run, begun: Checkpoint) -> None:
+    """Write down, and say, where the run goes on and what it goes on with."""
+    result, before = run.result, run.before
+    assert before
+    engine = build_recipe(run.config, begun.model, device_of(run.config)).engine
+    same = (result.device, engine) == (before.device, before.engine)
+    if result.versions != before.versions or before.host.get("threads") != result.host["threads"]:
+        same = False
+    result.resumed = [
+        *before.resumed,
+        {
+            "epoch": begun.epoch,
+            "minibatch": begun.progress.get("minibatch"),
+            "device": result.device,
+            "engine": engine,
+            "threads": result.host["threads"],
+            "exact": same,
+        },
+    ]
+    if not same:
+        print(
+            f"{before.device}, {before.engine}, {before.host.get('threads')} threads before, "
+            f"{result.device}, {engine}, {result.host['threads']} threads (or other versions) now: "
+            "the run goes on equal to rounding, not bit for bit"
+        )
