@@ -2,12 +2,15 @@
 # make test     set up .venv, then lint, types and tests
 # make bench    engines against their peers on this machine (BENCH="--cells rnn --sizes 64,512")
 # make gpu-check   GPU tests and benchmarks, with the torch, numpy and pytest of $(PYTHON) alone
+# make faults   kill and break runs in every way we know; writes docs/reliability.md (a quarter of an hour)
+# make fuzz     100,000 damaged checkpoints, results, configs, command lines and texts
+# make soak     half an hour of a stack of eight: memory and speed over time
 # make pictures RUNS=FOLDER   the documentation's pictures of TensorBoard
 PYTHON ?= python3
 ARGS ?= sampler=random lr=1
 BIN = .venv/bin
 
-.PHONY: train test lint format bench gpu-check pictures clean
+.PHONY: train test lint format bench faults fuzz soak gpu-check pictures clean
 
 train: .venv/installed
 	$(BIN)/python run.py $(ARGS)
@@ -22,6 +25,15 @@ lint: .venv/installed-dev
 
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/engines.py $(BENCH)
+
+faults: .venv/installed-dev
+	PYTHONPATH=tests $(BIN)/python tests/faults.py
+
+fuzz: .venv/installed-dev
+	PYTHONPATH=tests $(BIN)/python tests/fuzz.py 100000
+
+soak: .venv/installed-dev
+	$(BIN)/python benchmarks/soak.py
 
 gpu-check:
 	PYTHONPATH=src $(PYTHON) -m pytest -q -m gpu tests/test_gpu.py

@@ -99,3 +99,34 @@ def test_a_file_of_the_right_name_but_other_content_is_refused(dataset, tmp_path
 def test_the_real_corpus_is_what_the_config_says(compose, time_machine_folder):
     known = compose("dataset=time_machine", f"dataset.root={time_machine_folder}").dataset
     assert find_or_fetch(known) == Path(time_machine_folder) / "timemachine.txt"
+
+
+@pytest.mark.parametrize("target", ["file:///etc/hostname", "https://127.0.0.1:1/good.txt"])
+def test_a_redirect_to_another_scheme_is_refused(dataset, target):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(302)
+            self.send_header("Location", target)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.handle_request)
+        thread.start()
+        url = f"http://127.0.0.1:{running.server_port}/text.txt"
+        with pytest.raises(ConfigError, match="redirect"):
+            find_or_fetch(dataclasses.replace(dataset, urls=(url,)))
+        thread.join()
+
+
+def test_only_http_and_https_are_fetched(dataset):
+    with pytest.raises(ConfigError, match="only http and https"):
+        find_or_fetch(dataclasses.replace(dataset, urls=("file:///etc/hostname",)))
+
+
+@pytest.mark.parametrize("name", ["../evil.txt", "/etc/evil", "..", ""])
+def test_a_file_name_with_a_folder_is_refused(dataset, name):
+    with pytest.raises(ConfigError, match="it is the name of a file"):
+        dataclasses.replace(dataset, file=name)

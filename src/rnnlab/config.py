@@ -101,6 +101,8 @@ class Download(Dataset):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "urls", tuple(self.urls))
+        plain = "/" not in self.file and "\\" not in self.file and self.file not in ("", ".", "..")
+        require(plain, f"dataset.file={self.file}", "it is the name of a file, without folders")
 
 
 # --- sampler, model, optimizer, clip ---------------------------------------------------------

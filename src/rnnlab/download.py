@@ -3,8 +3,10 @@
 import hashlib
 import http.client
 import os
+import urllib.parse
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from rnnlab.config import ConfigError, Download, require
 from rnnlab.files import write_atomically
@@ -51,15 +53,30 @@ def _folders(dataset: Download) -> list[Path]:
     return [Path(folder).expanduser() for folder in named if folder]
 
 
+class SameScheme(urllib.request.HTTPRedirectHandler):
+    """A server may send us elsewhere, but neither from https to http nor to a file."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if urllib.parse.urlsplit(newurl).scheme != req.type:
+            raise ValueError(f"it redirects to {newurl}")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _fetch(url: str, path: Path, dataset: Download) -> Path:
     from rich.progress import wrap_file
 
-    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:
+    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+        raise ValueError("only http and https are fetched")
+    opener = urllib.request.build_opener(SameScheme)
+    with opener.open(url, timeout=TIMEOUT_SECONDS) as response:
         total = int(response.headers.get("Content-Length") or 0)
         with wrap_file(response, total=total, description=f"downloading {dataset.file}") as body:
             content = body.read(MAX_BYTES + 1)
     digest = hashlib.sha256(content).hexdigest()
     if digest != dataset.sha256:
         raise ValueError(f"what it sends has SHA-256 {digest}, not {dataset.sha256}")
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, content)
     return path

@@ -68,7 +68,11 @@ def main() -> None:
     except (ValueError, TypeError) as error:  # what Hydra says of some unreadable command lines
         if wants_traceback or jobs.statuses:
             raise
-        print(f"{str(error).splitlines()[0]}.", file=sys.stderr)
+        cause = error.__cause__  # a log that cannot be opened comes as a ValueError
+        if isinstance(cause, OSError):
+            print(f"{cause.filename}: {cause.strerror}.", file=sys.stderr)
+        else:
+            print(f"{str(error).splitlines()[0]}.", file=sys.stderr)
         sys.exit(BAD_CONFIG)
     sys.exit(jobs.exit_status())
 

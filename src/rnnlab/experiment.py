@@ -104,6 +104,8 @@ def train(runs: list[Run], device: torch.device) -> None:
             if not each.ended:
                 each.result.status = stopped
                 each.result.error = f"{type(error).__name__}: {error}"
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(runs[0].folder)  # a full disk does not say where
         log.exception("the run ended early")
         if _is_out_of_memory(error):
             sentence = "it does not fit in memory; take a smaller num_hiddens or batch_size"

@@ -1,0 +1,275 @@
+"""Break runs in every way we know, and write docs/reliability.md of what became of them.
+
+make faults. Needs about a quarter of an hour and, for the full disk, the right to mount a tmpfs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+from rnnlab.entry import compose
+from rnnlab.files import locked
+from rnnlab.record import LAST
+from rnnlab.results import Result
+from rnnlab.verification import differences, verify
+
+ROOT = Path(__file__).resolve().parents[1]
+KILLS = 9  # of each of the twelve cases below
+SMALL = ["num_hiddens=16", "batch_size=8", "num_steps=16", "checkpoint.seconds=0.05"]
+LONG = [*SMALL, "num_epochs=1000000", "log.sample_every=0", "hydra.run.dir=run"]
+
+
+# --- kills -----------------------------------------------------------------------------------
+
+
+def kill_table() -> Iterator[str]:
+    yield "| cell | sampler | lanes | SIGKILLs | after the first checkpoint | inside an epoch |"
+    yield "|---|---|---|---|---|---|"
+    for cell in ("rnn", "lstm", "gru"):
+        for sampler in ("sequential", "random"):
+            for lanes in (1, 3):
+                more = [f"model={cell}", f"sampler={sampler}", "optimizer=adam", "lr=0.01"]
+                configs = [
+                    compose([*SMALL, *more, "num_epochs=40", f"seed={k}", f"theta={k + 1}"])
+                    for k in range(lanes)
+                ]
+                with tempfile.TemporaryDirectory() as folder:
+                    verdict = verify(configs, Path(folder), KILLS)
+                assert not verdict.differences, verdict.differences
+                yield (
+                    f"| {cell} | {sampler} | {lanes} | {verdict.kills} | "
+                    f"{verdict.after_first_checkpoint} | {verdict.inside_epochs} |"
+                )
+
+
+# --- other faults ----------------------------------------------------------------------------
+
+
+def start(*overrides: str) -> subprocess.Popen[str]:
+    command = [sys.executable, str(ROOT / "run.py"), *overrides]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=Path.cwd()
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    out, _ = process.communicate(timeout=300)
+    return process.returncode, " ".join(out.strip().splitlines()[-1:])
+
+
+def training(process: subprocess.Popen[str]) -> subprocess.Popen[str]:
+    """Once it has trained some epochs."""
+    metrics = Path("run/metrics.jsonl")
+    while not metrics.exists() or metrics.stat().st_size < 2000:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    return process
+
+
+def left(folder: str = "run") -> str:
+    path = Path(folder)
+    if not path.exists():
+        return "no folder"
+    status = Result.read(path).status if (path / "result.json").exists() else "no result.json"
+    return f"result.json: {status}; checkpoint: {'yes' if (path / LAST).exists() else 'no'}"
+
+
+def goes_on(folder: str = "run") -> str:
+    """Continued for two epochs more than its checkpoint has."""
+    lines = Path(folder, "metrics.jsonl").read_text().splitlines()
+    epochs = json.loads(lines[-1])["epoch"] + 2
+    status, _ = ended(start(f"resume={folder}", f"num_epochs={epochs}"))
+    return f"; then resumed: exit {status}, {left(folder)}"
+
+
+@contextmanager
+def mounted(options: str) -> Iterator[None]:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", "run"], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", "run"], check=True)
+
+
+def full_disk() -> tuple[str, int, str, str]:
+    Path("run").mkdir()
+    with mounted("size=600k"):
+        Path("run/ballast").write_bytes(b"0" * 200_000)
+        status, said = ended(start(*LONG))
+        state = left()
+        Path("run/ballast").unlink()
+        return "the disk fills up while training", status, said, state + goes_on()
+
+
+def read_only() -> tuple[str, int, str, str]:
+    Path("run").mkdir()
+    with mounted("ro"):
+        status, said = ended(start(*LONG))
+        return "the output folder is read-only", status, said, left()
+
+
+def deleted() -> tuple[str, int, str, str]:
+    process = training(start(*LONG))
+    shutil.rmtree("run")
+    status, said = ended(process)
+    return "the folder is deleted while training", status, said, left()
+
+
+def interrupted() -> tuple[str, int, str, str]:
+    process = training(start(*LONG))
+    process.send_signal(signal.SIGINT)
+    status, said = ended(process)
+    return "Ctrl-C", status, said, left() + goes_on()
+
+
+def terminated() -> tuple[str, int, str, str]:
+    process = training(start(*LONG))
+    process.terminate()
+    status, said = ended(process)
+    return "SIGTERM", status, said, left() + goes_on()
+
+
+def killed() -> tuple[str, int, str, str]:
+    process = training(start(*LONG))
+    process.kill()
+    status, said = ended(process)
+    return "SIGKILL", status, said, left() + goes_on()
+
+
+def two_at_once() -> tuple[str, int, str, str]:
+    process = training(start(*LONG))
+    status, said = ended(start("resume=run"))
+    process.terminate()
+    ended(process)
+    return "a second process on the folder", status, said, "the first is not disturbed; " + left()
+
+
+def stale_lock() -> tuple[str, int, str, str]:
+    process = training(start(*LONG))
+    process.kill()
+    process.wait()
+    assert Path("run/.lock").exists()
+    with locked(Path("run")):
+        pass
+    return "the lock of a process that is gone", 0, "(nothing: it is free)", left() + goes_on()
+
+
+def no_memory() -> tuple[str, int, str, str]:
+    status, said = ended(start(*LONG, "num_hiddens=2000000"))
+    return "out of memory", status, said, left()
+
+
+def torn_checkpoint() -> tuple[str, int, str, str]:
+    process = training(start(*LONG))
+    process.kill()
+    process.wait()
+    path = Path("run", LAST)
+    path.write_bytes(path.read_bytes()[:-100])
+    before = {p: p.read_bytes() for p in Path("run").rglob("*") if p.is_file()}
+    status, said = ended(start("resume=run"))
+    same = all(p.read_bytes() == content for p, content in before.items() if p.name != "run.log")
+    return "a torn checkpoint", status, said, "nothing was touched" if same else "CHANGED"
+
+
+def clock() -> tuple[str, int, str, str]:
+    """Under a clock that runs backwards, by a module that the interpreter loads first."""
+    Path("sitecustomize.py").write_text(
+        "import time, itertools\n"
+        "ticks = itertools.count(2_000_000_000, -60)\n"
+        "time.time = lambda: float(next(ticks))\n"
+    )
+    os.environ["PYTHONPATH"] = str(Path.cwd())
+    try:
+        status, said = ended(start(*LONG, "num_epochs=5"))
+    finally:
+        del os.environ["PYTHONPATH"]
+    state = left()
+    Path("run").rename("backwards")
+    ended(start(*LONG, "num_epochs=5"))
+    found = list(differences(Path("run"), Path("backwards")))
+    same = "same figures as with a good clock" if not found else f"DIFFERS: {found}"
+    return "the clock jumps backwards all the time", status, said, f"{state}; {same}"
+
+
+FAULTS: list[Callable[[], tuple[str, int, str, str]]] = [
+    interrupted, terminated, killed, two_at_once, stale_lock, full_disk, read_only, deleted,
+    no_memory, torn_checkpoint, clock,
+]  # fmt: skip
+
+
+def fault_table() -> Iterator[str]:
+    yield "| fault | exit status | last line on the terminal | left on disk |"
+    yield "|---|---|---|---|"
+    home = Path.cwd()
+    for fault in FAULTS:
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            try:
+                what, status, said, state = fault()
+            finally:
+                os.chdir(home)
+        said = said.replace(folder, "...").replace("|", "\\|") or "(nothing)"
+        yield f"| {what} | {status} | {said} | {state} |"
+
+
+TEXT = """\
+# Reliability
+
+Written by `make faults` on {date}: nothing here is typed by hand.
+
+## Killed at random moments
+
+A run, or a stack of three that trains together, is trained once without disturbance; then again,
+killed by SIGKILL at random moments and continued each time. Compared bit for bit: every line of
+metrics.jsonl and every TensorBoard scalar (times apart), samples, result.json, and all tensors of
+the checkpoints, optimizer and hidden state included. Differing bits, lost or doubled steps,
+unreadable folders: none in {kills} kills. The last column counts how often a run went on in the
+middle of an epoch.
+
+{table}
+
+`rnnlab verify-resume` does the same on your machine, with your settings.
+
+## Other faults
+
+{faults}
+
+`running` with nobody at work in the folder means that the run was killed, or could not write how
+it ended; it goes on like any other. A stack's checkpoints are first all written beside the old
+ones, then all put in their places, so that after a kill there is always one that all lanes have.
+What is not covered: a file system whose rename is not atomic, and a disk that loses what it said
+was written.
+"""
+
+
+def main() -> None:
+    faults = list(printed(fault_table()))
+    kills = list(printed(kill_table()))
+    text = TEXT.format(
+        date=date.today().isoformat(),
+        kills=12 * KILLS,
+        table="\n".join(kills),
+        faults="\n".join(faults),
+    )
+    (ROOT / "docs" / "reliability.md").write_text(text)
+
+
+def printed(lines: Iterator[str]) -> Iterator[str]:
+    for line in lines:
+        print(line, flush=True)
+        yield line
+
+
+if __name__ == "__main__":
+    main()
