@@ -8,6 +8,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from fuzz import fuzz
 from rnnlab.checkpoint import Checkpoint, _checksum, load_checkpoint, save_checkpoint
 from rnnlab.config import ConfigError
 from rnnlab.corpus import Vocabulary
@@ -114,3 +115,11 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path, monk
         write_atomically(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.glob(".*")) == []
+
+
+def test_damaged_and_hostile_input_is_refused_in_one_sentence():
+    """A short round of `make fuzz`, with another seed: no other exception, no file elsewhere."""
+    seen = fuzz(600, seed=7)
+    assert sum(seen.values()) >= 600
+    assert seen["checkpoint_bytes: refused"] > 150
+    assert seen["checkpoint_content: refused"] > 50

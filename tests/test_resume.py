@@ -74,7 +74,7 @@ def test_stopped_in_the_middle_of_an_epoch_it_goes_on_bit_for_bit(
     stopped = train(config, "stopped")
     assert Result.read(stopped).status == "interrupted"
     assert list(differences(whole, stopped)) != []
-    assert load_checkpoint(stopped / LAST).progress["minibatch"] > 0
+    assert load_checkpoint(stopped / LAST).progress.minibatch > 0
     stop_after(13)
     assert resuming.resume(stopped, {}).status == "interrupted"
     stop_after(float("inf"))

@@ -30,6 +30,17 @@ TRAINING = "training."
 
 
 @dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a run has come, besides whole epochs."""
+
+    minibatch: int  # done in the epoch under way
+    seconds_in_epoch: float
+    seconds: float  # of training in all
+    lengths: dict[str, int]  # of the logs, in bytes
+    figures: dict[str, Any]  # of result.json
+
+
+@dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """One lane after `epoch` whole epochs (and, in the middle of one, some minibatches)."""
 
@@ -41,7 +52,12 @@ class Checkpoint:
     config_id: str
     versions: dict[str, str] = field(default_factory=dict)
     training: dict[str, Tensor] = field(default_factory=dict)  # Training.snapshot, or empty
-    progress: dict[str, Any] = field(default_factory=dict)  # JSON's types, or empty
+    progress: Progress | None = None  # None: for generating, not for continuing
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Epochs, and minibatches of the next one."""
+        return self.epoch, self.progress.minibatch if self.progress else 0
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -51,9 +67,9 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "model": dataclasses.asdict(checkpoint.model),
         "vocabulary": dataclasses.asdict(checkpoint.vocabulary),
         **{
-            name: getattr(checkpoint, name)
-            for name in ("epoch", "config", "config_id", "versions", "progress")
+            name: getattr(checkpoint, name) for name in ("epoch", "config", "config_id", "versions")
         },
+        "progress": checkpoint.progress and dataclasses.asdict(checkpoint.progress),
     }
     rest = {TRAINING + name: value for name, value in checkpoint.training.items()}
     tensors = {
@@ -109,7 +125,7 @@ def _understood(described: dict[str, Any], tensors: dict[str, Tensor]) -> Checkp
         raise ValueError("its tensors are not one lane of numbers")
     if not all(value.isfinite().all() for value in named.values()):
         raise ValueError("its parameters are not finite")
-    kinds = {"epoch": int, "config": dict, "config_id": str, "versions": dict, "progress": dict}
+    kinds = {"epoch": int, "config": dict, "config_id": str, "versions": dict}
     for name, kind in kinds.items():
         if type(described[name]) is not kind:
             raise TypeError(f"its {name} is not of the type {kind.__name__}")
@@ -122,6 +138,7 @@ def _understood(described: dict[str, Any], tensors: dict[str, Tensor]) -> Checkp
             for name, value in tensors.items()
             if name.startswith(TRAINING)
         },
+        progress=_progress(described["progress"]),
         **{name: described[name] for name in kinds},
     )
 
@@ -141,6 +158,19 @@ def _vocabulary(values: dict[str, Any], size: int) -> Vocabulary:
     if not len(tokens) == len(set(tokens)) == size:
         raise ValueError("its vocabulary is not as long as its model's")
     return Vocabulary(tuple(tokens), kind)
+
+
+def _progress(values: dict[str, Any] | None) -> Progress | None:
+    if values is None:
+        return None
+    progress = Progress(**values)
+    seconds = (progress.seconds, progress.seconds_in_epoch)
+    if type(progress.minibatch) is not int or not all(type(s) in (int, float) for s in seconds):
+        raise TypeError("its position is not made of numbers")
+    lengths = progress.lengths.items()
+    if not all(type(length) is int for _, length in lengths) or type(progress.figures) is not dict:
+        raise TypeError("its logs' lengths are not numbers, or its figures none")
+    return progress
 
 
 def _checksum(text: str, tensors: dict[str, Tensor]) -> str:

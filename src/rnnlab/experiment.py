@@ -131,10 +131,9 @@ class Stack:
         )
         self.training = Training(recipe, [build_lane(run.config, run.corpus) for run in runs])
         begun = next((run.begun for run in runs if run.begun), None)
-        if begun:
-            self.training.epoch = begun.epoch
-            self.training.minibatch = begun.progress["minibatch"]
-            self.training.seconds = begun.progress["seconds_in_epoch"]
+        if begun and begun.progress:
+            self.training.epoch, self.training.minibatch = begun.position
+            self.training.seconds = begun.progress.seconds_in_epoch
         for k, run in enumerate(runs):
             if run.ended:  # its lane stays, so that the others' bits do
                 self.training.healthy[k] = False

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from rnnlab import hparams
-from rnnlab.checkpoint import Checkpoint, save_checkpoint
+from rnnlab.checkpoint import Checkpoint, Progress, save_checkpoint
 from rnnlab.config import Config, ConfigError
 from rnnlab.corpus import Corpus
 from rnnlab.evaluation import evaluate
@@ -19,7 +19,7 @@ from rnnlab.generation import generate
 from rnnlab.metrics import Epoch
 from rnnlab.model import Parameters
 from rnnlab.plots import perplexity_figure
-from rnnlab.results import Result
+from rnnlab.results import KINDS, Result
 from rnnlab.tracking import METRICS, Files, TensorBoard, Tracker, cut_back
 from rnnlab.training import Training
 
@@ -50,16 +50,16 @@ class Run:
     def continue_from(self, checkpoint: Checkpoint) -> None:
         """Take up the record where this checkpoint left it; cuts back the logs."""
         progress, result = checkpoint.progress, self.result
-        try:
-            for name in IN_PROGRESS:
-                setattr(result, name, progress[name])
-            self.seconds = float(progress["seconds"])
-            lengths = dict(progress["lengths"])
-        except (KeyError, TypeError, ValueError) as error:
+        found = progress.figures if progress else {}
+        wrong = [n for n in IN_PROGRESS if n not in found or type(found[n]) not in KINDS[n]]
+        if progress is None or wrong:
             raise ConfigError(
-                f"{self.folder / LAST} has no run to continue: {error!r} is missing or wrong."
-            ) from None
-        cut_back(self.folder, lengths)
+                f"{self.folder / LAST} has no run to continue: without {', '.join(wrong)}."
+            )
+        for name in IN_PROGRESS:
+            setattr(result, name, found[name])
+        self.seconds = progress.seconds
+        cut_back(self.folder, progress.lengths)
         for line in (self.folder / METRICS).read_text(encoding="utf-8").splitlines():
             values = json.loads(line)
             self.curve.append((values["epoch"], values["perplexity"]))
@@ -145,13 +145,13 @@ class Run:
         lengths = {name: size for t in self.trackers for name, size in t.lengths().items()}
         checkpoint = self._checkpoint(
             training=training.snapshot(self.k),
-            progress={
-                **{name: getattr(result, name) for name in IN_PROGRESS},
-                "seconds": self.seconds,
-                "minibatch": training.minibatch,
-                "seconds_in_epoch": training.seconds,
-                "lengths": lengths,
-            },
+            progress=Progress(
+                minibatch=training.minibatch,
+                seconds_in_epoch=training.seconds,
+                seconds=self.seconds,
+                lengths=lengths,
+                figures={name: getattr(result, name) for name in IN_PROGRESS},
+            ),
         )
         save_checkpoint(self.folder / NEXT, checkpoint)
 

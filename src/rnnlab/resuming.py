@@ -85,8 +85,7 @@ def _common_checkpoints(runs: list[Run]) -> list[Checkpoint | None]:
         for name in (NEXT, LAST):
             if (run.folder / name).exists():
                 checkpoint = load_checkpoint(run.folder / name)
-                place = (checkpoint.epoch, int(checkpoint.progress.get("minibatch", 0)))
-                own[place] = (name, checkpoint)
+                own[checkpoint.position] = (name, checkpoint)
         found.append(own)
     if not any(found):
         return [None] * len(runs)
@@ -156,7 +155,7 @@ def _note_where(run: Run, begun: Checkpoint) -> None:
         *before.resumed,
         {
             "epoch": begun.epoch,
-            "minibatch": begun.progress.get("minibatch"),
+            "minibatch": begun.position[1],
             "device": result.device,
             "engine": engine,
             "threads": result.host["threads"],

@@ -51,8 +51,7 @@ class Terminal(Tracker):
         self.console.print(description)
         done = begun.epoch if begun else 0
         if begun:
-            minibatches = begun.progress["minibatch"]
-            self.console.print(f"goes on after epoch {done}, {minibatches} minibatches later")
+            self.console.print(f"goes on after epoch {done}, {begun.position[1]} minibatches later")
         self.held_out = ""  # the last figure, as text
         self.bar = self.progress.add_task(
             "", total=num_epochs, completed=done, perplexity=float("nan"), held_out="", speed=0.0
