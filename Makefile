@@ -25,6 +25,8 @@ lint: .venv/installed-dev
 
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/engines.py $(BENCH)
+	$(BIN)/python benchmarks/lengths.py
+	$(BIN)/python benchmarks/report.py
 
 faults: .venv/installed-dev
 	PYTHONPATH=tests $(BIN)/python tests/faults.py

@@ -145,17 +145,10 @@ def main() -> None:
     parser.add_argument("--lanes", default="1,4,16,64")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--name", help="of the files; default: the device")
+    parser.add_argument("--name", help="of the file; default: the device")
+    parser.add_argument("--more", action="store_true", help="keep the file's other settings")
     asked = parser.parse_args()
     device = torch.device(asked.device)
-    rows: list[dict[str, Any]] = []
-    print(HEAD)
-    for cell in asked.cells.split(","):
-        for H in map(int, asked.sizes.split(",")):
-            for K in map(int, asked.lanes.split(",")):
-                measured = measure(cell, H, K, asked.rounds, device)
-                print("\n".join(map(line, measured)), flush=True)
-                rows += measured
     about = {
         "date": date.today().isoformat(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu(),
@@ -167,9 +160,19 @@ def main() -> None:
         "vocabulary": V,
         "rounds": asked.rounds,
     }
-    stem = asked.name or device.type
-    target = ROOT / "benchmarks" / "results" / stem
-    target.with_suffix(".json").write_text(json.dumps({"about": about, "rows": rows}, indent=1))
+    target = ROOT / "benchmarks" / "results" / f"{asked.name or device.type}.json"
+    rows: list[dict[str, Any]] = []
+    if target.exists() and asked.more:
+        rows = json.loads(target.read_text())["rows"]
+    print(HEAD)
+    for cell in asked.cells.split(","):
+        for H in map(int, asked.sizes.split(",")):
+            for K in map(int, asked.lanes.split(",")):
+                measured = measure(cell, H, K, asked.rounds, device)
+                print("\n".join(map(line, measured)), flush=True)
+                rows = [row for row in rows if (row["cell"], row["H"], row["K"]) != (cell, H, K)]
+                rows += measured
+                target.write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n")
 
 
 def _cpu() -> str:

@@ -1,7 +1,7 @@
 """Train a stack of eight lanes for half an hour, and watch memory and speed.
 
-python benchmarks/soak.py [--minutes 30]; writes docs/images/soak.svg and docs/soak.json. The runs are whole
-ones: logs, samples, evaluation, checkpoints every second.
+python benchmarks/soak.py [--minutes 30] writes docs/images/soak.svg, benchmarks/results/soak.json.
+The runs are whole ones: logs, samples, evaluation, checkpoints every second.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import statistics
 import tempfile
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -63,7 +64,7 @@ def main() -> None:
         folders = [Path(home) / str(k) for k in range(LANES)]
         for folder in folders:
             folder.mkdir()
-        experiment.stop_requests = lambda: _asked(enough)
+        experiment.stop_requests = lambda: nullcontext(enough.is_set)
         watcher.start()
         experiment.run_stack(configs, folders)
     watcher.join()
@@ -78,14 +79,8 @@ def main() -> None:
         "median_epoch_ms_second_half": _median_ms([s for at, s in epochs if at >= half]),
     }
     print(json.dumps(report, indent=1))
-    (ROOT / "docs" / "soak.json").write_text(json.dumps(report, indent=1) + "\n")
+    (ROOT / "benchmarks" / "results" / "soak.json").write_text(json.dumps(report, indent=1) + "\n")
     draw(memory, epochs)
-
-
-def _asked(enough: threading.Event):
-    from contextlib import nullcontext
-
-    return nullcontext(enough.is_set)
 
 
 def _median_ms(seconds: list[float]) -> float:

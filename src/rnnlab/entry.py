@@ -37,8 +37,6 @@ COMPLETED, FAILED, BAD_CONFIG, INTERRUPTED = 0, 1, 2, 130
 def main() -> None:
     """Run what the command line asks for, and end with the exit status of how it went."""
     arguments = get_args_parser().parse_args()
-    # OpenMP's idle threads would spin for milliseconds, on cores that other runs could use
-    os.environ.setdefault("GOMP_SPINCOUNT", "4000")
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's exceptions are to come through to here
     jobs = Jobs()

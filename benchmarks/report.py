@@ -1,0 +1,103 @@
+"""benchmarks/results -> docs/performance.md and its picture. Reads files only."""
+# ruff: noqa: E501  (a page's prose)
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from engines import HEAD, line
+from matplotlib.figure import Figure
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+TEXT = """\
+# Performance
+
+Written by `make bench` (`benchmarks/report.py`) from `benchmarks/results/`: no figure is typed by hand.
+
+{about}. Whole training loops: windows, forward, loss, gradients, clipping, SGD, running sums. In one process every
+runner takes its turn in every round; medians, and lowest - highest, over {rounds} rounds. `x torch.nn` is the median
+over rounds of the ratio to torch.nn's loop in the same round, whose jobs train one after another whatever the number of
+lanes. The share is of the largest fp32 product that the machine computes, with all cores, in the same round.
+
+![tokens a second](images/performance.svg)
+
+{table}
+
+## Memory, and the length of the corpus
+
+One thread, RNN. A token costs the same whatever the length of the text; an epoch's plan (offset, order, starts) is in
+the figure with its share. Peak memory grows with the text itself, a byte a token, and 8 bytes a subsequence for the plan.
+
+{lengths}
+
+Peak memory of a stack, less that of the process before it, at four lanes of H 256 (B 32, T 35), and with each size
+doubled in its turn; about 20 MiB of it is torch's own. A step allocates the indices of its tokens and nothing else
+(`tests/test_training.py` measures it), so the figure after an epoch is hardly more than after three steps.
+
+{shapes}
+"""
+
+
+def main() -> None:
+    engines = json.loads((RESULTS / "cpu.json").read_text())
+    lengths = json.loads((RESULTS / "lengths.json").read_text())
+    order = ("rnn", "gru", "lstm")
+    rows = sorted(engines["rows"], key=lambda r: (order.index(r["cell"]), r["H"], r["K"]))
+    about = engines["about"]
+    text = TEXT.format(
+        about=", ".join(f"{name} {value}" for name, value in about.items() if name != "rounds"),
+        rounds=about["rounds"],
+        table="\n".join([HEAD, *map(line, rows)]),
+        lengths=table(lengths["lengths"]),
+        shapes=table(lengths["shapes"]),
+    )
+    (ROOT / "docs" / "performance.md").write_text(text)
+    draw(rows)
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    head = [f"| {' | '.join(rows[0])} |", "|" + "---|" * len(rows[0])]
+    return "\n".join(head + [f"| {' | '.join(map(_shown, row.values()))} |" for row in rows])
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
+    return str(value)
+
+
+def draw(rows: list[dict[str, Any]]) -> None:
+    """Fused and torch.nn over H, a panel a cell; a line for each depth of the stack."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    for axes, cell in zip(figure.subplots(1, 3, sharey=True), ("rnn", "gru", "lstm"), strict=True):
+        own = [row for row in rows if row["cell"] == cell]
+        curves = [("torch.nn loop", 1, "#888888", "torch.nn")]
+        shades = ("#9ec5e8", "#5c9bd1", "#1f5fa8", "#0b2f5c")
+        curves += [("rnnlab fused", K, c, f"{K} lanes") for K, c in zip((1, 4, 16, 64), shades, strict=True)]
+        for runner, K, colour, label in curves:
+            points = sorted(
+                (row["H"], row["tokens_per_second"])
+                for row in own
+                if (row["runner"], row["K"]) == (runner, K)
+            )
+            if points:
+                axes.plot(*zip(*points, strict=True), "o-", color=colour, label=label, markersize=3)
+        axes.set(xscale="log", yscale="log", title=cell, xlabel="hidden units")
+        axes.set_xticks([64, 128, 256, 512, 1024], ["64", "128", "256", "512", "1024"])
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+        if cell == "rnn":
+            axes.set_ylabel("tokens a second, all lanes")
+            axes.legend(frameon=False, fontsize=8)
+    figure.savefig(ROOT / "docs" / "images" / "performance.svg")
+
+
+if __name__ == "__main__":
+    main()
