@@ -1,6 +1,7 @@
 """The rnnlab command: everything but the training itself, which run.py and `rnnlab train` share."""
 
 import math
+import runpy
 import sys
 import tempfile
 from pathlib import Path
@@ -90,6 +91,18 @@ def reproduce(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> N
         for line in verification.surroundings_of(before, after):
             typer.echo(f"surroundings: {line}")
     _tell(found, "perplexity, every logged value and every weight are the same, bit for bit")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def bench(context: typer.Context) -> None:
+    """Measure the engines against their peers here: rnnlab bench --cells rnn --sizes 64,512."""
+    script = Path(__file__).resolve().parents[2] / "benchmarks" / "engines.py"
+    require(
+        script.exists(), "rnnlab bench without the sources", "run it in a checkout of the project"
+    )
+    sys.argv = [str(script), *context.args]
+    sys.path.insert(0, str(script.parent))
+    runpy.run_path(str(script), run_name="__main__")
 
 
 def _tell(differences: list[str], same: str) -> None:
