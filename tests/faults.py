@@ -27,6 +27,7 @@ from rnnlab.verification import differences, verify
 ROOT = Path(__file__).resolve().parents[1]
 KILLS = 9  # of each of the twelve cases below
 SMALL = ["num_hiddens=16", "batch_size=8", "num_steps=16", "checkpoint.seconds=0.05"]
+SMALL += ["dataset.max_tokens=3000"]
 LONG = [*SMALL, "num_epochs=1000000", "log.sample_every=0", "hydra.run.dir=run"]
 
 

@@ -28,6 +28,7 @@ from rnnlab.config import Config, ConfigError, require
 from rnnlab.schema import conf_dir, to_config
 
 if TYPE_CHECKING:
+    from rnnlab.corpus import Corpus
     from rnnlab.preflight import Corpora
 
 GROUPS = ("dataset", "sampler", "model", "size", "optimizer", "clip")
@@ -36,10 +37,11 @@ COMPLETED, FAILED, BAD_CONFIG, INTERRUPTED = 0, 1, 2, 130
 
 def main() -> None:
     """Run what the command line asks for, and end with the exit status of how it went."""
+    jobs = Jobs()
+    sys.argv[1:] = [own for given in sys.argv[1:] for own in jobs.take(given)]
     arguments = get_args_parser().parse_args()
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's exceptions are to come through to here
-    jobs = Jobs()
     try:
         if any(override.startswith("resume=") for override in arguments.overrides):
             jobs.resume(arguments)
@@ -47,7 +49,8 @@ def main() -> None:
         if _trains(arguments):
             with interrupts.ending_at_once(INTERRUPTED):
                 jobs.check(arguments)
-                import rnnlab.experiment  # noqa: F401  (seconds, before a folder exists)
+                if not arguments.multirun:
+                    import rnnlab.experiment  # noqa: F401  (seconds, before a folder exists)
         hydra.main(version_base="1.3", config_path=conf_dir(), config_name="config")(jobs.run)()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
@@ -81,6 +84,15 @@ class Jobs:
     def __init__(self) -> None:
         self.statuses: list[str] = []
         self.corpora: Corpora = {}
+        self.plan = False  # show what a study would do, and train nothing
+
+    def take(self, given: str) -> list[str]:
+        """plan=true and sweep=FOLDER are a study's, and no job's: what Hydra is to see of them."""
+        name, _, value = given.partition("=")
+        if name == "plan" and value in ("true", "false"):
+            self.plan = value == "true"
+            return []
+        return [f"hydra.sweep.dir={value}"] if name == "sweep" else [given]
 
     def check(self, arguments: Any) -> None:
         """Compose as Hydra will, check every value, read the texts; raises ConfigError."""
@@ -91,12 +103,13 @@ class Jobs:
         with hydra.initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
             for overrides in _jobs(arguments):
                 name = arguments.config_name or "config"
-                self._check_job(to_config(hydra.compose(name, [*overrides, *search_path])))
+                self.check_job(to_config(hydra.compose(name, [*overrides, *search_path])))
 
-    def _check_job(self, config: Config) -> None:
+    def check_job(self, config: Config) -> Corpus:
+        """The job's text, once everything about it has been found possible."""
         from rnnlab.preflight import check
 
-        check(config, self.corpora)
+        return check(config, self.corpora)
 
     def exit_status(self) -> int:
         return COMPLETED if all(status == "completed" for status in self.statuses) else FAILED

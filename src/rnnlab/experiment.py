@@ -62,6 +62,8 @@ def run_stack(
             Run(config, corpus, folder, begin(config, corpus, device))
             for config, corpus, folder in zip(configs, texts, folders, strict=True)
         ]
+        for run in runs:
+            run.result.stack = [folder.name for folder in folders]
         train(runs, device)
     return [run.result for run in runs]
 
@@ -167,13 +169,24 @@ class Stack:
                 return
             for run in live:
                 figures, place = lanes[run.k], training.diverged[run.k]
-                if place:
-                    run.diverge(*place)
-                elif figures:
-                    run.after_epoch(figures)
+                with self._apart(run):
+                    if place:
+                        run.diverge(*place)
+                    elif figures:
+                        run.after_epoch(figures)
             if any(run.is_due for run in self._live()):
                 self._save()
             self._finish_done()
+
+    @contextmanager
+    def _apart(self, run: Run) -> Iterator[None]:
+        """What goes wrong with one run of several is that run's, and the others go on."""
+        try:
+            yield
+        except Exception as error:
+            if len(self.runs) == 1:
+                raise
+            run.fail(error)
 
     def _live(self) -> list[Run]:
         return [run for run in self.runs if not run.ended]
@@ -181,7 +194,8 @@ class Stack:
     def _finish_done(self) -> None:
         for run in self._live():
             if run.is_done:
-                run.finish("completed")
+                with self._apart(run):
+                    run.finish("completed")
 
     def _is_due(self) -> bool:
         return time.monotonic() - self.saved > self.interval
@@ -189,9 +203,11 @@ class Stack:
     def _save(self) -> None:
         """All lanes from the same step, whenever the process is killed: resuming.py picks it."""
         for run in self._live():
-            run.stage()
+            with self._apart(run):
+                run.stage()
         for run in self._live():
-            run.commit()
+            with self._apart(run):
+                run.commit()
         self.saved = time.monotonic()
 
 

@@ -10,6 +10,13 @@ from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+_others: list[Callable[[], bool]] = []
+
+
+def also_stop_when(asked: Callable[[], bool]) -> None:
+    """A stop is also asked for when this function says so."""
+    _others.append(asked)
+
 
 @contextmanager
 def ending_at_once(status: int) -> Iterator[None]:
@@ -40,7 +47,7 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
         return
     before = {number: signal.signal(number, ask) for number in SIGNALS}
     try:
-        yield asked.is_set
+        yield lambda: asked.is_set() or any(other() for other in _others)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
@@ -124,6 +125,14 @@ class Run:
         )
         self._save_best()
         self.finish("diverged")
+
+    def fail(self, error: Exception) -> None:
+        """This run cannot go on; the others of its stack do."""
+        self.result.status = "failed"
+        self.result.error = f"{type(error).__name__}: {error}"
+        log.exception("the run ended early")
+        with contextlib.suppress(OSError):
+            self.result.write(self.folder)
 
     def finish(self, status: str) -> None:
         """The run has ended, and its last checkpoint is written."""

@@ -28,6 +28,7 @@ KINDS = {
     "config_id": (str,),
     "versions": (dict,),
     "host": (dict,),
+    "stack": (list,),
     "resumed": (list,),
 }  # what the program reads back must be of these types
 
@@ -58,6 +59,7 @@ class Result:
     versions: dict[str, str]
     git: dict[str, Any] | None
     host: dict[str, Any]
+    stack: list[str] = field(default_factory=list)  # names of the folders that trained together
     resumed: list[dict[str, Any]] = field(default_factory=list)  # where, and on what, each time
 
     @classmethod

@@ -36,6 +36,8 @@ def resume_stack(folders: list[Path], changes: dict[str, Any]) -> list[Result]:
     with ExitStack() as holding:
         for folder in folders:
             holding.enter_context(held(folder))
+        if not all((folder / "result.json").exists() for folder in folders):
+            raise ConfigError(f"{folders[0]} has not begun, or not all of its stack.")
         runs = [_reopen(folder, changes) for folder in folders]
         live = [run for run in runs if not run.ended]
         if not live:
@@ -68,6 +70,7 @@ def _reopen(folder: Path, changes: dict[str, Any]) -> Run:
     remove_leftovers(folder)
     result = begin(config, corpus, device_of(config))
     result.wall_seconds, result.resumed = before.wall_seconds, before.resumed
+    result.stack = before.stack
     run = Run(config, corpus, folder, result)
     run.before = before
     return run

@@ -1,0 +1,1 @@
+"""hydra/launcher=stacked: the jobs of a multirun train as stacks of lanes."""
