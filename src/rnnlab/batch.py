@@ -102,6 +102,7 @@ def _plan(
     """Every job composed, checked and given a folder; raises ConfigError with all mistakes."""
     planned, composed, mistakes = [], {}, []
     number = max(first, _next_number(sweep))
+    common = set.intersection(*map(set, job_overrides))
     for i, overrides in enumerate(job_overrides):
         loader = launcher.hydra_context.config_loader
         whole = loader.load_sweep_config(launcher.config, list(overrides))
@@ -115,9 +116,12 @@ def _plan(
         folder = known.get((identity, config.num_epochs))
         own = number if folder is None else int(folder.name.partition("_")[0])
         number += folder is None
-        with open_dict(whole):
+        with read_write(whole), read_write(whole.hydra.sweep), open_dict(whole):
             whole.hydra.job.id = whole.hydra.job.num = own
-        folder = folder or sweep / _subdir(whole)
+            changed = [override for override in overrides if override not in common]
+            whole.hydra.job.override_dirname = ",".join(changed or overrides)
+            folder = folder or sweep / _subdir(whole)
+            whole.hydra.sweep.subdir = folder.name
         planned.append(Job(own, tuple(overrides), config, corpus, folder, identity))
         composed[own] = whole
     if mistakes:

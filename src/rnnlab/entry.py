@@ -25,6 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab import interrupts
 from rnnlab.config import Config, ConfigError, require
+from rnnlab.explain import explain
 from rnnlab.schema import conf_dir, to_config
 
 if TYPE_CHECKING:
@@ -57,8 +58,6 @@ def main() -> None:
     except (ConfigError, HydraException, OmegaConfBaseException) as error:
         if wants_traceback:
             raise
-        from rnnlab.explain import explain
-
         print(explain(error, arguments.overrides), file=sys.stderr)
         sys.exit(BAD_CONFIG)
     except OSError as error:
@@ -101,9 +100,15 @@ class Jobs:
             folder = Path(arguments.config_dir).absolute()
             search_path = [f"hydra.searchpath=[file://{folder}]"]
         with hydra.initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
-            for overrides in _jobs(arguments):
-                name = arguments.config_name or "config"
-                self.check_job(to_config(hydra.compose(name, [*overrides, *search_path])))
+            name, mistakes = arguments.config_name or "config", dict[str, list[int]]()
+            for number, overrides in enumerate(_jobs(arguments)):
+                try:
+                    self.check_job(to_config(hydra.compose(name, [*overrides, *search_path])))
+                except (ConfigError, HydraException, OmegaConfBaseException) as error:
+                    if not arguments.multirun:
+                        raise
+                    mistakes.setdefault(explain(error, overrides), []).append(number)
+        _refuse(mistakes, number + 1)
 
     def check_job(self, config: Config) -> Corpus:
         """The job's text, once everything about it has been found possible."""
@@ -161,10 +166,22 @@ def compose(overrides: list[str]) -> Config:
 
 def _log_to(path: Path) -> None:
     """As hydra.job_logging has it in conf/config.yaml."""
+    from rnnlab.record import LOG_FORMAT
+
     handler = logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("rnnlab").setLevel(logging.INFO)
+
+
+def _refuse(mistakes: dict[str, list[int]], jobs: int) -> None:
+    """All mistakes of a study at once, each with the jobs that have it."""
+    lines = [
+        sentence if len(numbers) == jobs else f"job {', '.join(map(str, numbers))}: {sentence}"
+        for sentence, numbers in mistakes.items()
+    ]
+    if lines:
+        raise ConfigError("\n".join(lines))
 
 
 def _trains(arguments: Any) -> bool:

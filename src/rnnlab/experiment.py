@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import math
 import os
 import time
@@ -28,8 +27,6 @@ from rnnlab.record import Run
 from rnnlab.results import Result
 from rnnlab.terminal import Terminal
 from rnnlab.training import Training
-
-log = logging.getLogger(__name__)
 
 
 def run(config: Config, folder: Path, corpora: Corpora | None = None) -> Result:
@@ -108,7 +105,8 @@ def train(runs: list[Run], device: torch.device) -> None:
                 each.result.error = f"{type(error).__name__}: {error}"
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(runs[0].folder)  # a full disk does not say where
-        log.exception("the run ended early")
+        for each in live:
+            each.log.exception("the run ended early")
         if _is_out_of_memory(error):
             sentence = "it does not fit in memory; take a smaller num_hiddens or batch_size"
             for each in live:
@@ -137,6 +135,8 @@ class Stack:
             self.training.epoch, self.training.minibatch = begun.position
             self.training.seconds = begun.progress.seconds_in_epoch
         for k, run in enumerate(runs):
+            if not run.log.hasHandlers():  # in a study's worker
+                run.log_to_file()
             if run.ended:  # its lane stays, so that the others' bits do
                 self.training.healthy[k] = False
                 continue
@@ -148,7 +148,7 @@ class Stack:
                 )
             for tracker in run.trackers:
                 closing.callback(tracker.close, run.result)
-            log.info(run.description())
+            run.log.info(run.description())
         self.interval = min((r.config.checkpoint.seconds or math.inf) for r in runs)
         self.saved = time.monotonic()
 

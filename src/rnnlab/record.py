@@ -24,8 +24,7 @@ from rnnlab.results import KINDS, Result
 from rnnlab.tracking import METRICS, Files, TensorBoard, Tracker, cut_back
 from rnnlab.training import Training
 
-log = logging.getLogger(__name__)
-
+LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"  # Hydra's
 LAST, NEXT, BEST = (f"checkpoints/{name}.safetensors" for name in ("last", "next", "best"))
 # what a checkpoint keeps of the result
 IN_PROGRESS = ("epochs", "tokens", "perplexity", "best_perplexity", "val_perplexity", "samples")
@@ -36,6 +35,7 @@ class Run:
 
     def __init__(self, config: Config, corpus: Corpus, folder: Path, result: Result) -> None:
         self.config, self.corpus, self.folder, self.result = config, corpus, folder, result
+        self.log = logging.getLogger(f"rnnlab.run.{folder.name.replace('.', '_')}")
         self.prefixes = corpus.prefixes(config.dataset.prefixes)
         self.held_out = torch.from_numpy(corpus.held_out)
         self.curve: list[tuple[int, float]] = []
@@ -47,6 +47,14 @@ class Run:
         self.begun: Checkpoint | None = None  # where to go on
         self.before: Result | None = None  # what result.json said before the run was continued
         (folder / "checkpoints").mkdir(exist_ok=True)
+
+    def log_to_file(self) -> None:
+        """Its messages go to its own run.log, where nobody has arranged anything else."""
+        handler = logging.FileHandler(self.folder / "run.log")
+        handler.setFormatter(logging.Formatter(LOG_FORMAT))
+        self.log.addHandler(handler)
+        self.log.setLevel(logging.INFO)
+        self.log.propagate = False
 
     def continue_from(self, checkpoint: Checkpoint) -> None:
         """Take up the record where this checkpoint left it; cuts back the logs."""
@@ -60,14 +68,22 @@ class Run:
         for name in IN_PROGRESS:
             setattr(result, name, found[name])
         self.seconds = progress.seconds
-        cut_back(self.folder, progress.lengths)
-        for line in (self.folder / METRICS).read_text(encoding="utf-8").splitlines():
-            values = json.loads(line)
-            self.curve.append((values["epoch"], values["perplexity"]))
-            if values["val_perplexity"] is not None:
-                self.val_curve.append((values["epoch"], values["val_perplexity"]))
+        cut_back(self.folder, {METRICS: 0} | progress.lengths)
+        self._read_curves()
         self.seconds_before = result.wall_seconds or 0.0
         self.begun = checkpoint
+
+    def _read_curves(self) -> None:
+        path = self.folder / METRICS
+        try:
+            for line in path.read_text(encoding="utf-8").splitlines():
+                values = json.loads(line)
+                epoch, held_out = int(values["epoch"]), values["val_perplexity"]
+                self.curve.append((epoch, float(values["perplexity"])))
+                if held_out is not None:
+                    self.val_curve.append((epoch, float(held_out)))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"{path} is no log of rnnlab, or is damaged: {error!r}.") from None
 
     def attach(self, training: Training, k: int, device: torch.device) -> None:
         """This run is lane k of that training."""
@@ -102,7 +118,7 @@ class Run:
             self.curve.append((epoch, figures.perplexity))
             for tracker in self.trackers:
                 tracker.epoch(figures, val_perplexity)
-            log.info("epoch %d: perplexity %.6g", epoch, figures.perplexity)
+            self.log.info("epoch %d: perplexity %.6g", epoch, figures.perplexity)
         if _due(epoch, config.log.sample_every):
             self._sample(last)
 
@@ -130,7 +146,7 @@ class Run:
         """This run cannot go on; the others of its stack do."""
         self.result.status = "failed"
         self.result.error = f"{type(error).__name__}: {error}"
-        log.exception("the run ended early")
+        self.log.exception("the run ended early")
         with contextlib.suppress(OSError):
             self.result.write(self.folder)
 
@@ -145,7 +161,7 @@ class Run:
             tracker.figure(figure)
         self.result.status = status
         self.result.write(self.folder)
-        log.info("%s: perplexity %s", status, self.result.perplexity)
+        self.log.info("%s: perplexity %s", status, self.result.perplexity)
 
     def stage(self) -> None:
         """Write the best parameters, and all that continues the run from here as NEXT."""
