@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rnnlab import study
 from rnnlab.config import Config, ConfigError, config_id
 from rnnlab.interrupts import stop_requests
+from rnnlab.report import write_report
 from rnnlab.results import Result
 from rnnlab.schema import to_config
 from rnnlab.stacking import Job, parameter_bytes, stacks
@@ -75,6 +76,8 @@ def launch(
                 view.ended(job, result)
         study.train(tasks, workers, stop, view.refresh, view.ended)
         interrupted = stop()
+        page = write_report(sweep)
+    print(page)
     jobs.statuses += [_status(job) for job in distinct.values()]
     if interrupted:
         raise KeyboardInterrupt

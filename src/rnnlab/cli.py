@@ -93,6 +93,16 @@ def reproduce(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> N
     _tell(found, "perplexity, every logged value and every weight are the same, bit for bit")
 
 
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="A study's folder, or any folder of runs.")],
+) -> None:
+    """Sum runs up: report.html, report.md and results.csv in the folder."""
+    from rnnlab.report import write_report
+
+    typer.echo(write_report(folder))
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def bench(context: typer.Context) -> None:
     """Measure the engines against their peers here: rnnlab bench --cells rnn --sizes 64,512."""

@@ -38,8 +38,6 @@ class Run:
         self.log = logging.getLogger(f"rnnlab.run.{folder.name.replace('.', '_')}")
         self.prefixes = corpus.prefixes(config.dataset.prefixes)
         self.held_out = torch.from_numpy(corpus.held_out)
-        self.curve: list[tuple[int, float]] = []
-        self.val_curve: list[tuple[int, float]] = []
         self.trackers: list[Tracker] = []
         self.seconds = 0.0  # of training, in all epochs
         self.seconds_before = 0.0  # of wall time, before the run was continued
@@ -69,21 +67,8 @@ class Run:
             setattr(result, name, found[name])
         self.seconds = progress.seconds
         cut_back(self.folder, {METRICS: 0} | progress.lengths)
-        self._read_curves()
         self.seconds_before = result.wall_seconds or 0.0
         self.begun = checkpoint
-
-    def _read_curves(self) -> None:
-        path = self.folder / METRICS
-        try:
-            for line in path.read_text(encoding="utf-8").splitlines():
-                values = json.loads(line)
-                epoch, held_out = int(values["epoch"]), values["val_perplexity"]
-                self.curve.append((epoch, float(values["perplexity"])))
-                if held_out is not None:
-                    self.val_curve.append((epoch, float(held_out)))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ConfigError(f"{path} is no log of rnnlab, or is damaged: {error!r}.") from None
 
     def attach(self, training: Training, k: int, device: torch.device) -> None:
         """This run is lane k of that training."""
@@ -115,7 +100,6 @@ class Run:
         val_perplexity = self._evaluate() if evaluates else None
         self._keep_best(val_perplexity if len(self.held_out) else figures.perplexity)
         if last or evaluates or epoch % config.log.every == 0:
-            self.curve.append((epoch, figures.perplexity))
             for tracker in self.trackers:
                 tracker.epoch(figures, val_perplexity)
             self.log.info("epoch %d: perplexity %.6g", epoch, figures.perplexity)
@@ -156,7 +140,9 @@ class Run:
         sampled = not training.minibatch and _due(training.epoch, self.config.log.sample_every)
         if status != "diverged" and not sampled:  # nothing of its broken weights
             self._sample(last=True)
-        figure = perplexity_figure(self.curve, self.val_curve, self.description())
+        figure = perplexity_figure(
+            self._curve("perplexity"), self._curve("val_perplexity"), self.description()
+        )
         for tracker in self.trackers:
             tracker.figure(figure)
         self.result.status = status
@@ -194,10 +180,15 @@ class Run:
             + ("no clipping" if clip == "none" else f"clipping by {clip}, theta {config.theta:g}")
         )
 
+    def _curve(self, name: str) -> list[tuple[int, float]]:
+        """(epoch, figure): read from the log, not kept in memory."""
+        lines = (self.folder / METRICS).read_text(encoding="utf-8").splitlines()
+        logged = [json.loads(line) for line in lines]
+        return [(line["epoch"], line[name]) for line in logged if line[name] is not None]
+
     def _evaluate(self) -> float:
         figure = evaluate(self._parameters(), self.held_out)
         self.result.val_perplexity = figure
-        self.val_curve.append((self.training.epoch, figure))
         return figure
 
     def _keep_best(self, figure: float | None) -> None:
