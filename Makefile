@@ -39,7 +39,7 @@ soak: .venv/installed-dev
 
 gpu-check:
 	PYTHONPATH=src $(PYTHON) -m pytest -q -m gpu tests/test_gpu.py
-	PYTHONPATH=src $(PYTHON) benchmarks/engines.py --device cuda --rounds 3 --sizes 64,512 --lanes 1,64
+	PYTHONPATH=src $(PYTHON) benchmarks/engines.py --device cuda --cells rnn,lstm,gru --rounds 3 --sizes 64,512 --lanes 1,64
 
 pictures: .venv/installed-dev
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[pictures]'

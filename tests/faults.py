@@ -262,7 +262,8 @@ sentence, without another exception, a hang, or a file written elsewhere. Nothin
 
 `make soak`: eight lanes, a checkpoint of each every second, {minutes} minutes, {epochs} epochs.
 Resident memory {start:.0f} MiB after a minute and {end:.0f} MiB at the end; an epoch took
-{first:.0f} ms in the first half and {second:.0f} ms in the second (medians; other work ran beside it).
+{first:.0f} ms in the first half and {second:.0f} ms in the second (medians; other work ran
+beside it).
 
 ![memory and speed](images/soak.svg)
 """

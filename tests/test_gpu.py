@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from rnnlab.engines import ENGINES
+from rnnlab.evaluation import evaluate
+from rnnlab.generation import generate
 from rnnlab.graph import StepGraph
 from rnnlab.model import Model
 from rnnlab.optim import FromScratch
@@ -49,7 +51,9 @@ def test_loss_and_gradients_are_the_cpus(cell_name, engine, dtype, rtol):
         torch.testing.assert_close(gpu_gradients[key].cpu(), expected, rtol=rtol, atol=atol)
 
 
-def stack(device: str, cell_name: str, optimizer: str, dropout: float = 0.0) -> Training:
+def stack(
+    device: str, cell_name: str, optimizer: str, dropout: float = 0.0, precision: str = "fp64"
+) -> Training:
     hyperparameters = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8} if optimizer == "adam" else {}
     recipe = Recipe(
         model=Model(
@@ -59,7 +63,7 @@ def stack(device: str, cell_name: str, optimizer: str, dropout: float = 0.0) -> 
         num_steps=16,
         optimizer=partial(FromScratch, optimizer, hyperparameters=hyperparameters),
         device=torch.device(device),
-        precision="fp64",
+        precision=precision,
     )
     lane = partial(Lane, theta=1.0, num_epochs=4)
     return Training(
@@ -100,3 +104,27 @@ def test_no_minibatch_waits_for_the_host():
             training.step(plan.starts[i], plan.present[i], plan.reset[i])
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize(("precision", "rel"), [("fp32", 1e-4), ("tf32", 5e-3), ("bf16", 5e-2)])
+@pytest.mark.parametrize("cell_name", ["rnn_tanh", "lstm", "gru_before"])
+def test_lower_precision_stays_near_the_exact_curve(cell_name, precision, rel):
+    gpu = stack("cuda", cell_name, "sgd", precision=precision)
+    cpu = stack("cpu", cell_name, "sgd")
+    for got, expected in zip(gpu.run_epoch() or [], cpu.run_epoch() or [], strict=True):
+        if got and expected:
+            assert got.loss == pytest.approx(expected.loss, rel=rel)
+    assert gpu.parameters.flat.dtype == torch.float32
+
+
+@pytest.mark.parametrize("cell_name", CELLS)
+def test_evaluation_and_generation_are_the_cpus(cell_name):
+    model = Model(cell_name=cell_name, vocab_size=V, num_hiddens=16, num_layers=2, init_std=0.5)
+    parameters = [model.init([0], torch.float64, torch.device(name)) for name in ("cpu", "cuda")]
+    cpu, gpu = (evaluate(own, TOKENS.to(own.flat.device)) for own in parameters)
+    assert gpu == pytest.approx(cpu, rel=1e-10)
+    for temperature in (0.0, 1.0):
+        cpu_texts, gpu_texts = (
+            generate(own, [[1, 2], [3]], 30, temperature=temperature) for own in parameters
+        )
+        assert gpu_texts == cpu_texts

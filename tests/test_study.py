@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from rnnlab import experiment
+from rnnlab import experiment, resuming
 from rnnlab.record import LAST, Run
 from rnnlab.results import Result
 from rnnlab.stacking import Job, stacks
@@ -133,6 +133,13 @@ def test_what_goes_wrong_with_one_job_of_a_stack_is_that_jobs(compose, monkeypat
     found = [Result.read(folder) for folder in folders]
     assert [result.status for result in found] == ["completed", "failed", "completed"]
     assert found[1].error == "RuntimeError: a bug"
+    # and it can go on, alone, from where it was
+    monkeypatch.setattr(Run, "after_epoch", after)
+    assert [r.status for r in resuming.resume_stack(folders, {})] == ["completed"] * 3
+    alone = Path("alone")
+    alone.mkdir()
+    experiment.run(configs[1], alone)
+    assert metrics(folders[1]) == pytest.approx(metrics(alone), rel=1e-4)
 
 
 def test_stacks_hold_jobs_of_one_shape_and_keep_workers_busy(compose):

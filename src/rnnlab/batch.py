@@ -57,7 +57,7 @@ def launch(
     on_gpu = planned[0].config.device.startswith("cuda") or _has_gpu(planned[0].config)
     workers = launcher.workers or (1 if on_gpu else len(os.sched_getaffinity(0)))
     wanted = [job for job in distinct.values() if not _is_done(job)]
-    again = _stacks_begun(wanted)
+    again = _stacks_begun(wanted, sweep)
     begun = {job.number for stack in again for job in stack}
     fresh = stacks([j for j in wanted if j.number not in begun], workers, on_gpu, launcher.lanes)
     tasks = again + fresh
@@ -187,16 +187,25 @@ def _next_number(sweep: Path) -> int:
 
 
 def _status(job: Job) -> str:
-    result = study.result_of(job)
-    return result.status if result else "failed"
+    return _status_of(job.folder) or "failed"
+
+
+def _status_of(folder: Path) -> str | None:
+    try:
+        return Result.read(folder).status
+    except ConfigError:
+        return None
 
 
 def _is_done(job: Job) -> bool:
     return _status(job) in ("completed", "diverged") and study.result_of(job) is not None
 
 
-def _stacks_begun(jobs: list[Job]) -> list[list[Job]]:
-    """Jobs that have begun, in the stacks that they began in, so that they go on bit for bit."""
+def _stacks_begun(jobs: list[Job], sweep: Path) -> list[list[Job]]:
+    """Jobs that have begun, in the stacks that they began in, so that they go on bit for bit.
+
+    One that failed while others of its stack went on goes on alone.
+    """
     by_folder = {job.folder.name: job for job in jobs}
     found: dict[tuple[str, ...], list[Job]] = {}
     for job in jobs:
@@ -204,10 +213,16 @@ def _stacks_begun(jobs: list[Job]) -> list[list[Job]]:
         if result is None:
             continue
         names = tuple(result.stack)
-        whole = [name in by_folder or (job.folder.parent / name).is_dir() for name in names]
-        key = names if names and all(whole) else (job.folder.name,)
+        failed = {name for name in names if _status_of(sweep / name) == "failed"}
+        alone = job.folder.name in failed and len(failed) < len(names)
+        whole = all((sweep / name / "result.json").exists() for name in names)
+        key = names if names and whole and not alone else (job.folder.name,)
         if key not in found:
-            found[key] = [by_folder.get(name) or _ended(job, name) for name in key]
+            gone = failed if len(failed) < len(names) and len(key) > 1 else set()
+            found[key] = [
+                by_folder[name] if name in by_folder and name not in gone else _ended(job, name)
+                for name in key
+            ]
     return list(found.values())
 
 

@@ -31,14 +31,17 @@ def resume(folder: Path, changes: dict[str, Any]) -> Result:
 def resume_stack(folders: list[Path], changes: dict[str, Any]) -> list[Result]:
     """The same for runs that trained together, in the order of their lanes.
 
-    Runs that have ended keep their lanes, so that the bits of the others do not change.
+    Runs that have ended keep their lanes, so that the bits of the others do not change. So do
+    those that failed while the others went on: they go on alone, from where they failed.
     """
+    statuses = [Result.read(folder).status for folder in folders]
+    under_way = "running" in statuses or "interrupted" in statuses
+    resting = ("diverged", "failed") if under_way else ("diverged",)
     with ExitStack() as holding:
-        for folder in folders:
-            holding.enter_context(held(folder))
-        if not all((folder / "result.json").exists() for folder in folders):
-            raise ConfigError(f"{folders[0]} has not begun, or not all of its stack.")
-        runs = [_reopen(folder, changes) for folder in folders]
+        for folder, status in zip(folders, statuses, strict=True):
+            if status not in resting:
+                holding.enter_context(held(folder))
+        runs = [_reopen(folder, changes, resting) for folder in folders]
         live = [run for run in runs if not run.ended]
         if not live:
             return [run.result for run in runs]
@@ -53,7 +56,7 @@ def resume_stack(folders: list[Path], changes: dict[str, Any]) -> list[Result]:
     return [run.result for run in runs]
 
 
-def _reopen(folder: Path, changes: dict[str, Any]) -> Run:
+def _reopen(folder: Path, changes: dict[str, Any], resting: tuple[str, ...]) -> Run:
     """The run as it was left; one that can go on is `running` again."""
     before = Result.read(folder)
     config = changed(schema.from_dict(before.config), changes)
@@ -65,7 +68,7 @@ def _reopen(folder: Path, changes: dict[str, Any]) -> Run:
         f"{folder} has completed {before.epochs} epochs",
     )
     done = before.status == "completed" and before.epochs == config.num_epochs
-    if before.status == "diverged" or done:
+    if before.status in resting or done:
         return Run(config, corpus, folder, before)
     remove_leftovers(folder)
     result = begin(config, corpus, device_of(config))

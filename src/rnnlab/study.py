@@ -33,6 +33,11 @@ class Task:
     process: BaseProcess | None = None
     reported: set[int] = field(default_factory=set)
 
+    @property
+    def own(self) -> list[Job]:
+        """Without the lanes of jobs that have ended or go on elsewhere."""
+        return [job for job in self.jobs if job.number >= 0]
+
 
 def train(
     tasks: list[list[Job]],
@@ -66,7 +71,7 @@ def train(
             if task.process.exitcode is None:
                 continue
             running.remove(task)
-            left = [job for job in task.jobs if job.number not in task.reported]
+            left = [job for job in task.own if job.number not in task.reported]
             if not left or asked:
                 continue
             if task.tries < TRIES:
@@ -77,7 +82,7 @@ def train(
 
 
 def _report_ended(task: Task, report: Callable[[Job, Result], None]) -> None:
-    for job in task.jobs:
+    for job in task.own:
         if job.number in task.reported:
             continue
         result = result_of(job)
