@@ -81,7 +81,7 @@ def draw(rows: list[dict[str, Any]]) -> None:
         curves = [("torch.nn loop", 1, "#888888", "torch.nn")]
         shades = ("#9ec5e8", "#5c9bd1", "#1f5fa8", "#0b2f5c")
         curves += [
-            ("rnnlab fused", K, c, f"{K} lane{'s'[: K > 1]}")
+            ("rnnlab fused", K, c, "1 lane" if K == 1 else f"{K} lanes")
             for K, c in zip((1, 4, 16, 64), shades, strict=True)
         ]
         for runner, K, colour, label in curves:
