@@ -7,8 +7,15 @@ import pytest
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, LauncherTestSuite
+from hydra.version import _UNSPECIFIED_, VersionBase
 
 from hydra_plugins.rnnlab_launcher.stacked import StackedLauncher
+
+
+@pytest.fixture(autouse=True)
+def _no_version_base(monkeypatch):
+    """As in a process of their own: other tests have chosen a version_base, and it stays."""
+    monkeypatch.setattr(VersionBase.instance(), "version_base", _UNSPECIFIED_)
 
 
 def test_hydra_finds_the_launcher():

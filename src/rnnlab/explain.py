@@ -16,6 +16,7 @@ from omegaconf.errors import (
     ValidationError,
 )
 
+from rnnlab.config import ConfigError
 from rnnlab.schema import NODES, conf_dir
 
 KINDS = {  # what OmegaConf says of a value of the wrong type -> what the type is
@@ -29,6 +30,8 @@ def explain(error: Exception, overrides: list[str]) -> str:
     """One sentence for the terminal."""
     cause = error.__cause__ if isinstance(error, HydraException) and error.__cause__ else error
     match cause:
+        case ConfigError():
+            return str(cause)  # a line for each mistake of a study
         case MissingConfigException(missing_cfg_file=str(missing), options=options):
             group, _, choice = missing.rpartition("/")
             return _bad_choice(group, choice, groups().get(group) or options)
