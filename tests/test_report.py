@@ -11,8 +11,10 @@ import pytest
 
 from rnnlab import experiment
 from rnnlab.config import ConfigError
-from rnnlab.report import best_command, changed_names, flat, interval, read, write_report
+from rnnlab.report import write_report
 from rnnlab.results import Result
+from rnnlab.settings import flat
+from rnnlab.summary import best_command, changed_names, interval, read
 
 SMALL = ["num_hiddens=4", "batch_size=2", "num_steps=5", "dataset.max_tokens=150", "num_epochs=2"]
 

@@ -20,9 +20,9 @@ from rnnlab import experiment, resuming
 from rnnlab.checkpoint import load_checkpoint
 from rnnlab.config import ConfigError
 from rnnlab.experiment import held
+from rnnlab.logs import METRICS
 from rnnlab.record import LAST, NEXT
 from rnnlab.results import Result
-from rnnlab.tracking import METRICS
 from rnnlab.training import Training
 from rnnlab.verification import differences, verify
 

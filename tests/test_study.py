@@ -51,7 +51,7 @@ def test_a_studys_jobs_come_out_as_if_alone():
     status, out, err = finish(start("-m", *SMALL, *study, "sweep=S"))
     assert (status, err) == (1, "")
     assert "6 jobs (6 of 12 were duplicates)" in out
-    assert out.count("diverged: loss, gradient, weights or perplexity were not finite") == 2
+    assert out.count(": loss, gradient, weights or perplexity were not finite") == 2
     found = results("S")
     statuses = {folder.name: result.status for folder, result in found}
     diverged = [name for name in statuses if "lr=1e+39" in name]
@@ -111,7 +111,7 @@ def test_ctrl_c_saves_every_job_and_the_study_goes_on():
 def test_a_plan_trains_nothing():
     status, out, err = finish(start("-m", *SMALL, "lr=1,2,1", "seed=0,1", "plan=true", "sweep=S"))
     assert (status, err) == (0, "")
-    assert out.count("the same as job") == 2
+    assert out.count("the same again") == 2
     assert "stack 0: 2 lanes" in out
     assert [path.name for path in Path("S").iterdir()] == ["multirun.yaml"]  # Hydra's own
 
@@ -152,11 +152,11 @@ def test_stacks_hold_jobs_of_one_shape_and_keep_workers_busy(compose):
     jobs = [job(k, f"lr={k + 1}", f"seed={k}", "sampler=random") for k in range(6)]
     jobs += [job(6, "num_hiddens=9"), job(7, "model=lstm"), job(8, "optimizer=adam")]
     jobs += [job(9 + k, "optimizer=torch", "optimizer.algorithm=SGD") for k in range(2)]
-    found = stacks(jobs, workers=2, on_gpu=False)
+    found = stacks(jobs, workers=2, gpu_bytes=None)
     assert [[own.number for own in stack] for stack in found] == [
         [0, 1, 2], [3, 4, 5], [6], [7], [8], [9], [10],
     ]  # fmt: skip
-    assert [len(stack) for stack in stacks(jobs[:6], workers=1, on_gpu=True)] == [6]
-    assert [len(stack) for stack in stacks(jobs[:6], 2, on_gpu=False, lanes=4)] == [3, 3]
+    assert [len(stack) for stack in stacks(jobs[:6], workers=1, gpu_bytes=1 << 30)] == [6]
+    assert [len(stack) for stack in stacks(jobs[:6], 2, gpu_bytes=None, lanes=4)] == [3, 3]
     big = [job(k, "num_hiddens=1024", f"seed={k}") for k in range(4)]
-    assert [len(stack) for stack in stacks(big, workers=2, on_gpu=False)] == [1, 1, 1, 1]
+    assert [len(stack) for stack in stacks(big, workers=2, gpu_bytes=None)] == [1, 1, 1, 1]

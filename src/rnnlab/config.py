@@ -334,15 +334,12 @@ class Config:
             "torch.nn.GRU has only the other form; add model.reset=after, or use engine=eager",
         )
 
-        require(
-            not (self.precision == Precision.tf32 and self.device == "cpu"),
-            "precision=tf32 with device=cpu",
-            "only a GPU has it; type precision=fp32",
-        )
-
     def as_dict(self) -> dict[str, Any]:
         """The resolved values as JSON's own types."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
+
+
+FREE = ("device", "engine", "log", "checkpoint", "num_epochs")  # may change when a run goes on
 
 
 def config_id(config: Config, dataset_sha256: str) -> str:
@@ -352,9 +349,7 @@ def config_id(config: Config, dataset_sha256: str) -> str:
     run continues a shorter one. Equal ids are equal experiments; the reverse does not hold
     (optimizer=adam and torch.optim's Adam have different ids).
     """
-    values = config.as_dict()
-    for name in ("device", "engine", "log", "checkpoint", "num_epochs"):
-        del values[name]
+    values = {name: value for name, value in config.as_dict().items() if name not in FREE}
     if config.clip.name == ClipName.none:
         del values["theta"]
     cutting = ("clean", "token", "min_freq", "max_tokens", "val_fraction")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,10 +21,11 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab import interrupts
+from rnnlab.composing import Composer
 from rnnlab.config import Config, ConfigError, require
 from rnnlab.explain import explain
 from rnnlab.schema import conf_dir, to_config
@@ -33,18 +35,26 @@ if TYPE_CHECKING:
     from rnnlab.preflight import Corpora
 
 GROUPS = ("dataset", "sampler", "model", "size", "optimizer", "clip")
+STUDYS_OWN = {
+    "sweep": ("a study's folder", ()),
+    "plan": ("true or false", ("true", "false")),
+    "on_invalid": ("abort or skip", ("abort", "skip")),
+}
+SWEEP = "hydra.sweep.dir="
+LAUNCHER = re.compile("hydra/launcher=(?!stacked)")
 COMPLETED, FAILED, BAD_CONFIG, INTERRUPTED = 0, 1, 2, 130
 
 
 def main() -> None:
     """Run what the command line asks for, and end with the exit status of how it went."""
-    jobs = Jobs()
-    sys.argv[1:] = [own for given in sys.argv[1:] for own in jobs.take(given)]
-    arguments = get_args_parser().parse_args()
+    jobs, overrides = Jobs(), sys.argv[1:]
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's exceptions are to come through to here
     try:
-        if any(override.startswith("resume=") for override in arguments.overrides):
+        sys.argv[1:] = jobs.take(_as_begun(sys.argv[1:]))
+        arguments = get_args_parser().parse_args()
+        overrides = arguments.overrides
+        if any(override.startswith("resume=") for override in overrides):
             jobs.resume(arguments)
             sys.exit(jobs.exit_status())
         if _trains(arguments):
@@ -58,7 +68,7 @@ def main() -> None:
     except (ConfigError, HydraException, OmegaConfBaseException) as error:
         if wants_traceback:
             raise
-        print(explain(error, arguments.overrides), file=sys.stderr)
+        print(explain(error, overrides), file=sys.stderr)
         sys.exit(BAD_CONFIG)
     except OSError as error:
         if wants_traceback:
@@ -84,14 +94,24 @@ class Jobs:
         self.statuses: list[str] = []
         self.corpora: Corpora = {}
         self.plan = False  # show what a study would do, and train nothing
+        self.skips_invalid = False  # train the valid jobs of a study; else none
 
-    def take(self, given: str) -> list[str]:
-        """plan=true and sweep=FOLDER are a study's, and no job's: what Hydra is to see of them."""
-        name, _, value = given.partition("=")
-        if name == "plan" and value in ("true", "false"):
-            self.plan = value == "true"
-            return []
-        return [f"hydra.sweep.dir={value}"] if name == "sweep" else [given]
+    def take(self, arguments: list[str]) -> list[str]:
+        """What of these Hydra is to see: sweep, plan and on_invalid are a study's, and no job's."""
+        is_study = bool({"-m", "--multirun"} & set(arguments))
+        left = []
+        for given in arguments:
+            name, _, value = given.partition("=")
+            if name not in STUDYS_OWN:
+                left.append(given)
+                continue
+            require(is_study, given, "it is a study's; add -m")
+            rule, allowed = STUDYS_OWN[name]
+            require(value in allowed if allowed else bool(value), given, f"{name} is {rule}")
+            self.plan |= given == "plan=true"
+            self.skips_invalid |= given == "on_invalid=skip"
+            left += [SWEEP + value] if name == "sweep" else []
+        return left
 
     def check(self, arguments: Any) -> None:
         """Compose as Hydra will, check every value, read the texts; raises ConfigError."""
@@ -99,16 +119,27 @@ class Jobs:
         if arguments.config_dir:
             folder = Path(arguments.config_dir).absolute()
             search_path = [f"hydra.searchpath=[file://{folder}]"]
+        for override in OverridesParser.create().parse_overrides(arguments.overrides):
+            _require_value(override)
+        if _is_multirun(arguments) and not any(map(LAUNCHER.match, arguments.overrides)):
+            from rnnlab import workers
+
+            workers.preload()  # meanwhile
+        name = arguments.config_name or "config"
+        compose = Composer(lambda overrides: hydra.compose(name, [*overrides, *search_path]))
         with hydra.initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
-            name, mistakes = arguments.config_name or "config", dict[str, list[int]]()
-            for number, overrides in enumerate(_jobs(arguments)):
+            if not _is_multirun(arguments):
+                self.check_job(to_config(compose(arguments.overrides)))
+                return
+            mistakes, jobs = dict[str, list[int]](), list(_jobs(arguments.overrides))
+            for number, overrides in enumerate(jobs):
                 try:
-                    self.check_job(to_config(hydra.compose(name, [*overrides, *search_path])))
+                    self.check_job(to_config(compose(overrides)))
                 except (ConfigError, HydraException, OmegaConfBaseException) as error:
-                    if not arguments.multirun:
-                        raise
                     mistakes.setdefault(explain(error, overrides), []).append(number)
-        _refuse(mistakes, number + 1)
+        wrong = sum(map(len, mistakes.values()))
+        if wrong and not (self.skips_invalid and wrong < len(jobs)):
+            raise ConfigError(_all_mistakes(mistakes, len(jobs)))
 
     def check_job(self, config: Config) -> Corpus:
         """The job's text, once everything about it has been found possible."""
@@ -121,11 +152,8 @@ class Jobs:
 
     def resume(self, arguments: Any) -> None:
         """resume=RUN num_epochs=800: go on with a run, with its own config."""
-        with hydra.initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
-            parser = OverridesParser.create(GlobalHydra.instance().config_loader())
-            parsed = parser.parse_overrides(arguments.overrides)
         changes = {}
-        for override in parsed:
+        for override in OverridesParser.create().parse_overrides(arguments.overrides):
             given = override.input_line or ""
             plain = not (override.is_sweep_override() or override.is_add() or override.is_delete())
             require(plain and not arguments.multirun, given, "resume goes on with one run")
@@ -133,8 +161,9 @@ class Jobs:
         folder = Path(str(changes.pop("resume")))
         require(folder.is_dir(), f"resume={folder}", "it is the folder of a run")
         with interrupts.ending_at_once(INTERRUPTED):
-            from rnnlab import resuming
-        _log_to(folder / "run.log")
+            from rnnlab import record, resuming
+        logging.basicConfig(level=logging.WARNING, handlers=[record.log_file(folder)])
+        logging.getLogger("rnnlab").setLevel(logging.INFO)
         self.statuses.append("running")
         result = resuming.resume(folder, changes)
         if result.process != os.getpid():
@@ -155,7 +184,7 @@ class Jobs:
         self.statuses[-1] = result.status
         if result.status == "interrupted":
             raise KeyboardInterrupt  # ends a multirun too
-        return result.perplexity if result.val_perplexity is None else result.val_perplexity
+        return result.figure
 
 
 def compose(overrides: list[str]) -> Config:
@@ -164,24 +193,27 @@ def compose(overrides: list[str]) -> Config:
         return to_config(hydra.compose("config", overrides))
 
 
-def _log_to(path: Path) -> None:
-    """As hydra.job_logging has it in conf/config.yaml."""
-    from rnnlab.record import LOG_FORMAT
+def _as_begun(given: list[str]) -> list[str]:
+    """resume=STUDY: what the study was started with, and what is given besides."""
+    for argument in given:
+        study = Path(argument.removeprefix("resume="))
+        if argument.startswith("resume=") and (study / "multirun.yaml").is_file():
+            begun = OmegaConf.load(study / "multirun.yaml").hydra
+            hydras = [o for o in begun.overrides.hydra if not o.startswith(("hydra.mode=", SWEEP))]
+            besides = [other for other in given if other != argument]
+            return ["-m", f"sweep={study}", *hydras, *begun.overrides.task, *besides]
+    return given
 
-    handler = logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter(LOG_FORMAT))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    logging.getLogger("rnnlab").setLevel(logging.INFO)
 
-
-def _refuse(mistakes: dict[str, list[int]], jobs: int) -> None:
+def _all_mistakes(mistakes: dict[str, list[int]], jobs: int) -> str:
     """All mistakes of a study at once, each with the jobs that have it."""
     lines = [
         sentence if len(numbers) == jobs else f"job {', '.join(map(str, numbers))}: {sentence}"
         for sentence, numbers in mistakes.items()
     ]
-    if lines:
-        raise ConfigError("\n".join(lines))
+    if sum(map(len, mistakes.values())) < jobs:
+        lines.append("on_invalid=skip trains the other jobs.")
+    return "\n".join(lines)
 
 
 def _trains(arguments: Any) -> bool:
@@ -203,17 +235,15 @@ def _require_value(override: Override) -> None:
         raise ConfigError(f"{key}=null is not allowed: every job needs one; --help lists them.")
 
 
-def _jobs(arguments: Any) -> Iterator[list[str]]:
+def _is_multirun(arguments: Any) -> bool:
+    return arguments.multirun or "hydra.mode=MULTIRUN" in arguments.overrides
+
+
+def _jobs(given: list[str]) -> Iterator[list[str]]:
     """The overrides of each job; of a sweep that is no list of values, those without it."""
-    parser = OverridesParser.create(GlobalHydra.instance().config_loader())
-    parsed = parser.parse_overrides(arguments.overrides)
-    for override in parsed:
-        _require_value(override)
-    if not arguments.multirun and "hydra.mode=MULTIRUN" not in arguments.overrides:
-        yield arguments.overrides
-        return
     values = []
-    for override in parsed:
+    parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+    for override in parser.parse_overrides(given):
         if not override.is_sweep_override():
             values.append([override.input_line or ""])
         elif override.is_discrete_sweep():

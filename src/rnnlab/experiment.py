@@ -18,7 +18,7 @@ import torch
 
 from rnnlab import surroundings
 from rnnlab.build import build_lane, build_model, build_recipe
-from rnnlab.config import Config, ConfigError, Precision, config_id, require
+from rnnlab.config import Config, ConfigError, config_id, require
 from rnnlab.corpus import Corpus
 from rnnlab.files import InUseError, locked
 from rnnlab.interrupts import stop_requests
@@ -51,7 +51,7 @@ def run_stack(
             f"it holds a run already; choose another folder with hydra.run.dir=FOLDER, "
             f"or type: rnnlab resume {folder}",
         )
-    device = device_of(configs[0])
+    device = surroundings.resolve_device(configs[0].device)
     with ExitStack() as holding:
         for folder in folders:
             holding.enter_context(held(folder))
@@ -63,16 +63,6 @@ def run_stack(
             run.result.stack = [folder.name for folder in folders]
         train(runs, device)
     return [run.result for run in runs]
-
-
-def device_of(config: Config) -> torch.device:
-    device = surroundings.resolve_device(config.device)
-    require(
-        not (config.precision == Precision.tf32 and device.type == "cpu"),
-        "precision=tf32 on a machine without a GPU",
-        "type precision=fp32",
-    )
-    return device
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 Runs before an output folder exists. torch is imported only for the choices that need to ask it.
 """
 
-from rnnlab.config import Config, ConfigError, Dataset, SamplerName, TorchOptim, require
+from rnnlab.config import Config, ConfigError, Dataset, Precision, SamplerName, TorchOptim, require
 from rnnlab.corpus import Corpus, load
 
 Corpora = dict[Dataset, Corpus]  # the texts read so far: jobs of a study share them
@@ -19,10 +19,15 @@ def check(config: Config, corpora: Corpora) -> Corpus:
     corpus = corpora[config.dataset]
     _check_length(config, corpus)
     corpus.prefixes(config.dataset.prefixes)
-    if config.device.startswith("cuda"):
+    if config.device.startswith("cuda") or config.precision == Precision.tf32:
         from rnnlab.surroundings import resolve_device
 
-        resolve_device(config.device)
+        on_gpu = resolve_device(config.device).type == "cuda"
+        require(
+            on_gpu or config.precision != Precision.tf32,
+            "precision=tf32 on a CPU",
+            "only a GPU has it; type precision=fp32",
+        )
     if isinstance(config.optimizer, TorchOptim):
         _check_torch_optimizer(config.optimizer)
     return corpus

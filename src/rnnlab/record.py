@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import math
 from pathlib import Path
@@ -17,15 +16,15 @@ from rnnlab.config import Config, ConfigError
 from rnnlab.corpus import Corpus
 from rnnlab.evaluation import evaluate
 from rnnlab.generation import generate
+from rnnlab.logs import METRICS, cut_back, read_metrics
 from rnnlab.metrics import Epoch
 from rnnlab.model import Parameters
 from rnnlab.plots import perplexity_figure
-from rnnlab.results import KINDS, Result
-from rnnlab.tracking import METRICS, Files, TensorBoard, Tracker, cut_back
+from rnnlab.results import BEST, KINDS, LAST, NEXT, Result
+from rnnlab.tracking import Files, TensorBoard, Tracker
 from rnnlab.training import Training
 
 LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"  # Hydra's
-LAST, NEXT, BEST = (f"checkpoints/{name}.safetensors" for name in ("last", "next", "best"))
 # what a checkpoint keeps of the result
 IN_PROGRESS = ("epochs", "tokens", "perplexity", "best_perplexity", "val_perplexity", "samples")
 
@@ -48,9 +47,7 @@ class Run:
 
     def log_to_file(self) -> None:
         """Its messages go to its own run.log, where nobody has arranged anything else."""
-        handler = logging.FileHandler(self.folder / "run.log")
-        handler.setFormatter(logging.Formatter(LOG_FORMAT))
-        self.log.addHandler(handler)
+        self.log.addHandler(log_file(self.folder))
         self.log.setLevel(logging.INFO)
         self.log.propagate = False
 
@@ -182,8 +179,7 @@ class Run:
 
     def _curve(self, name: str) -> list[tuple[int, float]]:
         """(epoch, figure): read from the log, not kept in memory."""
-        lines = (self.folder / METRICS).read_text(encoding="utf-8").splitlines()
-        logged = [json.loads(line) for line in lines]
+        logged = read_metrics(self.folder)
         return [(line["epoch"], line[name]) for line in logged if line[name] is not None]
 
     def _evaluate(self) -> float:
@@ -229,6 +225,13 @@ class Run:
         if self.best:
             save_checkpoint(self.folder / BEST, self.best)
             self.best = None
+
+
+def log_file(folder: Path) -> logging.Handler:
+    """run.log, written as hydra.job_logging has it in conf/config.yaml."""
+    handler = logging.FileHandler(folder / "run.log")
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    return handler
 
 
 def _due(epoch: int, every: int) -> bool:

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rnnlab.config import ConfigError
+from rnnlab.config import FREE, Config, ConfigError
 from rnnlab.files import write_atomically
+from rnnlab.settings import differing, flat
 
 SCHEMA_VERSION = 2
+LAST, NEXT, BEST = (f"checkpoints/{name}.safetensors" for name in ("last", "next", "best"))
 NUMBER = (int, float, type(None))
 KINDS = {
     "status": (str,),
@@ -84,8 +86,39 @@ class Result:
                 f"{path} is not a result of rnnlab, or is damaged: {error}."
             ) from None
 
+    @classmethod
+    def find(cls, folder: Path) -> Result | None:
+        """What `read` reads, if there is something to read."""
+        try:
+            return cls.read(folder)
+        except ConfigError:
+            return None
+
+    @property
+    def figure(self) -> float | None:
+        """The one that counts: held out where text is held out, else of training."""
+        return self.perplexity if self.val_perplexity is None else self.val_perplexity
+
+    def differences_to(self, config: Config, sha256: str) -> list[str]:
+        """What of this run's definition that config, and its text, have otherwise."""
+        old, new = flat(self.config), flat(config.as_dict())
+        found = [
+            f"{name}: {old.get(name)} -> {new.get(name)}"
+            for name in differing([old, new])
+            if name.partition(".")[0] not in FREE
+        ]
+        if sha256 != self.dataset.get("sha256"):
+            found.append(f"the text: sha256 {self.dataset.get('sha256')} -> {sha256}")
+        return found
+
     def write(self, folder: Path) -> None:
         write_atomically(folder / "result.json", to_json(dataclasses.asdict(self), indent=2) + "\n")
+
+
+def has_trained(folder: Path) -> bool:
+    """There is something to continue."""
+    checkpoints = (folder / LAST, folder / NEXT)
+    return Result.find(folder) is not None and any(path.exists() for path in checkpoints)
 
 
 def to_json(values: dict[str, Any], indent: int | None = None) -> str:

@@ -7,16 +7,27 @@ from pathlib import Path
 from typing import Any
 
 from rnnlab import schema
-from rnnlab.build import build_recipe
 from rnnlab.checkpoint import Checkpoint, load_checkpoint
 from rnnlab.config import Config, ConfigError, config_id, require
 from rnnlab.corpus import Corpus
-from rnnlab.experiment import begin, device_of, held, train
+from rnnlab.engines import resolve_engine
+from rnnlab.experiment import begin, held, run_stack, train
 from rnnlab.files import remove_leftovers
-from rnnlab.preflight import check
-from rnnlab.record import LAST, NEXT, Run
-from rnnlab.results import Result
-from rnnlab.tracking import cut_back
+from rnnlab.logs import cut_back
+from rnnlab.preflight import Corpora, check
+from rnnlab.record import Run
+from rnnlab.results import LAST, NEXT, Result
+from rnnlab.surroundings import resolve_device
+
+
+def begin_or_resume(configs: list[Config], folders: list[Path], corpora: Corpora) -> list[Result]:
+    """Go on where all of a stack's runs have begun; else train it from its beginning."""
+    if all((folder / "result.json").exists() for folder in folders):
+        return resume_stack(folders, {}, corpora)
+    for folder in folders:  # killed before all of them had begun: none of them has trained
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "result.json").unlink(missing_ok=True)
+    return run_stack(configs, folders, corpora)
 
 
 def resume(folder: Path, changes: dict[str, Any]) -> Result:
@@ -28,7 +39,9 @@ def resume(folder: Path, changes: dict[str, Any]) -> Result:
     return resume_stack([folder], changes)[0]
 
 
-def resume_stack(folders: list[Path], changes: dict[str, Any]) -> list[Result]:
+def resume_stack(
+    folders: list[Path], changes: dict[str, Any], corpora: Corpora | None = None
+) -> list[Result]:
     """The same for runs that trained together, in the order of their lanes.
 
     Runs that have ended keep their lanes, so that the bits of the others do not change. So do
@@ -41,8 +54,11 @@ def resume_stack(folders: list[Path], changes: dict[str, Any]) -> list[Result]:
         for folder, status in zip(folders, statuses, strict=True):
             if status not in resting:
                 holding.enter_context(held(folder))
-        runs = [_reopen(folder, changes, resting) for folder in folders]
+        corpora = {} if corpora is None else corpora
+        runs = [_reopen(folder, changes, resting, corpora) for folder in folders]
         live = [run for run in runs if not run.ended]
+        for run in live:
+            run.result.stack = [each.name for each in folders]
         if not live:
             return [run.result for run in runs]
         begun = _common_checkpoints(live)
@@ -52,15 +68,17 @@ def resume_stack(folders: list[Path], changes: dict[str, Any]) -> list[Result]:
             else:
                 run.continue_from(checkpoint)
                 _note_where(run, checkpoint)
-        train(runs, device_of(live[0].config))
+        train(runs, resolve_device(live[0].config.device))
     return [run.result for run in runs]
 
 
-def _reopen(folder: Path, changes: dict[str, Any], resting: tuple[str, ...]) -> Run:
+def _reopen(
+    folder: Path, changes: dict[str, Any], resting: tuple[str, ...], corpora: Corpora
+) -> Run:
     """The run as it was left; one that can go on is `running` again."""
     before = Result.read(folder)
     config = changed(schema.from_dict(before.config), changes)
-    corpus = check(config, {})
+    corpus = check(config, corpora)
     _refuse_another_experiment(folder, before, config, corpus)
     require(
         before.epochs <= config.num_epochs,
@@ -71,16 +89,15 @@ def _reopen(folder: Path, changes: dict[str, Any], resting: tuple[str, ...]) -> 
     if before.status in resting or done:
         return Run(config, corpus, folder, before)
     remove_leftovers(folder)
-    result = begin(config, corpus, device_of(config))
+    result = begin(config, corpus, resolve_device(config.device))
     result.wall_seconds, result.resumed = before.wall_seconds, before.resumed
-    result.stack = before.stack
     run = Run(config, corpus, folder, result)
     run.before = before
     return run
 
 
 def _common_checkpoints(runs: list[Run]) -> list[Checkpoint | None]:
-    """The newest that all of them have; nothing if none has one.
+    """The newest that all of them have; nothing if one of them has none yet.
 
     Checkpoints of a stack are first all staged, then all put in their places; a kill in between
     leaves some lanes with a newer one than others, but never without a common one.
@@ -93,7 +110,7 @@ def _common_checkpoints(runs: list[Run]) -> list[Checkpoint | None]:
                 checkpoint = load_checkpoint(run.folder / name)
                 own[checkpoint.position] = (name, checkpoint)
         found.append(own)
-    if not any(found):
+    if not all(found):  # killed while the first ones were written
         return [None] * len(runs)
     common = set.intersection(*(set(own) for own in found))
     require(bool(common), f"continuing {runs[0].folder}", "its stack has no common checkpoint")
@@ -129,31 +146,19 @@ def _refuse_another_experiment(
 ) -> None:
     if config_id(config, corpus.sha256) == result.config_id:
         return
-    old, new = _flat(result.config), _flat(config.as_dict())
-    differing = [
-        f"{name}: {old[name]} -> {new[name]}" for name in old if old[name] != new.get(name)
-    ]
-    if corpus.sha256 != result.dataset.get("sha256"):
-        differing.append(f"the text: sha256 {result.dataset.get('sha256')} -> {corpus.sha256}")
+    differing = "; ".join(result.differences_to(config, corpus.sha256))
     raise ConfigError(
-        f"{folder} cannot go on as another experiment ({'; '.join(differing)}): only num_epochs, "
+        f"{folder} cannot go on as another experiment ({differing}): only num_epochs, "
         "device, engine, log.* and checkpoint.* may change; start a new run for the rest."
     )
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for name, value in values.items():
-        inner = _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else None
-        flat |= inner if inner is not None else {prefix + name: value}
-    return flat
 
 
 def _note_where(run: Run, begun: Checkpoint) -> None:
     """Write down, and say, where the run goes on and what it goes on with."""
     result, before = run.result, run.before
     assert before
-    engine = build_recipe(run.config, begun.model, device_of(run.config)).engine
+    device = resolve_device(run.config.device)
+    engine = resolve_engine(run.config.engine, begun.model.cell_name, device)
     same = (result.device, engine) == (before.device, before.engine)
     if result.versions != before.versions or before.host.get("threads") != result.host["threads"]:
         same = False

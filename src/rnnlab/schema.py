@@ -105,7 +105,7 @@ def _now_and_id() -> str:
     return f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{secrets.token_hex(3)}"
 
 
-def _job_folder(number: int, overrides: str) -> str:
+def job_folder(number: int, overrides: str) -> str:
     """3_lr=0.5,seed=1: a single folder name, whatever characters the overrides have."""
     safe = "".join(c if c.isalnum() or c in "=,._+-" else "-" for c in str(overrides))
     return f"{number}_{safe}"[:120].rstrip("_")
@@ -121,7 +121,7 @@ def register() -> None:
     for path, schema in NODES.items():
         group, _, name = path.rpartition("/")
         ConfigStore.instance().store(group=group, name=name, node=_writable(schema))
-    resolvers: dict[str, Any] = {"now_and_id": _now_and_id, "job_folder": _job_folder}
+    resolvers: dict[str, Any] = {"now_and_id": _now_and_id, "job_folder": job_folder}
     for name, function in resolvers.items():
         OmegaConf.register_new_resolver(f"rnnlab.{name}", function, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("rnnlab.help", _help, replace=True)

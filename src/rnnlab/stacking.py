@@ -6,7 +6,7 @@ Imports no torch: a study is planned before anything slow begins.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
@@ -14,9 +14,11 @@ from typing import Any
 
 from rnnlab.config import LSTM, Config, TorchOptim
 from rnnlab.corpus import Corpus
+from rnnlab.results import Result, has_trained
 
-LANE_BYTES = 1 << 20  # of a stack's parameters on a CPU core; see docs/decisions.md
-DEEPEST = 64
+STACK_BYTES = 1 << 20  # of a stack's parameters on a CPU core; see docs/decisions.md
+DEEPEST = 64  # lanes
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 OF_A_LANE = ("lr", "theta", "seed", "num_epochs", "sampler", "dataset", "log", "checkpoint")
 
 
@@ -24,12 +26,17 @@ OF_A_LANE = ("lr", "theta", "seed", "num_epochs", "sampler", "dataset", "log", "
 class Job:
     """One job of a study."""
 
-    number: int
+    number: int  # -1: only its lane is wanted, in which others began
     overrides: tuple[str, ...]
     config: Config
     corpus: Corpus
     folder: Path
     config_id: str
+    before: Result | None = None  # what its folder says of it, before the study begins
+
+    @property
+    def is_done(self) -> bool:
+        return self.before is not None and self.before.status in ("completed", "diverged")
 
 
 def shape_of(job: Job) -> tuple[Any, ...]:
@@ -39,18 +46,41 @@ def shape_of(job: Job) -> tuple[Any, ...]:
     return (repr(shared), len(job.corpus.vocabulary), alone)
 
 
-def parameter_bytes(job: Job) -> int:
+def parameter_bytes(config: Config, V: int) -> int:
     """Of one lane, in fp32."""
-    config, V = job.config, len(job.corpus.vocabulary)
-    gates = {"rnn": 1, "gru": 3, "lstm": 4}[config.model.name]
-    H, L = config.num_hiddens, config.num_layers
+    gates, H, L = GATES[config.model.name], config.num_hiddens, config.num_layers
     return 4 * (gates * H * (V + H + 1 + (L - 1) * (2 * H + 1)) + H * V + V)
 
 
+def lane_bytes(job: Job) -> int:
+    """All that a lane needs while it trains, roughly: engines/fused.py's buffers, in fp32.
+
+    Parameters, gradients, their masked copy and Adam's two moments; gates and outputs of every
+    time step with their gradients, in two orders; logits and their gradients.
+    """
+    config, V = job.config, len(job.corpus.vocabulary)
+    steps = config.batch_size * config.num_steps
+    layer = 2 * (GATES[config.model.name] + 3) * config.num_hiddens
+    of_steps = 4 * steps * (config.num_layers * layer + 4 * V)
+    return 5 * parameter_bytes(config, V) + of_steps
+
+
 def stacks(
-    jobs: Sequence[Job], workers: int, on_gpu: bool, lanes: int | None = None
+    jobs: Sequence[Job], workers: int, gpu_bytes: int | None, lanes: int | None = None
 ) -> list[list[Job]]:
-    """The jobs in stacks: as many as fit, no deeper than keeps every worker busy."""
+    """The jobs in stacks, for a GPU with so much memory or, without one, for CPU workers.
+
+    Those that have trained go on as they began; the others go by their shapes.
+    """
+    trained = [job for job in jobs if all(map(has_trained, _began_with(job)))]
+    fresh = [job for job in jobs if job not in trained]
+    return _as_they_began(trained) + _by_shape(fresh, workers, gpu_bytes, lanes)
+
+
+def _by_shape(
+    jobs: Sequence[Job], workers: int, gpu_bytes: int | None, lanes: int | None
+) -> list[list[Job]]:
+    """As many lanes in a stack as fit, but no more than keep every worker busy."""
     groups: dict[tuple[Any, ...], list[Job]] = {}
     for job in jobs:
         groups.setdefault(shape_of(job), []).append(job)
@@ -58,14 +88,44 @@ def stacks(
     for group in groups.values():
         if lanes is not None:
             depth = lanes
-        elif on_gpu:
-            depth = DEEPEST
+        elif gpu_bytes is not None:
+            depth = max(1, min(DEEPEST, gpu_bytes // lane_bytes(group[0])))
         elif isinstance(group[0].config.model, LSTM) and group[0].config.num_hiddens > 256:
             depth = 1
         else:
-            fitting = max(1, LANE_BYTES // parameter_bytes(group[0]))
+            of_lane = parameter_bytes(group[0].config, len(group[0].corpus.vocabulary))
+            fitting = max(1, STACK_BYTES // of_lane)
             depth = min(DEEPEST, fitting, ceil(len(group) / workers))
         parts = ceil(len(group) / depth)
         edges = [len(group) * i // parts for i in range(parts + 1)]
         cut += [group[a:b] for a, b in pairwise(edges)]
     return cut
+
+
+def _as_they_began(jobs: Sequence[Job]) -> list[list[Job]]:
+    """So that they go on bit for bit; the lane of a job that has ended is kept.
+
+    A job that failed while others of its stack went on goes on alone.
+    """
+    by_folder = {job.folder: job for job in jobs}
+    found: dict[tuple[Path, ...], list[Job]] = {}
+    for job in jobs:
+        folders = _began_with(job)
+        failed = [folder for folder in folders if Result.read(folder).status == "failed"]
+        apart = failed if len(failed) < len(folders) else []
+        if job.folder in apart:
+            found[job.folder,] = [job]
+        elif folders not in found:
+            found[folders] = [
+                by_folder[folder]
+                if folder in by_folder and folder not in apart
+                else replace(job, number=-1, folder=folder)
+                for folder in folders
+            ]
+    return list(found.values())
+
+
+def _began_with(job: Job) -> tuple[Path, ...]:
+    """The folders of the stack that the job began in, its own among them."""
+    names = job.before.stack if job.before else []
+    return tuple(job.folder.parent / name for name in names) or (job.folder,)

@@ -6,22 +6,31 @@ killed is noticed; its jobs go on from their checkpoints once more, and are repo
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import os
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
-from pathlib import Path
+from typing import Protocol
 
-from rnnlab.config import ConfigError
+from rnnlab import workers
 from rnnlab.results import Result
 from rnnlab.stacking import Job
 
 POLL_SECONDS = 0.1
 TRIES = 2
+
+
+class View(Protocol):
+    """Who is told of what happens."""
+
+    def refresh(self) -> None:
+        """Called again and again."""
+
+    def ended(self, job: Job, result: Result) -> None:
+        """Once for each job that has completed, diverged or failed."""
+
+    def retried(self, jobs: list[Job], reason: str) -> None:
+        """Their worker has gone; they go on in another one."""
 
 
 @dataclass
@@ -34,134 +43,72 @@ class Task:
     reported: set[int] = field(default_factory=set)
 
     @property
-    def own(self) -> list[Job]:
-        """Without the lanes of jobs that have ended or go on elsewhere."""
-        return [job for job in self.jobs if job.number >= 0]
+    def left(self) -> list[Job]:
+        """Without jobs that have ended, and lanes of jobs that had ended before."""
+        return [job for job in self.jobs if job.number >= 0 and job.number not in self.reported]
+
+    def start(self, threads: int | None) -> BaseProcess:
+        self.tries += 1
+        corpora = {job.config.dataset: job.corpus for job in self.jobs}
+        configs, folders = zip(*((job.config, job.folder) for job in self.jobs), strict=True)
+        self.process = workers.start(configs, folders, corpora, threads)
+        return self.process
+
+    def report_ended(self, view: View) -> None:
+        """What this process has written: the result of an earlier one is no news."""
+        for job in self.left:
+            result = Result.find(job.folder)
+            ended = result and result.status in ("completed", "diverged", "failed")
+            if result and ended and self.process and result.process == self.process.pid:
+                self.reported.add(job.number)
+                view.ended(job, result)
 
 
 def train(
-    tasks: list[list[Job]],
-    workers: int,
+    stacks: list[list[Job]],
+    num_workers: int,
     stop: Callable[[], bool],
-    watch: Callable[[], None],
-    report: Callable[[Job, Result], None],
+    view: View,
+    open_folder: Callable[[Job], None],
 ) -> None:
-    """Train all stacks; `watch` is called again and again, `report` once for a job that ended.
+    """Train all stacks. After a stop is asked for, workers save and end.
 
-    After a stop is asked for, workers save and end.
+    `open_folder` is called for each job before its worker starts.
     """
-    waiting, running = [Task(list(jobs)) for jobs in tasks], list[Task]()
+    waiting, running = [Task(list(jobs)) for jobs in stacks], list[tuple[Task, BaseProcess]]()
     asked = False
     while waiting or running:
         if stop() and not asked:
             asked, waiting = True, []
-            for task in running:
-                assert task.process
-                task.process.terminate()
-        while waiting and len(running) < workers:
+            for _, process in running:
+                process.terminate()
+        while waiting and len(running) < num_workers:
             task = waiting.pop(0)
-            task.tries += 1
-            task.process = _start(task.jobs, workers)
-            running.append(task)
+            for job in task.left if not task.tries else ():
+                open_folder(job)
+            running.append((task, task.start(threads=1 if num_workers > 1 else None)))
         time.sleep(POLL_SECONDS)
-        watch()
-        for task in list(running):
-            _report_ended(task, report)
-            assert task.process
-            if task.process.exitcode is None:
+        view.refresh()
+        for task, process in list(running):
+            has_ended = process.exitcode is not None  # asked before its last results are read
+            task.report_ended(view)
+            if not has_ended:
                 continue
-            running.remove(task)
-            left = [job for job in task.own if job.number not in task.reported]
-            if not left or asked:
+            running.remove((task, process))
+            if not task.left or asked:
                 continue
+            reason = f"its worker process ended with exit status {process.exitcode}"
             if task.tries < TRIES:
+                view.retried(task.left, reason)
                 waiting.insert(0, task)
-            else:
-                for job in left:
-                    _give_up(job, task.process.exitcode, report)
+            for job in task.left if task.tries == TRIES else ():
+                _give_up(job, reason, view)
 
 
-def _report_ended(task: Task, report: Callable[[Job, Result], None]) -> None:
-    for job in task.own:
-        if job.number in task.reported:
-            continue
-        result = result_of(job)
-        if result and _has_ended(result, task):
-            task.reported.add(job.number)
-            report(job, result)
-
-
-def _has_ended(result: Result, task: Task) -> bool:
-    """For good: a failed job is tried once more, after its worker has ended."""
-    working = task.process is not None and task.process.exitcode is None
-    failed = result.status == "failed" and not working and task.tries >= TRIES
-    return failed or result.status in ("completed", "diverged")
-
-
-def result_of(job: Job) -> Result | None:
-    """What the job's folder says, if anything yet."""
-    try:
-        return Result.read(job.folder)
-    except ConfigError:
-        return None
-
-
-def _give_up(job: Job, exitcode: int, report: Callable[[Job, Result], None]) -> None:
-    result = result_of(job)
-    if result is None:
-        return
-    if result.status == "running":
-        result.status = "failed"
-        result.error = f"its worker process ended with exit status {exitcode}, twice"
+def _give_up(job: Job, reason: str, view: View) -> None:
+    """A job whose workers ended before it did."""
+    result = Result.find(job.folder)
+    if result:
+        result.status, result.error = "failed", f"{reason}, twice"
         result.write(job.folder)
-    report(job, result)
-
-
-def _start(jobs: list[Job], workers: int) -> BaseProcess:
-    context = multiprocessing.get_context("forkserver")
-    process = context.Process(target=_work, args=(jobs, workers), daemon=True)
-    process.start()
-    return process
-
-
-def preload() -> None:
-    """Let the server that forks workers import torch meanwhile."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["rnnlab.experiment", "rnnlab.resuming"])
-    from multiprocessing.forkserver import ensure_running
-
-    ensure_running()
-
-
-def _work(jobs: Sequence[Job], workers: int) -> None:
-    """In the worker: begin the jobs, or go on with those that have begun."""
-    import torch
-
-    from rnnlab import experiment, interrupts, resuming
-
-    os.setsid()  # Ctrl-C is the study's to answer
-    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers) if workers == 1 else 1)
-    parent = multiprocessing.parent_process()
-    assert parent
-    interrupts.also_stop_when(lambda: not parent.is_alive())
-    folders = [job.folder for job in jobs]
-    if all((folder / "result.json").exists() for folder in folders):
-        resuming.resume_stack(folders, {})
-    else:
-        for folder in folders:  # killed before all of them had begun
-            (folder / "result.json").unlink(missing_ok=True)
-        corpora = {job.config.dataset: job.corpus for job in jobs}
-        experiment.run_stack([job.config for job in jobs], folders, corpora)
-
-
-def last_epoch(job: Job) -> dict[str, float] | None:
-    """The last line of a job's metrics.jsonl."""
-    path = job.folder / "metrics.jsonl"
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 4096))
-            lines = file.read().splitlines()
-        return json.loads(lines[-1]) if lines else None
-    except (OSError, ValueError):
-        return None
+        view.ended(job, result)

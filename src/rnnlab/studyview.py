@@ -3,38 +3,48 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 from rich.live import Live
 from rich.table import Table
 
-from rnnlab import study
+from rnnlab.console import QuietConsole
+from rnnlab.logs import last_metrics
+from rnnlab.planning import Invalid, Plan
 from rnnlab.results import Result
 from rnnlab.stacking import Job
-from rnnlab.terminal import QuietConsole
+from rnnlab.summary import shown
 
 SECONDS = 1.0  # between two looks at the folders
+SHOWN = 20  # running jobs in the live table
+LOG_LINES = 5  # of a failed job
 
 
 class StudyView:
     """Jobs done, running and waiting; the best so far; speed and time left."""
 
-    def __init__(self, sweep: Path, jobs: list[Job], asked: int) -> None:
-        self.sweep, self.jobs, self.asked = sweep, jobs, asked
-        self.console = QuietConsole(highlight=False, markup=False, soft_wrap=True)
-        self.results: dict[int, Result] = {}
-        common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
-        self.changed = {
-            job.number: " ".join(own for own in job.overrides if own not in common) for job in jobs
-        }
+    def __init__(self, sweep: Path, planned: Plan) -> None:
+        self.sweep, self.planned = sweep, planned
+        self.jobs = planned.jobs
+        self.changed = changed([*planned.jobs, *planned.invalid])
+        self.results: dict[int, Result] = {}  # of jobs that have ended
+        self.console = QuietConsole()
         self.started, self.looked = time.monotonic(), 0.0
         self.live = Live(console=self.console, transient=True, auto_refresh=False)
 
     def __enter__(self) -> StudyView:
-        same = self.asked - len(self.jobs)
-        note = f" ({same} of {self.asked} were duplicates)" if same else ""
+        asked, invalid = len(self.planned.rows), self.planned.invalid
+        same = asked - len(self.jobs) - len(invalid)
+        note = f" ({same} of {asked} were duplicates)" if same else ""
         self.console.print(f"{len(self.jobs)} jobs{note} in {self.sweep}")
+        for bad in invalid:
+            self.console.print(f"job {bad.number} is left out: {bad.mistake}")
+            self.results[bad.number] = bad.write()
+        for job in self.jobs:
+            if job.before and job.is_done:
+                self.ended(job, job.before)
         if self.console.is_terminal:
             self.live.start()
         return self
@@ -51,15 +61,27 @@ class StudyView:
             self.console.print(f"\n{self.sweep}\ntensorboard --logdir {self.sweep}")
 
     def ended(self, job: Job, result: Result) -> None:
-        """A job has ended: told at once if it went wrong."""
+        """A job has ended: told at once if it went wrong, with the end of its log if it failed."""
         self.results[job.number] = result
         if result.status != "completed":
-            self.console.print(f"job {job.number} {result.status}: {result.error}")
+            self.console.print(
+                f"job {job.number} {result.status} ({self.changed[job.number]}): {result.error}"
+            )
         elif not self.console.is_terminal:
             self.console.print(
                 f"job {job.number} completed ({len(self.results)}/{len(self.jobs)}): "
                 f"perplexity {result.perplexity:.4g}  {self.changed[job.number]}"
             )
+        log = job.folder / "run.log"
+        if result.status == "failed" and log.exists():
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+            self.console.print(f"{log} ends with:")
+            for line in lines[-LOG_LINES:]:
+                self.console.print(f"    {line}")
+
+    def retried(self, jobs: list[Job], reason: str) -> None:
+        numbers = ", ".join(str(job.number) for job in jobs)
+        self.console.print(f"jobs {numbers}: {reason}; they go on once more")
 
     def refresh(self) -> None:
         """Look at the folders, at most once a second."""
@@ -73,7 +95,7 @@ class StudyView:
             if job.number in self.results:
                 done += job.config.num_epochs
                 continue
-            last = study.last_epoch(job)
+            last = last_metrics(job.folder)
             if last:
                 done += last["epoch"]
                 speed += last["tokens_per_second"]
@@ -85,22 +107,23 @@ class StudyView:
     ) -> Table:
         failed = sum(result.status != "completed" for result in self.results.values())
         elapsed = time.monotonic() - self.started
-        left = elapsed * (1 - share) / share if share else float("nan")
-        figures = [r.perplexity for r in self.results.values() if r.perplexity is not None]
+        left = f"{elapsed * (1 - share) / share:.0f} s left" if share else "beginning"
+        figures = [r.figure for r in self.results.values() if r.figure is not None]
+        waiting = len(self.jobs) + len(self.planned.invalid) - len(self.results) - len(running)
         table = Table(
             title=f"{len(self.results) - failed} done, {failed} failed, {len(running)} running, "
-            f"{len(self.jobs) - len(self.results) - len(running)} waiting; "
+            f"{waiting} waiting; "
             + (f"best {min(figures):.4g}; " if figures else "")
-            + f"{speed:,.0f} tokens/s; {left:.0f} s left"
+            + f"{speed:,.0f} tokens/s; {left}"
         )
         for name in ("job", "changed", "epoch", "perplexity"):
             table.add_column(name)
-        for job, last in running[:20]:
+        for job, last in running[:SHOWN]:
             table.add_row(
                 str(job.number),
                 self.changed[job.number],
                 f"{last['epoch']:.0f}/{job.config.num_epochs}",
-                f"{last['perplexity']:.4g}",
+                shown(last["perplexity"]),
             )
         return table
 
@@ -108,22 +131,24 @@ class StudyView:
         table = Table()
         for name in ("job", "changed", "status", "perplexity", "held out"):
             table.add_column(name)
-        for job in sorted(self.jobs, key=self._order):
+        for job in sorted([*self.jobs, *self.planned.invalid], key=self._order):
             result = self.results.get(job.number)
             table.add_row(
                 str(job.number),
                 self.changed[job.number],
                 result.status if result else "not ended",
-                _shown(result.perplexity if result else None),
-                _shown(result.val_perplexity if result else None),
+                shown(result.perplexity if result else None),
+                shown(result.val_perplexity if result else None),
             )
         return table
 
-    def _order(self, job: Job) -> tuple[bool, float]:
+    def _order(self, job: Job | Invalid) -> tuple[bool, float]:
         result = self.results.get(job.number)
-        figure = result.perplexity if result and result.status == "completed" else None
+        figure = result.figure if result and result.status == "completed" else None
         return figure is None, figure or 0.0
 
 
-def _shown(figure: float | None) -> str:
-    return "" if figure is None else f"{figure:.4g}"
+def changed(jobs: Sequence[Job | Invalid]) -> dict[int, str]:
+    """What of its overrides a job does not share with all others, by its number."""
+    common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
+    return {job.number: " ".join(own for own in job.overrides if own not in common) for job in jobs}

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rnnlab.checkpoint import Checkpoint
+from rnnlab.console import QuietConsole
 from rnnlab.metrics import Epoch
 from rnnlab.results import Result
 from rnnlab.tracking import Tracker
 
 PLAIN_LINES = 20  # lines that a whole run prints where there is no terminal
-
-
-class QuietConsole(Console):
-    """Goes on in silence when nobody reads any more: `run.py | head` must not end a training."""
-
-    def on_broken_pipe(self) -> None:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
 
 
 class Terminal(Tracker):
@@ -35,7 +25,7 @@ class Terminal(Tracker):
         self.folder = (
             folder.relative_to(here) if folder.is_relative_to(here := Path.cwd()) else folder
         )
-        self.console = QuietConsole(highlight=False, markup=False, soft_wrap=True)
+        self.console = QuietConsole()
         self.num_epochs = num_epochs
         self.next_line = max(1, num_epochs // PLAIN_LINES)  # the epoch of the next plain line
         self.progress = Progress(

@@ -23,7 +23,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import scalar
 
 from rnnlab import hparams
-from rnnlab.config import require
+from rnnlab.logs import EVENTS, METRICS, SAMPLES
 from rnnlab.metrics import Epoch
 from rnnlab.results import Result, to_json
 
@@ -50,32 +50,6 @@ class Tracker(ABC):
     def lengths(self) -> dict[str, int]:
         """Name and length in bytes of every log, all of it handed to the system."""
         return {}
-
-
-METRICS, SAMPLES, EVENTS = "metrics.jsonl", "samples.txt", "events.out.tfevents."
-
-
-def cut_back(folder: Path, lengths: dict[str, int]) -> None:
-    """Cut a folder's logs to these lengths, and remove logs that were not there then.
-
-    Raises ConfigError, before anything is touched, for a log that is shorter, or is none.
-    """
-    for name, length in lengths.items():
-        is_log = name in (METRICS, SAMPLES) or name.startswith(EVENTS)
-        path = folder / name
-        found = path.stat().st_size if is_log and Path(name).name == name and path.is_file() else -1
-        require(
-            type(length) is int and 0 <= length <= found,
-            f"continuing {folder}",
-            f"its checkpoint wants {length} bytes of {name}, which has {max(found, 0)}; "
-            "the log was changed or removed",
-        )
-    for path in [folder / METRICS, folder / SAMPLES, *folder.glob(EVENTS + "*")]:
-        if path.name not in lengths:
-            path.unlink(missing_ok=True)
-            continue
-        with path.open("r+b") as file:
-            file.truncate(lengths[path.name])
 
 
 class Files(Tracker):

@@ -7,13 +7,10 @@ tensors of the last checkpoint, optimizer and hidden state included.
 from __future__ import annotations
 
 import itertools
-import json
-import multiprocessing
 import os
 import random
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,12 +21,10 @@ from typing import Any
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
+from rnnlab import workers
 from rnnlab.config import Config
-from rnnlab.experiment import run_stack
-from rnnlab.record import BEST, LAST
-from rnnlab.results import Result
-from rnnlab.resuming import resume_stack
-from rnnlab.tracking import EVENTS, METRICS, SAMPLES
+from rnnlab.logs import EVENTS, SAMPLES, read_metrics
+from rnnlab.results import BEST, LAST, Result
 
 TIMES = ("seconds", "tokens_per_second", "speed/tokens_per_second")
 FIGURES = "status error perplexity best_perplexity val_perplexity epochs tokens samples".split()
@@ -64,10 +59,9 @@ def surroundings_of(left: Result, right: Result) -> Iterator[str]:
 
 
 def _metrics(folder: Path) -> list[Any]:
-    lines = (folder / METRICS).read_text().splitlines()
     return [
-        {name: value for name, value in json.loads(line).items() if name not in TIMES}
-        for line in lines
+        {name: value for name, value in line.items() if name not in TIMES}
+        for line in read_metrics(folder)
     ]
 
 
@@ -121,13 +115,13 @@ def verify(configs: list[Config], folder: Path, kills: int, seed: int = 0) -> Ve
     """
     whole = [folder / f"whole-{k}" for k in range(len(configs))]
     started = time.monotonic()
-    _wait(_start(configs, whole))
+    _wait(workers.start(configs, whole))
     duration = time.monotonic() - started
     verdict, rng, copies = Verdict(), random.Random(seed), itertools.count()
     while verdict.kills < kills:
         copy = next(copies)
         broken = [folder / f"killed-{copy}-{k}" for k in range(len(configs))]
-        child = _start(configs, broken)
+        child = workers.start(configs, broken)
         while verdict.kills < kills:
             child.join(rng.uniform(0, duration / 3))
             if child.exitcode is not None:
@@ -137,7 +131,7 @@ def verify(configs: list[Config], folder: Path, kills: int, seed: int = 0) -> Ve
             child.join()
             verdict.kills += 1
             verdict.after_first_checkpoint += all((path / LAST).exists() for path in broken)
-            child = _start(configs, broken)
+            child = workers.start(configs, broken)
         _wait(child)
         for k, path in enumerate(broken):
             verdict.inside_epochs += sum(
@@ -148,27 +142,6 @@ def verify(configs: list[Config], folder: Path, kills: int, seed: int = 0) -> Ve
             if not found:
                 shutil.rmtree(path)
     return verdict
-
-
-def _start(configs: list[Config], folders: list[Path]) -> BaseProcess:
-    """Train, or go on, in a process of its own."""
-    # a server that has imported torch forks them, which takes no second
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    process = context.Process(target=_work, args=(configs, folders))
-    process.start()
-    return process
-
-
-def _work(configs: list[Config], folders: list[Path]) -> None:
-    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
-    if all((folder / "result.json").exists() for folder in folders):
-        resume_stack(folders, {})
-        return
-    for folder in folders:  # killed before all of them had begun
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    run_stack(configs, folders)
 
 
 def _wait(process: BaseProcess) -> None:

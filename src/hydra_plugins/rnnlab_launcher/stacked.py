@@ -3,9 +3,12 @@
 Hydra executes this at every start, so it imports nothing that takes time.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
@@ -35,23 +38,30 @@ class StackedLauncher(Launcher):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+        if self._jobs:
+            from rnnlab.composing import StudyLoader
+
+            self.loader = StudyLoader(hydra_context.config_loader)
+            hydra_context.config_loader = cast(ConfigLoader, self.loader)  # the sweeper's too
+
+    @property
+    def _jobs(self) -> Any:
+        """rnnlab's jobs, if the task is to train them."""
+        owner = getattr(self.task_function, "__self__", None)
+        entry = sys.modules.get("rnnlab.entry")
+        return owner if entry and isinstance(owner, entry.Jobs) else None
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        from rnnlab.entry import Jobs
+        if self._jobs:
+            from rnnlab.batch import launch
 
-        jobs = getattr(self.task_function, "__self__", None)
-        if not isinstance(jobs, Jobs):
-            from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+            return launch(self, self._jobs, job_overrides, initial_job_idx)
+        from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 
-            basic = BasicLauncher()
-            basic.setup(
-                hydra_context=self.hydra_context,
-                task_function=self.task_function,
-                config=self.config,
-            )
-            return basic.launch(job_overrides, initial_job_idx)
-        from rnnlab.batch import launch
-
-        return launch(self, jobs, job_overrides, initial_job_idx)
+        basic = BasicLauncher()
+        basic.setup(
+            hydra_context=self.hydra_context, task_function=self.task_function, config=self.config
+        )
+        return basic.launch(job_overrides, initial_job_idx)
