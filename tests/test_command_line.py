@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from typer.testing import CliRunner
 
+from commands import finish, run, start
 from conftest import ROOT
 from rnnlab.cli import app
 
@@ -21,28 +21,8 @@ TINY = ["num_hiddens=8", "batch_size=4", "num_steps=10", "num_epochs=4", "datase
 RESULT_FIELDS = """
     schema_version status process error perplexity best_perplexity val_perplexity epochs tokens
     tokens_per_second wall_seconds device engine precision seed samples dataset config config_id
-    versions git host stack resumed
+    versions git host stack swept resumed
 """.split()
-
-
-def start(*arguments: str, module: bool = False) -> subprocess.Popen[str]:
-    program = ["-m", "rnnlab"] if module else [str(ROOT / "run.py")]
-    return subprocess.Popen(
-        [sys.executable, *program, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=120)
-    return process.returncode, out, err
-
-
-def run(*arguments: str, module: bool = False) -> tuple[int, str, str]:
-    return finish(start(*arguments, module=module))
 
 
 def only_run() -> Path:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
+from tensorboard import program
 
-from conftest import ROOT
+from commands import finish, run, start
 from rnnlab import experiment, resuming
 from rnnlab.record import LAST, Run
 from rnnlab.results import Result
@@ -20,16 +22,6 @@ from rnnlab.verification import differences
 
 SMALL = ["num_hiddens=8", "batch_size=4", "num_steps=10", "dataset.max_tokens=600"]
 SMALL += ["log.sample_length=5", "dataset.val_fraction=0.1", "checkpoint.seconds=0.1"]
-
-
-def start(*arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, str(ROOT / "run.py"), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=300)
-    return process.returncode, out, err
 
 
 def results(sweep: str) -> list[tuple[Path, Result]]:
@@ -45,10 +37,18 @@ def metrics(folder: Path) -> list[float]:
     return [json.loads(line)["perplexity"] for line in lines]
 
 
+def wait_for(condition, process) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_a_studys_jobs_come_out_as_if_alone():
     """Two shapes, duplicates, one lane that diverges: exit status 1, the others complete."""
-    study = ["lr=0.5,1,1e39", "num_hiddens=8,12", "theta=1,1", "num_epochs=5", "sampler=random"]
-    status, out, err = finish(start("-m", *SMALL, *study, "sweep=S"))
+    study = ["lr=0.5,1,1e39", "num_hiddens=8,12", "theta=1,1", "num_epochs=20", "sampler=random"]
+    status, out, err = run("-m", *SMALL, *study, "sweep=S")
     assert (status, err) == (1, "")
     assert "6 jobs (6 of 12 were duplicates)" in out
     assert out.count(": loss, gradient, weights or perplexity were not finite") == 2
@@ -66,11 +66,11 @@ def test_a_studys_jobs_come_out_as_if_alone():
         assert len(list(folder.glob("events.out.tfevents.*"))) == 1
         config = result.config
         alone = [f"lr={config['lr']}", f"num_hiddens={config['num_hiddens']}", "sampler=random"]
-        finish(start(*SMALL, *alone, "num_epochs=5", f"hydra.run.dir=alone/{folder.name[0]}"))
+        run(*SMALL, *alone, "num_epochs=20", f"hydra.run.dir=alone/{folder.name[0]}")
         assert metrics(folder) == pytest.approx(metrics(Path("alone", folder.name[0])), rel=1e-4)
     # the same again: nothing is trained a second time
     before = {path: path.read_bytes() for path in Path("S").rglob("*.jsonl")}
-    status, out, _ = finish(start("-m", *SMALL, *study, "sweep=S"))
+    status, out, _ = run("-m", *SMALL, *study, "sweep=S")
     assert status == 1
     assert {path: path.read_bytes() for path in Path("S").rglob("*.jsonl")} == before
 
@@ -89,8 +89,7 @@ def test_a_study_that_is_killed_goes_on_as_if_it_had_not_been():
         time.sleep(seconds / 4)
         process.kill()
         process.communicate()
-        time.sleep(2)  # the workers save and end
-    status, _, err = finish(start(*study, "sweep=killed"))
+    status, _, err = run(*study, "sweep=killed")
     assert (status, err) == (0, "")
     pairs = zip(results("whole"), results("killed"), strict=True)
     assert [found for (one, _), (other, _) in pairs for found in differences(one, other)] == []
@@ -109,7 +108,7 @@ def test_ctrl_c_saves_every_job_and_the_study_goes_on():
 
 
 def test_a_plan_trains_nothing():
-    status, out, err = finish(start("-m", *SMALL, "lr=1,2,1", "seed=0,1", "plan=true", "sweep=S"))
+    status, out, err = run("-m", *SMALL, "lr=1,2,1", "seed=0,1", "plan=true", "sweep=S")
     assert (status, err) == (0, "")
     assert out.count("the same again") == 2
     assert "stack 0: 2 lanes" in out
@@ -160,3 +159,193 @@ def test_stacks_hold_jobs_of_one_shape_and_keep_workers_busy(compose):
     assert [len(stack) for stack in stacks(jobs[:6], 2, gpu_bytes=None, lanes=4)] == [3, 3]
     big = [job(k, "num_hiddens=1024", f"seed={k}") for k in range(4)]
     assert [len(stack) for stack in stacks(big, workers=2, gpu_bytes=None)] == [1, 1, 1, 1]
+
+
+# --- twelve jobs, of which three go wrong ----------------------------------------------------
+
+
+def named_experiments(folder: Path) -> str:
+    """A folder of twelve experiments; the values of a sweep that is no grid."""
+    own = {2: "lr: 1e39", 5: "num_hiddens: 3000000", 8: "lr: -1"}
+    (folder / "experiment").mkdir(parents=True)
+    for number in range(12):
+        text = f"# @package _global_\nseed: {number}\n{own.get(number, '')}\n"
+        (folder / "experiment" / f"e{number}.yaml").write_text(text)
+    return "experiment=" + ",".join(f"e{number}" for number in range(12))
+
+
+def test_three_of_twelve_jobs_go_wrong_and_the_others_complete():
+    """One diverges, one fails (its model fits no memory), one is invalid."""
+    study = ["-m", "--config-dir=own", named_experiments(Path("own")), *SMALL[1:], "num_epochs=3"]
+    study += ["sweep=S"]
+    status, _, err = run(*study)
+    assert status == 2  # not one of them is trained
+    assert err.startswith("job 8: lr=-1 is not allowed")
+    assert "on_invalid=skip trains the other jobs" in err
+    assert not Path("S").exists()
+
+    status, out, err = run(*study, "on_invalid=skip")
+    assert (status, err) == (1, "")
+    found = results("S")
+    statuses = [result.status for _, result in found]
+    assert (
+        statuses
+        == ["completed"] * 2
+        + ["diverged"]
+        + ["completed"] * 2
+        + ["failed"]
+        + ["completed"] * 2
+        + ["failed"]
+        + ["completed"] * 3
+    )
+    why = {2: "loss, gradient", 5: "does not fit in memory", 8: "lr=-1 is not allowed"}
+    page = Path("S/report.html").read_text()
+    for number, reason in why.items():
+        assert reason in (found[number][1].error or "")
+        assert reason in page
+        assert reason in next(line for line in out.splitlines() if f"job {number} " in line)
+    assert "12 runs: 9 completed, 1 diverged, 2 failed." in page
+    assert "run.log ends with:" in out
+
+    # what was wrong is put right, and the study completed; only those two train
+    (Path("own/experiment/e8.yaml")).write_text("# @package _global_\nseed: 8\n")
+    before = {path: path.stat().st_mtime_ns for path in Path("S").glob("*/metrics.jsonl")}
+    status, _, _ = run(*study, "on_invalid=skip")
+    assert status == 1  # 2 and 5 are what they are
+    assert [result.status for _, result in results("S")][8] == "completed"
+    touched = {path for path, when in before.items() if path.stat().st_mtime_ns != when}
+    assert {path.parent.name.partition("_")[0] for path in touched} <= {"5"}
+
+
+def test_what_is_a_studys_own_is_refused_elsewhere():
+    for given, rule in (
+        (["plan=true"], "plan=true is not allowed: it is a study's; add -m."),
+        (["-m", "lr=1,2", "plan=yes"], "plan=yes is not allowed: plan is true or false."),
+        (["-m", "on_invalid=x"], "on_invalid=x is not allowed: on_invalid is abort or skip."),
+    ):
+        assert run(*SMALL, *given) == (2, "", rule + "\n")
+    assert not list(Path().iterdir())
+
+
+def test_two_studies_at_once_have_folders_of_their_own():
+    process = start("-m", *SMALL, "lr=0.3,1", "num_epochs=100000", "sweep=S")
+    wait_for(lambda: any(Path("S").glob("*/metrics.jsonl")), process)
+    status, _, err = run("-m", *SMALL, "lr=0.3,1", "num_epochs=100000", "sweep=S")
+    assert status == 2
+    assert err.startswith("S is in use: another study trains there")
+    process.send_signal(signal.SIGINT)
+    assert finish(process)[0] == 130
+    assert [result.status for _, result in results("S")] == ["interrupted"] * 2
+
+
+# --- going on --------------------------------------------------------------------------------
+
+
+def test_a_study_is_resumed_by_its_folder():
+    study = ["-m", *SMALL, "lr=0.3,1", "num_epochs=400", "sweep=S"]
+    process = start(*study)
+    wait_for(lambda: any(p.stat().st_size for p in Path("S").glob("*/metrics.jsonl")), process)
+    process.send_signal(signal.SIGINT)
+    assert finish(process)[0] == 130
+    status, _, err = run("resume", "S", module=True)
+    assert (status, err) == (0, "")
+    assert [(r.status, r.epochs) for _, r in results("S")] == [("completed", 400)] * 2
+    # and more seeds are added to it, with numbers of their own
+    status, out, _ = run("resume=S", "seed=0,1")
+    assert status == 0
+    assert [folder.name for folder, _ in results("S")] == [
+        "0_lr=0.3", "1_lr=1", "2_lr=0.3,seed=1", "3_lr=1,seed=1"
+    ]  # fmt: skip
+
+
+def test_a_job_that_was_defined_otherwise_is_refused_with_what_differs():
+    Path("text.txt").write_text("some words that are a text " * 40)
+    study = ["-m", "dataset=text", "dataset.path=text.txt", *SMALL, "lr=0.3,1", "num_epochs=2"]
+    assert run(*study, "sweep=S")[0] == 0
+    before = {path: path.read_bytes() for path in Path("S").rglob("*.json*")}
+    Path("text.txt").write_text("other words that are a text " * 40)
+    status, _, err = run(*study, "sweep=S")
+    assert status == 2
+    assert err.count("was trained as another experiment (the text: sha256 ") == 2
+    assert "sweep=FOLDER" in err
+    assert {path: path.read_bytes() for path in Path("S").rglob("*.json*")} == before
+
+
+def test_jobs_of_a_worker_that_is_killed_go_on_in_another():
+    study = ["-m", *SMALL, "lr=0.3,1", "num_epochs=300"]
+    assert run(*study, "sweep=whole")[0] == 0
+    process = start(*study, "sweep=S")
+    metrics = Path("S/0_lr=0.3/metrics.jsonl")
+    wait_for(lambda: metrics.exists() and metrics.stat().st_size, process)
+    os.kill(Result.read(metrics.parent).process, signal.SIGKILL)
+    status, out, _ = finish(process)
+    assert status == 0
+    assert "jobs 0: the worker process ended before its jobs, with exit status -9" in out
+    pairs = zip(results("whole"), results("S"), strict=True)
+    assert [found for (one, _), (other, _) in pairs for found in differences(one, other)] == []
+
+
+def test_a_job_whose_workers_are_killed_twice_has_failed():
+    process = start("-m", *SMALL, "lr=0.3,1", "num_epochs=1000000", "sweep=S")
+    metrics = Path("S/0_lr=0.3/metrics.jsonl")
+    wait_for(lambda: metrics.exists() and metrics.stat().st_size, process)
+    first = Result.read(metrics.parent).process
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: Result.read(metrics.parent).process != first, process)
+    os.kill(Result.read(metrics.parent).process, signal.SIGKILL)
+    wait_for(lambda: Result.read(metrics.parent).status == "failed", process)
+    process.send_signal(signal.SIGINT)
+    assert finish(process)[0] == 130
+    assert "exit status -9, twice" in (Result.read(metrics.parent).error or "")
+
+
+def test_a_folder_that_vanishes_is_trained_again_and_its_neighbours_are_left_alone():
+    study = ["-m", *SMALL, "lr=0.3,1,2,3", "num_epochs=300", "sweep=S", "checkpoint.seconds=0.1"]
+    process = start(*study)
+    gone = Path("S/0_lr=0.3")
+    wait_for(lambda: (gone / LAST).exists(), process)
+    shutil.rmtree(gone)
+    status, _, _ = finish(process)
+    assert status == 0
+    assert [(r.status, r.epochs) for _, r in results("S")] == [("completed", 300)] * 4
+    assert len(metrics(Path("S/1_lr=1"))) == 300
+
+
+# --- other sweepers --------------------------------------------------------------------------
+
+
+def test_a_batch_of_optunas_trials_is_a_stack():
+    """Six trials in two batches of three; one cannot be trained, and is worth nothing."""
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    status, out, _ = run(
+        *("-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=3"),
+        *("hydra/sweeper/sampler=random", "hydra.sweeper.sampler.seed=1"),
+        *("lr=choice(0.5,1,1e39)", "theta=interval(0.5,5)", *SMALL, "num_epochs=2", "sweep=S"),
+    )
+    found = results("S")
+    diverged = [result for _, result in found if result.status == "diverged"]
+    assert len(found) == 6
+    assert 0 < len(diverged) < 6
+    assert status == 1
+    assert {tuple(r.stack) for _, r in found if len(r.stack) > 1}
+    best = min(result.figure for _, result in found if result.status == "completed")
+    assert f"Best value: {best}" in out
+
+
+def test_tensorboards_table_has_the_settings_that_the_study_varies():
+    run("-m", *SMALL, "optimizer=momentum", "optimizer.momentum=0.5,0.9", "seed=0,1", "lr=0.1",
+        "num_epochs=2", "sweep=S")  # fmt: skip
+    board = program.TensorBoard()
+    board.configure(argv=["", "--logdir=S", "--port=0", "--host=127.0.0.1", "--load_fast=false"])
+    address = board.launch()
+    wanted = {"seed", "optimizer.momentum"}
+    deadline, names = time.monotonic() + 30, set[str]()
+    while names != wanted and time.monotonic() < deadline:  # it reads the files meanwhile
+        time.sleep(0.2)
+        body = urlopen(address + "data/plugin/hparams/experiment?request=%7B%7D").read()
+        names = {info["name"] for info in json.loads(body).get("hparamInfos", [])}
+    assert names == wanted
+    runs = json.loads(urlopen(address + "data/runs").read())
+    assert runs == sorted(folder.name for folder, _ in results("S"))
+    layout = json.loads(urlopen(address + "data/plugin/custom_scalars/layout").read())
+    assert [category["title"] for category in layout["category"]] == ["Perplexity", "Gradient"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING
 from hydra.core.utils import JobReturn, JobStatus, _save_config, configure_log, setup_globals
 from omegaconf import OmegaConf
 
-from rnnlab import study, workers
+from rnnlab import study
 from rnnlab.config import Config, ConfigError
+from rnnlab.files import InUseError, locked
 from rnnlab.interrupts import stop_requests
 from rnnlab.planning import Invalid, Plan, plan
 from rnnlab.report import write_report
@@ -40,24 +42,38 @@ def launch(
     wanted = [job for job in planned.jobs if not job.is_done]
     gpu_bytes = _gpu_bytes(wanted[0].config) if wanted else None
     num_workers = launcher.workers or (1 if gpu_bytes else len(os.sched_getaffinity(0)))
-    tasks = stacks(wanted, num_workers, gpu_bytes, launcher.lanes)
+    divide = partial(stacks, workers=num_workers, gpu_bytes=gpu_bytes, lanes=launcher.lanes)
     if jobs.plan:
         from rnnlab.preview import show_plan
 
-        show_plan(planned, tasks, num_workers)
+        show_plan(planned, divide(wanted), num_workers)
         return []
-    if tasks:
-        workers.preload()
-    with stop_requests() as stop, StudyView(sweep, planned) as view:
-        study.train(tasks, num_workers, stop, view, partial(_open_folder, launcher, planned))
-        stopped = stop()
+    with _held(sweep), stop_requests() as stop, StudyView(sweep, planned) as view:
+        open_folder = partial(_open_folder, launcher, planned)
+        study.train(divide, wanted, num_workers, stop, view, open_folder)
+        stopped, ended = stop(), view.results
+        asked = {job.number for _, job in planned.rows}
+        jobs.statuses += [ended[n].status if n in ended else "not ended" for n in asked]
         page = write_report(sweep)
     print(page)
-    jobs.statuses += [result.status for result in view.results.values()]
     if stopped:
         raise KeyboardInterrupt
-    ended = {job.folder: _job_return(launcher, planned, job) for _, job in planned.rows}
-    return [ended[job.folder] for _, job in planned.rows]
+    returned = {job.number: _job_return(launcher, planned, job) for _, job in planned.rows}
+    return [returned[job.number] for _, job in planned.rows]
+
+
+@contextmanager
+def _held(sweep: Path) -> Iterator[None]:
+    with ExitStack() as holding:
+        sweep.mkdir(parents=True, exist_ok=True)
+        try:
+            holding.enter_context(locked(sweep))
+        except InUseError:
+            raise ConfigError(
+                f"{sweep} is in use: another study trains there; wait for it, or choose another "
+                "folder with sweep=FOLDER."
+            ) from None
+        yield
 
 
 def _open_folder(launcher: StackedLauncher, planned: Plan, job: Job) -> None:

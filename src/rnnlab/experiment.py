@@ -39,9 +39,12 @@ def run(config: Config, folder: Path, corpora: Corpora | None = None) -> Result:
 
 
 def run_stack(
-    configs: list[Config], folders: list[Path], corpora: Corpora | None = None
+    configs: list[Config],
+    folders: list[Path],
+    corpora: Corpora | None = None,
+    swept: list[str] | None = None,
 ) -> list[Result]:
-    """The same for jobs that train together: all their shapes agree."""
+    """The same for jobs that train together: all their shapes agree. `swept`: see Result."""
     corpora = {} if corpora is None else corpora
     texts = [check(config, corpora) for config in configs]
     for folder in folders:
@@ -61,6 +64,7 @@ def run_stack(
         ]
         for run in runs:
             run.result.stack = [folder.name for folder in folders]
+            run.result.swept = swept or []
         train(runs, device)
     return [run.result for run in runs]
 
@@ -83,6 +87,8 @@ def train(runs: list[Run], device: torch.device) -> None:
     started = time.perf_counter()
     live = [each for each in runs if not each.ended]
     for each in live:
+        if not each.log.hasHandlers():  # in a study's worker
+            each.log_to_file()
         each.result.write(each.folder)
     try:
         with stop_requests() as stop, ExitStack() as closing:
@@ -125,8 +131,6 @@ class Stack:
             self.training.epoch, self.training.minibatch = begun.position
             self.training.seconds = begun.progress.seconds_in_epoch
         for k, run in enumerate(runs):
-            if not run.log.hasHandlers():  # in a study's worker
-                run.log_to_file()
             if run.ended:  # its lane stays, so that the others' bits do
                 self.training.healthy[k] = False
                 continue

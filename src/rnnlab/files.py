@@ -50,14 +50,14 @@ class InUseError(RuntimeError):
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder; raises InUseError where another process does.
+def locked(folder: Path, patience: float = 0) -> Iterator[None]:
+    """Hold the folder; raises InUseError where another process still does after so many seconds.
 
     The system gives the lock back when a process ends, however it ends, so none is ever stale.
     """
     lock = FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience)
     except Timeout:
         raise InUseError(folder) from None
     try:

@@ -4,33 +4,36 @@ SummaryWriter.add_hparams would write an extra run beside it, and call every run
 """
 
 import time
+from typing import Any
 
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
 
 from rnnlab.config import Config
+from rnnlab.settings import flat
 
 Settings = dict[str, str | int | float]
-METRICS = ("perplexity/train", "perplexity/val")
-COLUMNS = """sampler lr theta seed model num_hiddens num_layers optimizer clip dataset batch_size
+ALONE = """sampler lr theta seed model num_hiddens num_layers optimizer clip dataset batch_size
     num_steps num_epochs precision""".split()
 
 
-def settings(config: Config) -> Settings:
-    """Choices by their names, scalars as they are."""
-    values = config.as_dict()
-    chosen = {name: values[name] for name in COLUMNS}
-    return {name: v["name"] if isinstance(v, dict) else v for name, v in chosen.items()}
+def settings(config: Config, swept: list[str]) -> Settings:
+    """A row of the table: what the run's study varies, or of a run alone what matters most."""
+    values = flat(config.as_dict())
+    return {name: _plain(values.get(name)) for name in swept or ALONE}
 
 
-def begin(values: Settings, run: str) -> list[Summary]:
-    """What to write when a run starts: the table's columns, and the row of the run so named."""
-    columns = [summary_v2.HParam(name) for name in values]
-    metrics = [summary_v2.Metric(tag) for tag in METRICS]
-    return [
-        summary_v2.hparams_config_pb(columns, metrics),
-        summary_v2.hparams_pb(values, trial_id=run),
-    ]
+def _plain(value: Any) -> str | int | float:
+    return value if isinstance(value, str | int | float) else str(value)
+
+
+def begin(values: Settings, run: str) -> Summary:
+    """What to write when the run so named starts.
+
+    TensorBoard makes the table's columns from all runs that it reads: the union of what they give.
+    A list of columns in a run's own file would count for all others.
+    """
+    return summary_v2.hparams_pb(values, trial_id=run)
 
 
 def end(completed: bool) -> Summary:

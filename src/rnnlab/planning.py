@@ -10,7 +10,7 @@ import copy
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -23,6 +23,7 @@ from rnnlab.corpus import Corpus
 from rnnlab.explain import explain
 from rnnlab.results import Result
 from rnnlab.schema import job_folder, to_config
+from rnnlab.settings import differing, flat
 from rnnlab.stacking import Job
 
 
@@ -52,7 +53,10 @@ class Invalid:
             git=None,
             host={},
         )
-        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / ".hydra").mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(
+            OmegaConf.create(list(self.overrides)), self.folder / ".hydra" / "overrides.yaml"
+        )
         result.write(self.folder)
         return result
 
@@ -69,6 +73,13 @@ class Plan:
         """Without duplicates and invalid ones."""
         found = {job.number: job for _, job in self.rows if isinstance(job, Job)}
         return list(found.values())
+
+    def with_swept(self) -> Plan:
+        """Every job knows what the jobs differ in."""
+        swept = tuple(differing(flat(job.config.as_dict()) for job in self.jobs))
+        known = {job.number: replace(job, swept=swept) for job in self.jobs}
+        rows = [(overrides, known.get(job.number, job)) for overrides, job in self.rows]
+        return Plan(rows, self.composed)
 
     @property
     def invalid(self) -> list[Invalid]:
@@ -117,7 +128,9 @@ def plan(
                 differences = "; ".join(before.differences_to(config, corpus.sha256))
                 refused.append(f"{folder} was trained as another experiment ({differences})")
             folder = folder or sweep / _folder_name(whole, number, changed)
-            job = Job(_number(folder), overrides, config, corpus, folder, identity[0], before)
+            job = Job(
+                _number(folder), overrides, config, corpus, folder, identity[0], before=before
+            )
             _address(whole, job)
             known[identity], made.composed[job.number] = job, (whole, task)
         made.rows.append((overrides, known[identity]))
@@ -126,7 +139,7 @@ def plan(
         raise ConfigError(
             "\n".join(refused) + "\nPut back what was changed, or begin another: sweep=FOLDER."
         )
-    return made
+    return made.with_swept()
 
 
 def _found(sweep: Path) -> dict[Path, Result | None]:

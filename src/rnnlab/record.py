@@ -78,7 +78,7 @@ class Run:
                 raise ConfigError(f"{self.folder / LAST} does not fit this run: {error}.") from None
         self.trackers = [
             Files(self.folder),
-            TensorBoard(self.folder, hparams.settings(self.config)),
+            TensorBoard(self.folder, hparams.settings(self.config, self.result.swept)),
         ]
 
     @property

@@ -31,6 +31,7 @@ KINDS = {
     "versions": (dict,),
     "host": (dict,),
     "stack": (list,),
+    "swept": (list,),
     "resumed": (list,),
 }  # what the program reads back must be of these types
 
@@ -62,6 +63,7 @@ class Result:
     git: dict[str, Any] | None
     host: dict[str, Any]
     stack: list[str] = field(default_factory=list)  # names of the folders that trained together
+    swept: list[str] = field(default_factory=list)  # the settings that its study's jobs differ in
     resumed: list[dict[str, Any]] = field(default_factory=list)  # where, and on what, each time
 
     @classmethod

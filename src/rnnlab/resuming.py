@@ -16,18 +16,20 @@ from rnnlab.files import remove_leftovers
 from rnnlab.logs import cut_back
 from rnnlab.preflight import Corpora, check
 from rnnlab.record import Run
-from rnnlab.results import LAST, NEXT, Result
+from rnnlab.results import LAST, NEXT, Result, has_trained
 from rnnlab.surroundings import resolve_device
 
 
-def begin_or_resume(configs: list[Config], folders: list[Path], corpora: Corpora) -> list[Result]:
-    """Go on where all of a stack's runs have begun; else train it from its beginning."""
-    if all((folder / "result.json").exists() for folder in folders):
+def begin_or_resume(
+    configs: list[Config], folders: list[Path], corpora: Corpora, swept: list[str]
+) -> list[Result]:
+    """Go on where all of a stack's runs have a checkpoint; else none of them has trained."""
+    if all(map(has_trained, folders)):
         return resume_stack(folders, {}, corpora)
-    for folder in folders:  # killed before all of them had begun: none of them has trained
-        folder.mkdir(parents=True, exist_ok=True)
+    for folder in folders:
         (folder / "result.json").unlink(missing_ok=True)
-    return run_stack(configs, folders, corpora)
+        cut_back(folder, {})
+    return run_stack(configs, folders, corpora, swept)
 
 
 def resume(folder: Path, changes: dict[str, Any]) -> Result:
@@ -91,6 +93,7 @@ def _reopen(
     remove_leftovers(folder)
     result = begin(config, corpus, resolve_device(config.device))
     result.wall_seconds, result.resumed = before.wall_seconds, before.resumed
+    result.swept = before.swept
     run = Run(config, corpus, folder, result)
     run.before = before
     return run

@@ -32,6 +32,7 @@ class Job:
     corpus: Corpus
     folder: Path
     config_id: str
+    swept: tuple[str, ...] = ()  # names of the settings that the study's jobs differ in
     before: Result | None = None  # what its folder says of it, before the study begins
 
     @property

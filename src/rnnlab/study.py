@@ -6,18 +6,19 @@ killed is noticed; its jobs go on from their checkpoints once more, and are repo
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.process import BaseProcess
 from typing import Protocol
 
 from rnnlab import workers
+from rnnlab.files import InUseError, locked
 from rnnlab.results import Result
 from rnnlab.stacking import Job
 
 POLL_SECONDS = 0.1
-TRIES = 2
 
 
 class View(Protocol):
@@ -38,7 +39,7 @@ class Task:
     """A stack's jobs, and the process that trains them."""
 
     jobs: list[Job]
-    tries: int = 0
+    is_retry: bool = False
     process: BaseProcess | None = None
     reported: set[int] = field(default_factory=set)
 
@@ -48,10 +49,9 @@ class Task:
         return [job for job in self.jobs if job.number >= 0 and job.number not in self.reported]
 
     def start(self, threads: int | None) -> BaseProcess:
-        self.tries += 1
         corpora = {job.config.dataset: job.corpus for job in self.jobs}
         configs, folders = zip(*((job.config, job.folder) for job in self.jobs), strict=True)
-        self.process = workers.start(configs, folders, corpora, threads)
+        self.process = workers.start(configs, folders, corpora, self.jobs[0].swept, threads)
         return self.process
 
     def report_ended(self, view: View) -> None:
@@ -65,17 +65,20 @@ class Task:
 
 
 def train(
-    stacks: list[list[Job]],
+    divide: Callable[[list[Job]], list[list[Job]]],
+    jobs: list[Job],
     num_workers: int,
     stop: Callable[[], bool],
     view: View,
     open_folder: Callable[[Job], None],
 ) -> None:
-    """Train all stacks. After a stop is asked for, workers save and end.
+    """Train the jobs in the stacks that `divide` makes of them.
 
-    `open_folder` is called for each job before its worker starts.
+    After a stop is asked for, workers save and end. `open_folder` is called for each job before
+    its worker starts.
     """
-    waiting, running = [Task(list(jobs)) for jobs in stacks], list[tuple[Task, BaseProcess]]()
+    waiting = [Task(stack) for stack in divide(jobs)]
+    running: list[tuple[Task, BaseProcess]] = []
     asked = False
     while waiting or running:
         if stop() and not asked:
@@ -84,31 +87,34 @@ def train(
                 process.terminate()
         while waiting and len(running) < num_workers:
             task = waiting.pop(0)
-            for job in task.left if not task.tries else ():
+            for job in task.left:
                 open_folder(job)
             running.append((task, task.start(threads=1 if num_workers > 1 else None)))
         time.sleep(POLL_SECONDS)
         view.refresh()
         for task, process in list(running):
-            has_ended = process.exitcode is not None  # asked before its last results are read
+            exitcode = process.exitcode  # before its last results are read
             task.report_ended(view)
-            if not has_ended:
+            if exitcode is None:
                 continue
             running.remove((task, process))
             if not task.left or asked:
                 continue
-            reason = f"its worker process ended with exit status {process.exitcode}"
-            if task.tries < TRIES:
+            reason = f"the worker process ended before its jobs, with exit status {exitcode}"
+            if task.is_retry:
+                for job in task.left:
+                    _give_up(job, f"{reason}, twice", view)
+            else:
                 view.retried(task.left, reason)
-                waiting.insert(0, task)
-            for job in task.left if task.tries == TRIES else ():
-                _give_up(job, reason, view)
+                left = [replace(job, before=Result.find(job.folder)) for job in task.left]
+                waiting[:0] = [Task(stack, is_retry=True) for stack in divide(left)]
 
 
 def _give_up(job: Job, reason: str, view: View) -> None:
     """A job whose workers ended before it did."""
     result = Result.find(job.folder)
     if result:
-        result.status, result.error = "failed", f"{reason}, twice"
-        result.write(job.folder)
+        result.status, result.error = "failed", reason
+        with contextlib.suppress(InUseError), locked(job.folder):
+            result.write(job.folder)
         view.ended(job, result)

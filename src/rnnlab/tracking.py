@@ -20,7 +20,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
-from torch.utils.tensorboard.summary import scalar
+from torch.utils.tensorboard.summary import custom_scalars, scalar
 
 from rnnlab import hparams
 from rnnlab.logs import EVENTS, METRICS, SAMPLES
@@ -87,6 +87,19 @@ def _append(file: IO[bytes], line: str) -> None:
     file.flush()
 
 
+CHARTS = {  # TensorBoard's tab of custom scalars
+    "Perplexity": {
+        "on the training text": ["Multiline", ["perplexity/train"]],
+        "held out": ["Multiline", ["perplexity/val"]],
+        "both": ["Multiline", ["perplexity/train", "perplexity/val"]],
+    },
+    "Gradient": {
+        "norm": ["Multiline", ["gradient/norm"]],
+        "share of minibatches that were clipped": ["Multiline", ["gradient/clipped_fraction"]],
+    },
+}
+
+
 class TensorBoard(Tracker):
     """Scalars, text samples, the curve and the hparams, in one event file in the run's own folder.
 
@@ -101,8 +114,8 @@ class TensorBoard(Tracker):
         self.records = RecordWriter(self.file)
         if not begun:
             self._write(Event(file_version="brain.Event:2"))
-            for summary in hparams.begin(settings, folder.name):
-                self._write(Event(summary=summary))
+            self._write(Event(summary=hparams.begin(settings, folder.name)))
+            self._write(Event(summary=custom_scalars(CHARTS)))
             self.file.flush()
 
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:

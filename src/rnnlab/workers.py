@@ -12,10 +12,14 @@ from collections.abc import Sequence
 from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from rnnlab.config import Config
+from rnnlab.files import locked
 from rnnlab.preflight import Corpora
+from rnnlab.results import Result
 
+PATIENCE = 60  # seconds
 _context = multiprocessing.get_context("forkserver")
 
 
@@ -29,19 +33,18 @@ def start(
     configs: Sequence[Config],
     folders: Sequence[Path],
     corpora: Corpora | None = None,
+    swept: Sequence[str] = (),
     threads: int | None = None,
 ) -> BaseProcess:
     """Train a stack in its folders, or go on with it; with so many threads, or torch's number."""
     preload()
-    arguments = (list(configs), list(folders), corpora or {}, threads)
+    arguments = (threads, list(configs), list(folders), corpora or {}, list(swept))
     process = _context.Process(target=_work, args=arguments, daemon=True)
     process.start()
     return process
 
 
-def _work(
-    configs: list[Config], folders: list[Path], corpora: Corpora, threads: int | None
-) -> None:
+def _work(threads: int | None, *stack: Any) -> None:
     import torch
 
     from rnnlab import interrupts, resuming
@@ -53,4 +56,15 @@ def _work(
     parent = multiprocessing.parent_process()
     assert parent
     interrupts.also_stop_when(lambda: not parent.is_alive())
-    resuming.begin_or_resume(configs, folders, corpora)
+    _, folders, *_ = stack
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder, PATIENCE):  # the worker of a study that was killed may still save
+            pass
+    try:
+        resuming.begin_or_resume(*stack)
+    except Exception:
+        result = Result.find(folders[0])
+        if result and result.status == "failed":  # it says why
+            sys.exit(1)
+        raise

@@ -1,0 +1,63 @@
+"""Configs composed in one go equal those that Hydra composes one by one."""
+
+from __future__ import annotations
+
+import hydra
+import pytest
+from omegaconf import OmegaConf
+
+from rnnlab.composing import Composer
+from rnnlab.explain import explain
+from rnnlab.schema import conf_dir
+
+VALID = [
+    [],
+    ["lr=2"],
+    ["lr=2", "seed=3", "sampler=random"],
+    ["model=gru", "model.reset=after", "num_layers=2", "model.dropout=0.5"],
+    ["model.dropout=0.5", "model=lstm"],
+    ["experiment=chapter_random", "lr=0.5"],
+    ["lr=0.5", "experiment=chapter_random"],
+    ["lr=1", "lr=2"],
+    ["theta=${lr}", "lr=7"],
+    ["optimizer=torch", "optimizer.algorithm=SGD", "+optimizer.options.momentum=0.5"],
+    ["dataset.prefixes=[a,'b c']", "dataset.max_tokens=null"],
+    ["debug=overfit", "num_epochs=3", "log.every=2", "checkpoint.seconds=1.5"],
+    ["size=tiny", "num_hiddens=3"],
+]
+WRONG = [
+    ["lr=abc"],
+    ["num_hidens=3"],
+    ["model.reset=after"],
+    ["sampler=best"],
+    ["lr=[1,2]"],
+    ["seed=1.5"],
+    ["lr=a b c"],
+    ["model={a:1}"],
+]
+
+
+@pytest.fixture
+def compose():
+    with hydra.initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
+        yield lambda overrides: hydra.compose("config", list(overrides))
+
+
+def test_values_set_on_a_copy_are_what_hydra_composes(compose):
+    composed = []
+    composer = Composer(lambda overrides: composed.append(overrides) or compose(overrides))
+    for overrides in VALID:
+        for again in range(2):  # the first one must not have left anything behind
+            mine, hydras = composer(overrides), compose(overrides)
+            assert OmegaConf.to_yaml(mine) == OmegaConf.to_yaml(hydras), (overrides, again)
+    assert len(composed) == len({tuple(overrides) for overrides in composed}) < len(VALID)
+
+
+@pytest.mark.parametrize("overrides", WRONG)
+def test_mistakes_are_explained_as_hydras_are(compose, overrides):
+    said = []
+    for way in (Composer(compose), compose):
+        with pytest.raises(Exception) as caught:
+            way(overrides)
+        said.append(explain(caught.value, overrides))
+    assert said[0] == said[1]
