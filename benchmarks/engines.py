@@ -151,7 +151,7 @@ def main() -> None:
     device = torch.device(asked.device)
     about = {
         "date": date.today().isoformat(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "precision": "fp32",
@@ -175,7 +175,7 @@ def main() -> None:
                 target.write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n")
 
 
-def _cpu() -> str:
+def cpu_name() -> str:
     """The processor's name, where the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -251,7 +251,7 @@ def test_a_study_is_resumed_by_its_folder():
     assert (status, err) == (0, "")
     assert [(r.status, r.epochs) for _, r in results("S")] == [("completed", 400)] * 2
     # and more seeds are added to it, with numbers of their own
-    status, out, _ = run("resume=S", "seed=0,1")
+    status, _, _ = run("resume=S", "seed=0,1")
     assert status == 0
     assert [folder.name for folder, _ in results("S")] == [
         "0_lr=0.3", "1_lr=1", "2_lr=0.3,seed=1", "3_lr=1,seed=1"

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra.core.utils import JobReturn, JobStatus, _save_config, configure_log, setup_globals
-from omegaconf import OmegaConf
 
 from rnnlab import study
 from rnnlab.config import Config, ConfigError
@@ -36,7 +35,7 @@ def launch(
     configure_log(launcher.config.hydra.hydra_logging, launcher.config.hydra.verbose)
     compose = partial(launcher.loader.take, launcher.config)
     sweep = Path(str(launcher.config.hydra.sweep.dir))
-    planned = plan(sweep, first, job_overrides, compose, jobs.check_job)
+    planned = plan(sweep, first, job_overrides, compose, jobs.corpus_of, jobs.configs)
     if planned.invalid and not jobs.skips_invalid:
         raise ConfigError("\n".join(f"job {bad.number}: {bad.mistake}" for bad in planned.invalid))
     wanted = [job for job in planned.jobs if not job.is_done]
@@ -78,14 +77,13 @@ def _held(sweep: Path) -> Iterator[None]:
 
 def _open_folder(launcher: StackedLauncher, planned: Plan, job: Job) -> None:
     """With .hydra in it, as Hydra itself makes it."""
-    whole, task = planned.composed[job.number]
+    whole = planned.composed[job.number]
     if job.before is None:  # or there is the result of a job that was not valid then
-        for name, config in (
-            ("config", task),
-            ("hydra", OmegaConf.masked_copy(whole, "hydra")),
-            ("overrides", whole.hydra.overrides.task),
-        ):
-            _save_config(config, f"{name}.yaml", job.folder / str(whole.hydra.output_subdir))
+        task, hydra = planned.split(job)
+        folder = job.folder / str(whole.hydra.output_subdir)
+        _save_config(task, "config.yaml", folder)
+        _save_config(hydra, "hydra.yaml", folder)
+        _save_config(whole.hydra.overrides.task, "overrides.yaml", folder)
         (job.folder / "result.json").unlink(missing_ok=True)
     launcher.hydra_context.callbacks.on_job_start(
         config=whole, task_function=launcher.task_function
@@ -100,8 +98,8 @@ def _job_return(launcher: StackedLauncher, planned: Plan, job: Job | Invalid) ->
     returned.return_value = math.inf if figure is None else figure
     returned.status = JobStatus.COMPLETED
     if isinstance(job, Job):
-        whole, returned.cfg = planned.composed[job.number]
-        returned.hydra_cfg = OmegaConf.masked_copy(whole, "hydra")
+        whole = planned.composed[job.number]
+        returned.cfg, returned.hydra_cfg = planned.split(job)
         returned.task_name = whole.hydra.job.name
         launcher.hydra_context.callbacks.on_job_end(config=whole, job_return=returned)
     return returned

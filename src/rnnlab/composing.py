@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -30,7 +31,7 @@ class Composer:
 
     def __call__(self, overrides: Sequence[str]) -> DictConfig:
         """A config of its own for these overrides; raises what Hydra raises."""
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        parsed = [_parsed(override) for override in overrides]
         values = [override for override in parsed if self._sets_a_value(override)]
         choices = tuple(str(o.input_line) for o in parsed if not self._sets_a_value(o))
         if choices not in self.bases:
@@ -46,6 +47,11 @@ class Composer:
     def _sets_a_value(self, override: Override) -> bool:
         plain = override.type == OverrideType.CHANGE and not override.is_sweep_override()
         return plain and override.package is None and override.key_or_group in self.settable
+
+
+@cache  # jobs share most of their overrides
+def _parsed(override: str) -> Override:
+    return OverridesParser.create().parse_override(override)
 
 
 class StudyLoader:

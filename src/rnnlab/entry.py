@@ -93,6 +93,7 @@ class Jobs:
     def __init__(self) -> None:
         self.statuses: list[str] = []
         self.corpora: Corpora = {}
+        self.configs: dict[tuple[str, ...], Config] = {}  # of a study's jobs, by their overrides
         self.plan = False  # show what a study would do, and train nothing
         self.skips_invalid = False  # train the valid jobs of a study; else none
 
@@ -129,19 +130,21 @@ class Jobs:
         compose = Composer(lambda overrides: hydra.compose(name, [*overrides, *search_path]))
         with hydra.initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
             if not _is_multirun(arguments):
-                self.check_job(to_config(compose(arguments.overrides)))
+                self.corpus_of(to_config(compose(arguments.overrides)))
                 return
             mistakes, jobs = dict[str, list[int]](), list(_jobs(arguments.overrides))
             for number, overrides in enumerate(jobs):
                 try:
-                    self.check_job(to_config(compose(overrides)))
+                    config = to_config(compose(overrides))
+                    self.configs[_without_hydras(overrides)] = config
+                    self.corpus_of(config)
                 except (ConfigError, HydraException, OmegaConfBaseException) as error:
                     mistakes.setdefault(explain(error, overrides), []).append(number)
         wrong = sum(map(len, mistakes.values()))
         if wrong and not (self.skips_invalid and wrong < len(jobs)):
             raise ConfigError(_all_mistakes(mistakes, len(jobs)))
 
-    def check_job(self, config: Config) -> Corpus:
+    def corpus_of(self, config: Config) -> Corpus:
         """The job's text, once everything about it has been found possible."""
         from rnnlab.preflight import check
 
@@ -233,6 +236,10 @@ def _require_value(override: Override) -> None:
         raise ConfigError(f"~{key} is not allowed: every value is needed; set {key}=VALUE instead.")
     if key in GROUPS and not override.is_sweep_override() and override.value() is None:
         raise ConfigError(f"{key}=null is not allowed: every job needs one; --help lists them.")
+
+
+def _without_hydras(overrides: list[str]) -> tuple[str, ...]:
+    return tuple(o for o in overrides if not o.startswith(("hydra.", "hydra/")))
 
 
 def _is_multirun(arguments: Any) -> bool:

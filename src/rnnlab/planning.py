@@ -9,9 +9,10 @@ from __future__ import annotations
 import copy
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
@@ -66,7 +67,8 @@ class Plan:
     """A batch of jobs, in the order of their overrides."""
 
     rows: list[tuple[tuple[str, ...], Job | Invalid]]  # a duplicate has its original's Job
-    composed: dict[int, tuple[DictConfig, DictConfig]]  # by number: whole, and without hydra
+    composed: dict[int, DictConfig]  # by the job's number
+    parts: dict[int, tuple[DictConfig, DictConfig]] = field(default_factory=dict)
 
     @property
     def jobs(self) -> list[Job]:
@@ -81,6 +83,13 @@ class Plan:
         rows = [(overrides, known.get(job.number, job)) for overrides, job in self.rows]
         return Plan(rows, self.composed)
 
+    def split(self, job: Job) -> tuple[DictConfig, DictConfig]:
+        """The job's own config, and Hydra's."""
+        if job.number not in self.parts:
+            whole = self.composed[job.number]
+            self.parts[job.number] = without_hydra(whole), OmegaConf.masked_copy(whole, "hydra")
+        return self.parts[job.number]
+
     @property
     def invalid(self) -> list[Invalid]:
         return [job for _, job in self.rows if isinstance(job, Invalid)]
@@ -91,9 +100,12 @@ def plan(
     first: int,
     job_overrides: Sequence[Sequence[str]],
     compose: Callable[[Sequence[str]], DictConfig],
-    check: Callable[[Config], Corpus],
+    corpus_of: Callable[[Config], Corpus],
+    configs: Mapping[tuple[str, ...], Config],
 ) -> Plan:
     """Every job with its folder; raises ConfigError where the folder's jobs were defined otherwise.
+
+    `configs` are those that are known already. corpus_of raises ConfigError for an invalid job.
 
     New jobs are numbered from `first`, or after those that the folder has.
     """
@@ -110,8 +122,8 @@ def plan(
         folder = by_overrides.get(overrides)
         try:
             whole = compose(overrides)
-            config = to_config(task := _without_hydra(whole))
-            corpus = check(config)
+            config = configs.get(overrides) or to_config(without_hydra(whole))
+            corpus = corpus_of(config)
         except (ConfigError, HydraException, OmegaConfBaseException) as error:
             folder = folder or sweep / job_folder(number, changed)
             mistake = explain(error, list(overrides))
@@ -132,7 +144,7 @@ def plan(
                 _number(folder), overrides, config, corpus, folder, identity[0], before=before
             )
             _address(whole, job)
-            known[identity], made.composed[job.number] = job, (whole, task)
+            known[identity], made.composed[job.number] = job, whole
         made.rows.append((overrides, known[identity]))
         number += folder not in found
     if refused:
@@ -175,7 +187,8 @@ def _next_number(sweep: Path) -> int:
     return max((_number(path) for path in sweep.glob("*/")), default=-1) + 1
 
 
-def _without_hydra(whole: DictConfig) -> DictConfig:
+def without_hydra(whole: DictConfig) -> DictConfig:
+    """A copy for the task."""
     task = copy.deepcopy(whole)
     with read_write(task), open_dict(task):
         del task["hydra"]
@@ -188,7 +201,7 @@ def _folder_name(whole: DictConfig, number: int, changed: str) -> str:
         whole.hydra.job.num = whole.hydra.job.id = number
         whole.hydra.job.override_dirname = changed
     before = HydraConfig.instance().cfg
-    HydraConfig.instance().set_config(whole)
+    HydraConfig.instance().cfg = cast(Any, whole)
     try:
         return str(OmegaConf.select(whole, "hydra.sweep.subdir"))
     finally:

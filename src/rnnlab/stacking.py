@@ -98,6 +98,8 @@ def _by_shape(
             fitting = max(1, STACK_BYTES // of_lane)
             depth = min(DEEPEST, fitting, ceil(len(group) / workers))
         parts = ceil(len(group) / depth)
+        if parts > 1:  # as many for every worker
+            parts = min(len(group), ceil(parts / workers) * workers)
         edges = [len(group) * i // parts for i in range(parts + 1)]
         cut += [group[a:b] for a, b in pairwise(edges)]
     return cut

@@ -40,6 +40,7 @@ class Task:
 
     jobs: list[Job]
     is_retry: bool = False
+    is_open: bool = False  # its jobs have their folders
     process: BaseProcess | None = None
     reported: set[int] = field(default_factory=set)
 
@@ -47,6 +48,11 @@ class Task:
     def left(self) -> list[Job]:
         """Without jobs that have ended, and lanes of jobs that had ended before."""
         return [job for job in self.jobs if job.number >= 0 and job.number not in self.reported]
+
+    def open(self, open_folder: Callable[[Job], None]) -> None:
+        for job in self.left if not self.is_open else ():
+            open_folder(job)
+        self.is_open = True
 
     def start(self, threads: int | None) -> BaseProcess:
         corpora = {job.config.dataset: job.corpus for job in self.jobs}
@@ -87,9 +93,10 @@ def train(
                 process.terminate()
         while waiting and len(running) < num_workers:
             task = waiting.pop(0)
-            for job in task.left:
-                open_folder(job)
+            task.open(open_folder)
             running.append((task, task.start(threads=1 if num_workers > 1 else None)))
+        for task in [task for task in waiting if not task.is_open][:1]:
+            task.open(open_folder)  # meanwhile
         time.sleep(POLL_SECONDS)
         view.refresh()
         for task, process in list(running):

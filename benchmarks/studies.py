@@ -1,0 +1,130 @@
+"""A study as one command, start-up included, beside Hydra's other launchers; and one of 200 jobs.
+
+make bench-sweep writes benchmarks/results/studies.json. The commands take turns in every round,
+each in a folder of its own; all cores are theirs (two workers for joblib, as many for stacked).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from engines import cpu_name
+
+from rnnlab.logs import read_metrics
+from rnnlab.results import Result
+
+ROOT = Path(__file__).resolve().parents[1]
+STUDY = "-m lr=0.3,1,3 theta=0.5,1,5 seed=0,1,2 size=tiny num_epochs=200"
+JOBLIB = "hydra/launcher=joblib hydra.launcher.n_jobs=2"
+COMMANDS = {
+    "stacked": "",
+    "basic, engine=torch_nn": "hydra/launcher=basic engine=torch_nn",
+    "joblib, 2 workers, engine=torch_nn": f"{JOBLIB} engine=torch_nn",
+    "joblib, 2 workers, engine=auto": JOBLIB,
+}
+LARGE = (
+    "-m lr=0.1,0.2,0.3,0.5,0.7,1,1.5,2,3,5 theta=0.5,1,2,5,10 seed=0,1,2,3 size=tiny num_epochs=100"
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=2)
+    rounds = parser.parse_args().rounds
+    seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    apart = 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(rounds):
+            for i, (name, extra) in enumerate(COMMANDS.items()):
+                sweep = Path(folder, f"{number}-{i}")
+                seconds[name].append(timed(f"{STUDY} {extra} hydra.sweep.dir={sweep}"))
+                print(f"round {number}, {name}: {seconds[name][-1]:.1f} s", flush=True)
+                assert len(list(sweep.glob("*/perplexity.svg"))) == 27
+            apart = max(apart, difference(Path(folder, f"{number}-0"), Path(folder, f"{number}-1")))
+        rows = [row(name, seconds) for name in COMMANDS]
+        large = large_study(Path(folder, "large"))
+    result = {
+        "about": {
+            "date": date.today().isoformat(),
+            "device": cpu_name(),
+            "cores": len(os.sched_getaffinity(0)),
+            "rounds": rounds,
+        },
+        "command": f"python run.py {STUDY}",
+        "rows": rows,
+        "largest_difference_in_20_epochs": apart,
+        "large": large,
+    }
+    path = ROOT / "benchmarks" / "results" / "studies.json"
+    path.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+def timed(arguments: str) -> float:
+    """Seconds of the whole command."""
+    command = [sys.executable, str(ROOT / "run.py"), *arguments.split()]
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def row(name: str, seconds: dict[str, list[float]]) -> dict[str, Any]:
+    own, stacked = seconds[name], seconds["stacked"]
+    ratios = [o / s for o, s in zip(own, stacked, strict=True)]
+    return {
+        "launcher": name,
+        "seconds": statistics.median(own),
+        "range": f"{min(own):.1f} - {max(own):.1f}",
+        "x stacked": statistics.median(ratios),
+        "ratio_range": f"{min(ratios):.2f} - {max(ratios):.2f}",
+    }
+
+
+def difference(stacked: Path, basic: Path) -> float:
+    """The largest relative difference of a job's perplexity in its first 20 epochs."""
+    worst = 0.0
+    for one in sorted(stacked.glob("*_*/")):
+        (other,) = basic.glob(f"{one.name.partition('_')[0]}_*/")
+        for own, theirs in zip(list(read_metrics(one))[:20], read_metrics(other), strict=False):
+            worst = max(worst, abs(own["perplexity"] / theirs["perplexity"] - 1))
+    return worst
+
+
+def large_study(sweep: Path) -> dict[str, Any]:
+    """200 jobs: until the first of them trains, and what is not training."""
+    started = time.time()
+    whole = timed(f"{LARGE} hydra.sweep.dir={sweep}")
+    folders = [path.parent for path in sweep.glob("*/result.json")]
+    first = min(map(first_epoch, folders))
+    results = [Result.read(folder) for folder in folders]
+    stacks = {tuple(result.stack): result.wall_seconds or 0.0 for result in results}
+    working = sum(stacks.values()) / len(os.sched_getaffinity(0))
+    return {
+        "jobs": len(folders),
+        "completed": sum(result.status == "completed" for result in results),
+        "stacks": len(stacks),
+        "seconds": whole,
+        "seconds_to_first_epoch": first - started,
+        "overhead": 1 - working / whole,
+    }
+
+
+def first_epoch(folder: Path) -> float:
+    """When its log has it, in seconds since 1970."""
+    lines = (folder / "run.log").read_text().splitlines()
+    line = next(line for line in lines if "epoch 1: " in line)
+    return datetime.strptime(line[1:24], "%Y-%m-%d %H:%M:%S,%f").timestamp()
+
+
+if __name__ == "__main__":
+    main()
