@@ -2,6 +2,7 @@
 # make test     set up .venv, then lint, types and tests
 # make bench    engines against their peers on this machine (BENCH="--cells rnn --sizes 64,512")
 # make gpu-check   GPU tests and benchmarks, with the torch, numpy and pytest of $(PYTHON) alone
+# make bench-sweep   a study beside Hydra's other launchers (half an hour)
 # make faults   kill and break runs in every way we know; writes docs/reliability.md (a quarter of an hour)
 # make fuzz     100,000 damaged checkpoints, results, configs, command lines and texts
 # make soak     half an hour of a stack of eight: memory and speed over time
@@ -10,7 +11,7 @@ PYTHON ?= python3
 ARGS ?= sampler=random lr=1
 BIN = .venv/bin
 
-.PHONY: train test lint format bench faults fuzz soak gpu-check pictures clean
+.PHONY: train test lint format bench bench-sweep faults fuzz soak gpu-check pictures clean
 
 train: .venv/installed
 	$(BIN)/python run.py $(ARGS)
@@ -26,6 +27,11 @@ lint: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/engines.py $(BENCH)
 	$(BIN)/python benchmarks/lengths.py
+	$(BIN)/python benchmarks/report.py
+
+bench-sweep: .venv/installed-dev
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[peers]'
+	$(BIN)/python benchmarks/studies.py
 	$(BIN)/python benchmarks/report.py
 
 faults: .venv/installed-dev

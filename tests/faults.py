@@ -3,10 +3,15 @@
 make faults. Needs about a quarter of an hour and, for the full disk, the right to mount a tmpfs.
 """
 
+# ruff: noqa: E501  (a page's tables)
+
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -26,6 +31,7 @@ from rnnlab.verification import differences, verify
 
 ROOT = Path(__file__).resolve().parents[1]
 KILLS = 9  # of each of the twelve cases below
+STUDY_KILLS = 10
 SMALL = ["num_hiddens=16", "batch_size=8", "num_steps=16", "checkpoint.seconds=0.05"]
 SMALL += ["dataset.max_tokens=3000"]
 LONG = [*SMALL, "num_epochs=1000000", "log.sample_every=0", "hydra.run.dir=run"]
@@ -52,6 +58,66 @@ def kill_table() -> Iterator[str]:
                     f"| {cell} | {sampler} | {lanes} | {verdict.kills} | "
                     f"{verdict.after_first_checkpoint} | {verdict.inside_epochs} |"
                 )
+
+
+def study_table() -> Iterator[str]:
+    """A study of twelve jobs, killed again and again; every second time its workers with it."""
+    study = ["-m", *SMALL, "lr=0.3,1,3", "seed=0,1", "model=rnn,gru", "num_epochs=150"]
+    yield "| killed | SIGKILLs | before a job had ended | jobs that had ended | differing bits | trained twice |"
+    yield "|---|---|---|---|---|---|"
+    with tempfile.TemporaryDirectory() as folder:
+        whole, rng = Path(folder, "whole"), random.Random(0)
+        began = time.monotonic()
+        assert ended(start(*study, f"sweep={whole}"))[0] == 0
+        duration = time.monotonic() - began
+        for with_workers in (False, True):
+            kills = early = twice = differing = 0
+            had_ended = set[Path]()
+            for copy in itertools.count():
+                if kills == STUDY_KILLS:
+                    break
+                sweep, done = Path(folder, f"{with_workers}-{copy}"), dict[Path, int]()
+                while kills < STUDY_KILLS:
+                    process = start(*study, f"sweep={sweep}")
+                    try:
+                        process.communicate(timeout=rng.uniform(1, duration / 2))
+                        break
+                    except subprocess.TimeoutExpired:
+                        process.kill()
+                    process.communicate()
+                    kills += 1
+                    if with_workers:
+                        kill_workers(sweep)
+                    early += not completed(sweep)
+                    twice += sum(completed(sweep).get(path) != when for path, when in done.items())
+                    done = completed(sweep)
+                    had_ended |= set(done)
+                assert ended(start(*study, f"sweep={sweep}"))[0] == 0
+                twice += sum(completed(sweep).get(path) != when for path, when in done.items())
+                names = sorted(path.name for path in whole.glob("*_*/"))
+                assert names == sorted(path.name for path in sweep.glob("*_*/"))
+                differing += sum(bool([*differences(whole / n, sweep / n)]) for n in names)
+            who = "the study and its workers" if with_workers else "the study"
+            yield f"| {who} | {kills} | {early} | {len(had_ended)} | {differing} | {twice} |"
+            assert not (differing or twice)
+
+
+def completed(sweep: Path) -> dict[Path, int]:
+    """The last change to the log of every job that has ended."""
+    found = ((path.parent, Result.find(path.parent)) for path in sweep.glob("*/result.json"))
+    return {
+        folder: (folder / "metrics.jsonl").stat().st_mtime_ns
+        for folder, result in found
+        if result and result.status == "completed"
+    }
+
+
+def kill_workers(sweep: Path) -> None:
+    for path in sweep.glob("*/result.json"):
+        result = Result.read(path.parent)
+        if result.status == "running":
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(result.process, signal.SIGKILL)
 
 
 # --- other faults ----------------------------------------------------------------------------
@@ -240,6 +306,12 @@ middle of an epoch.
 
 {table}
 
+A study of twelve jobs (two cells, so two shapes, on two workers), killed and continued with the same
+command; the moments are uniform over half of its duration. A worker whose study is gone saves and
+ends; killed with it, it cannot.
+
+{studies}
+
 `rnnlab verify-resume` does the same on your machine, with your settings.
 
 ## Other faults
@@ -271,6 +343,7 @@ beside it).
 
 def main() -> None:
     faults = list(printed(fault_table()))
+    studies = list(printed(study_table()))
     kills = list(printed(kill_table()))
     soak = json.loads((ROOT / "benchmarks" / "results" / "soak.json").read_text())
     text = TEXT.format(
@@ -278,6 +351,7 @@ def main() -> None:
         kills=12 * KILLS,
         table="\n".join(kills),
         faults="\n".join(faults),
+        studies="\n".join(studies),
         minutes=soak["minutes"],
         epochs=soak["epochs"],
         start=soak["resident_mib_after_one_minute"],

@@ -33,9 +33,10 @@ def train(context: typer.Context) -> None:
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def resume(
-    context: typer.Context, run: Annotated[Path, typer.Argument(help="A run's folder.")]
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(help="A run's folder, or a study's.")],
 ) -> None:
-    """Go on with a run exactly: rnnlab resume RUN num_epochs=800."""
+    """Go on with a run or a study exactly: rnnlab resume RUN num_epochs=800."""
     from rnnlab import entry
 
     sys.argv = ["rnnlab resume", f"resume={run}", *context.args]

@@ -77,6 +77,12 @@ def help_text() -> str:
         "Values of a choice (GROUP.NAME=VALUE); size sets num_hiddens and num_layers:",
         *_choice_values(),
         "",
+        "Of a study (-m):",
+        "  plan=true              show its jobs, stacks, memory and time; train nothing",
+        "  sweep=FOLDER           its folder: a study that is there goes on, or grows",
+        "  on_invalid=skip        train the valid jobs; abort, the default, trains none",
+        "  resume=FOLDER          go on with a run or a study, as it was begun",
+        "",
         "--cfg job prints the composed config and runs nothing; --hydra-help lists Hydra's flags.",
     ]
     return "\n".join(lines)

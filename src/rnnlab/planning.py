@@ -24,7 +24,7 @@ from rnnlab.corpus import Corpus
 from rnnlab.explain import explain
 from rnnlab.results import Result
 from rnnlab.schema import job_folder, to_config
-from rnnlab.settings import differing, flat
+from rnnlab.settings import differing, flat, overrides_of
 from rnnlab.stacking import Job
 
 
@@ -106,36 +106,29 @@ def plan(
     """Every job with its folder; raises ConfigError where the folder's jobs were defined otherwise.
 
     `configs` are those that are known already. corpus_of raises ConfigError for an invalid job.
-
-    New jobs are numbered from `first`, or after those that the folder has.
+    New jobs are numbered from `first`, or after those that the folder has; so are duplicates,
+    which have no folder of their own.
     """
-    found = _found(sweep)
-    by_identity = {
-        _identity(result): folder for folder, result in found.items() if result and result.config
-    }
-    by_overrides = {overrides_of(folder): folder for folder in found}
-    number = max(first, _next_number(sweep))
+    there = Folders(sweep)
+    number = max(first, there.next_number)
     common = set.intersection(*map(set, job_overrides))
     made, known, refused = Plan([], {}), dict[tuple[str, int], Job](), list[str]()
     for overrides in map(tuple, job_overrides):
         changed = ",".join([o for o in overrides if o not in common] or overrides)
-        folder = by_overrides.get(overrides)
         try:
             whole = compose(overrides)
             config = configs.get(overrides) or to_config(without_hydra(whole))
             corpus = corpus_of(config)
         except (ConfigError, HydraException, OmegaConfBaseException) as error:
-            folder = folder or sweep / job_folder(number, changed)
+            folder = there.by_overrides.get(overrides) or sweep / job_folder(number, changed)
             mistake = explain(error, list(overrides))
             made.rows.append((overrides, Invalid(_number(folder), overrides, folder, mistake)))
-            number += folder not in found
+            number += folder not in there.results
             continue
         identity = (config_id(config, corpus.sha256), config.num_epochs)
-        folder = by_identity.get(identity) or folder
+        folder = there.by_identity.get(identity) or there.by_overrides.get(overrides)
         if identity not in known:
-            before = found[folder] if folder else None
-            if before and not before.config:
-                before = None  # it was not valid then
+            before = there.results[folder] if folder else None
             if before and _identity(before) != identity:
                 differences = "; ".join(before.differences_to(config, corpus.sha256))
                 refused.append(f"{folder} was trained as another experiment ({differences})")
@@ -146,7 +139,7 @@ def plan(
             _address(whole, job)
             known[identity], made.composed[job.number] = job, whole
         made.rows.append((overrides, known[identity]))
-        number += folder not in found
+        number += folder not in there.results
     if refused:
         raise ConfigError(
             "\n".join(refused) + "\nPut back what was changed, or begin another: sweep=FOLDER."
@@ -154,37 +147,38 @@ def plan(
     return made.with_swept()
 
 
-def _found(sweep: Path) -> dict[Path, Result | None]:
-    """The jobs that a study's folder has already, and what each of them has come to."""
-    found: dict[Path, Result | None] = {}
-    for folder in sorted(sweep.glob("[0-9]*_*/"), key=_number):
-        try:
-            has_begun = (folder / "result.json").exists()
-            found[folder] = Result.read(folder) if has_begun else None
-        except ConfigError as error:
-            print(f"left alone: {error}", file=sys.stderr)
-    return found
+class Folders:
+    """The jobs that a study's folder has already."""
+
+    def __init__(self, sweep: Path) -> None:
+        self.results: dict[Path, Result | None] = {}  # None: nothing came of it yet
+        self.by_identity: dict[tuple[str, int], Path] = {}
+        self.by_overrides: dict[tuple[str, ...], Path] = {}
+        for folder in sorted(sweep.glob("[0-9]*_*/"), key=_number):
+            try:
+                has_begun = (folder / "result.json").exists()
+                result = Result.read(folder) if has_begun else None
+            except ConfigError as error:
+                print(f"left alone: {error}", file=sys.stderr)
+                continue
+            was_valid = result is not None and bool(result.config)
+            self.results[folder] = result if was_valid else None
+            overrides = overrides_of(folder)
+            if overrides is not None:
+                self.by_overrides[overrides] = folder
+            if result and was_valid:
+                self.by_identity[_identity(result)] = folder
+        numbers = [_number(path) for path in sweep.glob("*/")]
+        self.next_number = max(numbers, default=-1) + 1
 
 
 def _identity(result: Result) -> tuple[str, int]:
     return result.config_id, int(result.config.get("num_epochs", 0))
 
 
-def overrides_of(folder: Path) -> tuple[str, ...]:
-    """The overrides that a job's folder was made with; nothing where that cannot be read."""
-    try:
-        return tuple(map(str, OmegaConf.load(folder / ".hydra" / "overrides.yaml")))
-    except OSError:
-        return ()
-
-
 def _number(folder: Path) -> int:
     number = folder.name.partition("_")[0]
     return int(number) if number.isdecimal() else -1
-
-
-def _next_number(sweep: Path) -> int:
-    return max((_number(path) for path in sweep.glob("*/")), default=-1) + 1
 
 
 def without_hydra(whole: DictConfig) -> DictConfig:

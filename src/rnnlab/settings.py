@@ -1,7 +1,11 @@
-"""A config's values by the dotted names that one types."""
+"""A config's values by the dotted names that one types, and what was typed."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
+
+from omegaconf import OmegaConf
+from yaml import YAMLError
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -20,3 +24,11 @@ def differing(all_settings: Iterable[dict[str, Any]]) -> list[str]:
     given = list(all_settings)
     names = dict.fromkeys(name for settings in given for name in settings)
     return [name for name in names if len({repr(each.get(name)) for each in given}) > 1]
+
+
+def overrides_of(folder: Path) -> tuple[str, ...] | None:
+    """The overrides that a job's folder was made with; None where that cannot be read."""
+    try:
+        return tuple(map(str, OmegaConf.load(folder / ".hydra" / "overrides.yaml")))
+    except (OSError, YAMLError):
+        return None

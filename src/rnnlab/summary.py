@@ -17,7 +17,7 @@ from typing import Any
 from rnnlab.config import ConfigError
 from rnnlab.logs import read_metrics
 from rnnlab.results import Result
-from rnnlab.settings import differing, flat
+from rnnlab.settings import differing, flat, overrides_of
 
 Table = tuple[str, list[str], list[list[str]]]  # title, head, rows
 # 97.5 % points of Student's t for 1, 2, ... degrees of freedom
@@ -165,13 +165,10 @@ def best_command(entries: list[Entry]) -> str:
     best = best_first(entries)[0]
     if best.figure is None:
         return "(no run has completed)"
-    path = best.folder / ".hydra" / "overrides.yaml"
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError:
+    overrides = overrides_of(best.folder)
+    if overrides is None:
         return f"rnnlab reproduce {shlex.quote(str(best.folder))}"
-    overrides = [line.removeprefix("- ") for line in lines if line.startswith("- ")]
-    return "python run.py " + " ".join(shlex.quote(override) for override in overrides)
+    return shlex.join(["python", "run.py", *overrides])
 
 
 def shown(figure: float | None) -> str:
