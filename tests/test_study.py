@@ -17,7 +17,7 @@ from commands import finish, run, start
 from rnnlab import experiment, resuming
 from rnnlab.record import LAST, Run
 from rnnlab.results import Result
-from rnnlab.stacking import Job, stacks
+from rnnlab.stacking import Job, lane_bytes, stacks
 from rnnlab.verification import differences
 
 SMALL = ["num_hiddens=8", "batch_size=4", "num_steps=10", "dataset.max_tokens=600"]
@@ -157,6 +157,8 @@ def test_stacks_hold_jobs_of_one_shape_and_keep_workers_busy(compose):
     ]  # fmt: skip
     assert [len(stack) for stack in stacks(jobs[:6], workers=1, gpu_bytes=1 << 30)] == [6]
     assert [len(stack) for stack in stacks(jobs[:6], 2, gpu_bytes=None, lanes=4)] == [3, 3]
+    room = 4 * lane_bytes(jobs[0])  # a GPU with memory for four
+    assert [len(stack) for stack in stacks(jobs[:6], 1, gpu_bytes=room)] == [3, 3]
     big = [job(k, "num_hiddens=1024", f"seed={k}") for k in range(4)]
     assert [len(stack) for stack in stacks(big, workers=2, gpu_bytes=None)] == [1, 1, 1, 1]
 
@@ -180,7 +182,7 @@ def test_three_of_twelve_jobs_go_wrong_and_the_others_complete():
     study += ["sweep=S"]
     status, _, err = run(*study)
     assert status == 2  # not one of them is trained
-    assert err.startswith("job 8: lr=-1 is not allowed")
+    assert err.startswith("job 8 (experiment=e8): lr=-1 is not allowed")
     assert "on_invalid=skip trains the other jobs" in err
     assert not Path("S").exists()
 

@@ -34,7 +34,7 @@ def train(context: typer.Context) -> None:
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def resume(
     context: typer.Context,
-    run: Annotated[Path, typer.Argument(help="A run's folder, or a study's.")],
+    run: Annotated[Path, typer.Argument(help="The folder of a run or a study.")],
 ) -> None:
     """Go on with a run or a study exactly: rnnlab resume RUN num_epochs=800."""
     from rnnlab import entry

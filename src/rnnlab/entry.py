@@ -42,6 +42,7 @@ STUDYS_OWN = {
 }
 SWEEP = "hydra.sweep.dir="
 LAUNCHER = re.compile("hydra/launcher=(?!stacked)")
+NAMED = 5  # jobs with the same mistake
 COMPLETED, FAILED, BAD_CONFIG, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -142,7 +143,7 @@ class Jobs:
                     mistakes.setdefault(explain(error, overrides), []).append(number)
         wrong = sum(map(len, mistakes.values()))
         if wrong and not (self.skips_invalid and wrong < len(jobs)):
-            raise ConfigError(_all_mistakes(mistakes, len(jobs)))
+            raise ConfigError(_all_mistakes(mistakes, jobs))
 
     def corpus_of(self, config: Config) -> Corpus:
         """The job's text, once everything about it has been found possible."""
@@ -208,13 +209,18 @@ def _as_begun(given: list[str]) -> list[str]:
     return given
 
 
-def _all_mistakes(mistakes: dict[str, list[int]], jobs: int) -> str:
+def _all_mistakes(mistakes: dict[str, list[int]], jobs: list[list[str]]) -> str:
     """All mistakes of a study at once, each with the jobs that have it."""
-    lines = [
-        sentence if len(numbers) == jobs else f"job {', '.join(map(str, numbers))}: {sentence}"
-        for sentence, numbers in mistakes.items()
-    ]
-    if sum(map(len, mistakes.values())) < jobs:
+    common = set.intersection(*map(set, jobs))
+    own = [" ".join(o for o in overrides if o not in common) for overrides in jobs]
+    lines = []
+    for sentence, numbers in mistakes.items():
+        which = [f"{number} ({own[number]})" for number in numbers[:NAMED]]
+        which += [f"and {len(numbers) - NAMED} more"] if len(numbers) > NAMED else []
+        lines.append(
+            sentence if len(numbers) == len(jobs) else f"job {', '.join(which)}: {sentence}"
+        )
+    if sum(map(len, mistakes.values())) < len(jobs):
         lines.append("on_invalid=skip trains the other jobs.")
     return "\n".join(lines)
 

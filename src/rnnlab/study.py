@@ -18,14 +18,15 @@ from rnnlab.files import InUseError, locked
 from rnnlab.results import Result
 from rnnlab.stacking import Job
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.1  # between two looks at the workers
+LOOK_SECONDS = 1.0  # at the folders
 
 
 class View(Protocol):
     """Who is told of what happens."""
 
     def refresh(self) -> None:
-        """Called again and again."""
+        """Called every second."""
 
     def ended(self, job: Job, result: Result) -> None:
         """Once for each job that has completed, diverged or failed."""
@@ -85,7 +86,7 @@ def train(
     """
     waiting = [Task(stack) for stack in divide(jobs)]
     running: list[tuple[Task, BaseProcess]] = []
-    asked = False
+    asked, looked = False, time.monotonic()
     while waiting or running:
         if stop() and not asked:
             asked, waiting = True, []
@@ -98,10 +99,14 @@ def train(
         for task in [task for task in waiting if not task.is_open][:1]:
             task.open(open_folder)  # meanwhile
         time.sleep(POLL_SECONDS)
-        view.refresh()
+        looks = time.monotonic() - looked > LOOK_SECONDS
+        if looks:
+            looked = time.monotonic()
+            view.refresh()
         for task, process in list(running):
             exitcode = process.exitcode  # before its last results are read
-            task.report_ended(view)
+            if looks or exitcode is not None:
+                task.report_ended(view)
             if exitcode is None:
                 continue
             running.remove((task, process))

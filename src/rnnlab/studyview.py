@@ -17,7 +17,6 @@ from rnnlab.results import Result
 from rnnlab.stacking import Job
 from rnnlab.summary import shown
 
-SECONDS = 1.0  # between two looks at the folders
 SHOWN = 20  # running jobs in the live table
 LOG_LINES = 5  # of a failed job
 
@@ -31,7 +30,7 @@ class StudyView:
         self.changed = changed([*planned.jobs, *planned.invalid])
         self.results: dict[int, Result] = {}  # of jobs that have ended
         self.console = QuietConsole()
-        self.started, self.looked = time.monotonic(), 0.0
+        self.started = time.monotonic()
         self.live = Live(console=self.console, transient=True, auto_refresh=False)
 
     def __enter__(self) -> StudyView:
@@ -84,10 +83,9 @@ class StudyView:
         self.console.print(f"jobs {numbers}: {reason}; they go on once more")
 
     def refresh(self) -> None:
-        """Look at the folders, at most once a second."""
-        if not self.console.is_terminal or time.monotonic() - self.looked < SECONDS:
+        """Look at the folders."""
+        if not self.console.is_terminal:
             return
-        self.looked = time.monotonic()
         done, whole, speed = 0.0, 0, 0.0
         running = []
         for job in self.jobs:
