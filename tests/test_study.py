@@ -110,7 +110,7 @@ def test_ctrl_c_saves_every_job_and_the_study_goes_on():
 def test_a_plan_trains_nothing():
     status, out, err = run("-m", *SMALL, "lr=1,2,1", "seed=0,1", "plan=true", "sweep=S")
     assert (status, err) == (0, "")
-    assert out.count("the same again") == 2
+    assert out.count("the same as job") == 2
     assert "stack 0: 2 lanes" in out
     assert [path.name for path in Path("S").iterdir()] == ["multirun.yaml"]  # Hydra's own
 

@@ -15,17 +15,18 @@ SECONDS = 1.0  # of training, for each kind of stack
 
 def show_plan(planned: Plan, stacks: list[list[Job]], num_workers: int) -> None:
     """Print it; trains a second of each kind of stack, and writes nothing."""
-    first: set[int] = set()
+    common = set.intersection(*(set(overrides) for overrides, _ in planned.rows))
+    shown: set[int] = set()
     for overrides, job in planned.rows:
-        note = ""
-        if isinstance(job, Invalid):
-            note = f": {job.mistake}"
-        elif job.number in first:
-            note = ": the same again"
-        elif job.is_done:
+        changed = " ".join(own for own in overrides if own not in common)
+        if job.number in shown:
+            print(f"       {changed}: the same as job {job.number}")
+            continue
+        shown.add(job.number)
+        note = f": {job.mistake}" if isinstance(job, Invalid) else ""
+        if isinstance(job, Job) and job.is_done:
             note = ": done already"
-        first.add(job.number)
-        print(f"job {job.number}  {' '.join(overrides)}{note}")
+        print(f"job {job.number:<3} {changed}{note}")
     timed: dict[tuple[object, int], float] = {}
     ends = [0.0] * num_workers
     for number, stack in enumerate(stacks):
