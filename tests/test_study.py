@@ -152,15 +152,15 @@ def test_stacks_hold_jobs_of_one_shape_and_keep_workers_busy(compose):
     jobs += [job(6, "num_hiddens=9"), job(7, "model=lstm"), job(8, "optimizer=adam")]
     jobs += [job(9 + k, "optimizer=torch", "optimizer.algorithm=SGD") for k in range(2)]
     found = stacks(jobs, workers=2, gpu_bytes=None)
-    assert [[own.number for own in stack] for stack in found] == [
+    assert [[own.number for own in stack.jobs] for stack in found] == [
         [0, 1, 2], [3, 4, 5], [6], [7], [8], [9], [10],
     ]  # fmt: skip
-    assert [len(stack) for stack in stacks(jobs[:6], workers=1, gpu_bytes=1 << 30)] == [6]
-    assert [len(stack) for stack in stacks(jobs[:6], 2, gpu_bytes=None, lanes=4)] == [3, 3]
+    assert [len(stack.lanes) for stack in stacks(jobs[:6], workers=1, gpu_bytes=1 << 30)] == [6]
+    assert [len(stack.lanes) for stack in stacks(jobs[:6], 2, gpu_bytes=None, lanes=4)] == [3, 3]
     room = 4 * lane_bytes(jobs[0])  # a GPU with memory for four
-    assert [len(stack) for stack in stacks(jobs[:6], 1, gpu_bytes=room)] == [3, 3]
+    assert [len(stack.lanes) for stack in stacks(jobs[:6], 1, gpu_bytes=room)] == [3, 3]
     big = [job(k, "num_hiddens=1024", f"seed={k}") for k in range(4)]
-    assert [len(stack) for stack in stacks(big, workers=2, gpu_bytes=None)] == [1, 1, 1, 1]
+    assert [len(stack.lanes) for stack in stacks(big, workers=2, gpu_bytes=None)] == [1, 1, 1, 1]
 
 
 # --- twelve jobs, of which three go wrong ----------------------------------------------------
@@ -229,6 +229,13 @@ def test_what_is_a_studys_own_is_refused_elsewhere():
     assert not list(Path().iterdir())
 
 
+def test_a_folder_may_have_any_name():
+    for name in ("lr=1,2", "it's", "a b/c", "back\\slash"):
+        assert run("-m", *SMALL, "lr=0.3,1", "num_epochs=1", f"sweep={name}")[0] == 0
+        assert len(results(name)) == 2
+        assert run(f"resume={name}")[0] == 0
+
+
 def test_two_studies_at_once_have_folders_of_their_own():
     process = start("-m", *SMALL, "lr=0.3,1", "num_epochs=100000", "sweep=S")
     wait_for(lambda: any(Path("S").glob("*/metrics.jsonl")), process)
@@ -258,6 +265,104 @@ def test_a_study_is_resumed_by_its_folder():
     assert [folder.name for folder, _ in results("S")] == [
         "0_lr=0.3", "1_lr=1", "2_lr=0.3,seed=1", "3_lr=1,seed=1"
     ]  # fmt: skip
+
+
+def test_a_study_that_was_added_to_is_resumed_as_a_whole():
+    """plan=true, and what is added, do not make it forget what it began with."""
+    for rates, jobs in (("0.3,1", 2), ("2", 3)):
+        process = start("-m", *SMALL, f"lr={rates}", "num_epochs=800", "sweep=S")
+        wait_for(lambda jobs=jobs: len([*Path("S").glob("*/" + LAST)]) == jobs, process)
+        process.send_signal(signal.SIGINT)
+        assert finish(process)[0] == 130
+    assert run("-m", *SMALL, "lr=5", "plan=true", "sweep=S")[0] == 0
+    assert run("resume=S")[0] == 0
+    found = [(r.config["lr"], r.status, r.epochs) for _, r in results("S")]
+    assert found == [(rate, "completed", 800) for rate in (0.3, 1, 2)]
+
+
+def test_a_job_that_is_invalid_now_keeps_what_it_came_to():
+    for name in ("a", "b"):
+        Path(f"{name}.txt").write_text(f"some words {name} that are a text " * 40)
+    study = ["-m", "dataset=text", "dataset.path=a.txt,b.txt", "lr=0.5", "num_epochs=2", *SMALL]
+    assert run(*study, "sweep=S")[0] == 0
+    before = {path: path.read_bytes() for path in Path("S").glob("*/*.json*")}
+    Path("b.txt").unlink()
+    status, out, _ = run(*study, "sweep=S", "on_invalid=skip")
+    assert status == 1
+    assert "left out: b.txt" in out or "is left out: " in out
+    assert {path: path.read_bytes() for path in Path("S").glob("*/*.json*")} == before
+
+
+def test_lanes_whose_neighbour_vanished_go_on_from_where_they_were():
+    study = ["-m", *SMALL, "lr=0.3,1,2", "num_epochs=2000", "sweep=S", "hydra.launcher.workers=1"]
+    process = start(*study)
+    lines = Path("S/1_lr=1/metrics.jsonl")
+    wait_for(lambda: lines.exists() and len(lines.read_bytes()) > 2000, process)
+    process.send_signal(signal.SIGINT)
+    assert finish(process)[0] == 130
+    shutil.rmtree("S/0_lr=0.3")
+    begun = lines.read_bytes()
+    process = start(*study)
+    wait_for(lambda: len(lines.read_bytes()) > len(begun) + 2000, process)
+    assert lines.read_bytes().startswith(begun)
+    process.send_signal(signal.SIGINT)
+    assert finish(process)[0] == 130
+    assert {Path("S", name).exists() for name in ("1_lr=1", "2_lr=2", "3_lr=0.3")} == {True}
+
+
+def test_jobs_of_a_stack_that_were_taken_out_of_it_by_hand_go_on():
+    study = ["-m", *SMALL, "lr=0.3,1", "num_epochs=800", "sweep=S", "hydra.launcher.workers=1"]
+    process = start(*study)
+    wait_for(lambda: all((Path("S") / n / LAST).exists() for n in ("0_lr=0.3", "1_lr=1")), process)
+    process.send_signal(signal.SIGINT)
+    assert finish(process)[0] == 130
+    process = start("resume=S/0_lr=0.3")
+    wait_for(lambda: Result.read(Path("S/0_lr=0.3")).status == "running", process)
+    process.send_signal(signal.SIGINT)
+    assert finish(process)[0] == 130
+    status, _, err = run(*study)
+    assert (status, err) == (0, "")
+    assert [(r.status, r.epochs) for _, r in results("S")] == [("completed", 800)] * 2
+    assert [r.stack for _, r in results("S")] == [["0_lr=0.3"], ["", "1_lr=1"]]
+
+
+def test_a_damaged_checkpoint_is_its_own_jobs_and_the_stack_goes_on():
+    study = ["-m", *SMALL, "lr=0.3,1", "num_epochs=800", "sweep=S", "hydra.launcher.workers=1"]
+    process = start(*study)
+    wait_for(lambda: all((Path("S") / n / LAST).exists() for n in ("0_lr=0.3", "1_lr=1")), process)
+    process.send_signal(signal.SIGINT)
+    assert finish(process)[0] == 130
+    Path("S/0_lr=0.3", LAST).write_bytes(b"nothing")
+    status, out, _ = run(*study)
+    assert status == 1
+    assert [r.status for _, r in results("S")] == ["failed", "completed"]
+    assert "last.safetensors" in (results("S")[0][1].error or "")
+    assert "job 0 failed" in out
+
+
+def test_folders_named_otherwise_are_a_study_too():
+    study = ["-m", *SMALL, "num_epochs=2", "sweep=S", "hydra.sweep.subdir=${hydra.job.num}"]
+    assert run(*study, "lr=0.3,1")[0] == 0
+    before = {path: path.read_bytes() for path in Path("S").glob("*/metrics.jsonl")}
+    assert sorted(path.parent.name for path in before) == ["0", "1"]
+    status, _, _ = run(*study, "lr=0.3,1,2")
+    assert status == 0
+    assert sorted(path.name for path in Path("S").glob("*/")) == ["0", "1", "2"]
+    assert all(path.read_bytes() == text for path, text in before.items())
+
+
+def test_jobs_that_cannot_be_composed_are_left_out_too():
+    status, out, _ = run("-m", *SMALL, "lr=1,abc", "num_epochs=2", "on_invalid=skip", "sweep=S")
+    assert status == 1
+    assert [result.status for _, result in results("S")] == ["completed", "failed"]
+    assert "job 1 is left out: lr=abc is not allowed: lr is a number" in out
+
+
+@pytest.mark.parametrize("given", ["workers=-1", "lanes=0"])
+def test_a_launcher_has_at_least_one_worker_and_lane(given):
+    status, _, err = run("-m", *SMALL, "lr=1,2", f"hydra.launcher.{given}", "sweep=S")
+    assert status == 2
+    assert err == f"hydra.launcher.{given} is not allowed: it is at least 1.\n"
 
 
 def test_a_job_that_was_defined_otherwise_is_refused_with_what_differs():

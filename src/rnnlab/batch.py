@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 from hydra.core.utils import JobReturn, JobStatus, _save_config, configure_log, setup_globals
 
 from rnnlab import study
-from rnnlab.config import Config, ConfigError
+from rnnlab.commands import note_command
+from rnnlab.config import Config, ConfigError, require
 from rnnlab.files import InUseError, locked
 from rnnlab.interrupts import stop_requests
 from rnnlab.planning import Invalid, Plan, plan
@@ -31,34 +33,40 @@ def launch(
     launcher: StackedLauncher, jobs: Jobs, job_overrides: Sequence[Sequence[str]], first: int
 ) -> list[JobReturn]:
     """Train a batch, and return what each job came to, in the order of the overrides."""
+    for name in ("workers", "lanes"):
+        value = getattr(launcher, name)
+        require(value is None or value >= 1, f"hydra.launcher.{name}={value}", "it is at least 1")
     setup_globals()
     configure_log(launcher.config.hydra.hydra_logging, launcher.config.hydra.verbose)
     compose = partial(launcher.loader.take, launcher.config)
     sweep = Path(str(launcher.config.hydra.sweep.dir))
-    planned = plan(sweep, first, job_overrides, compose, jobs.corpus_of, jobs.configs)
-    if planned.invalid and not jobs.skips_invalid:
-        raise ConfigError("\n".join(f"job {bad.number}: {bad.mistake}" for bad in planned.invalid))
-    wanted = [job for job in planned.jobs if not job.is_done]
-    gpu_bytes = _gpu_bytes(wanted[0].config) if wanted else None
-    num_workers = launcher.workers or (1 if gpu_bytes else len(os.sched_getaffinity(0)))
-    divide = partial(stacks, workers=num_workers, gpu_bytes=gpu_bytes, lanes=launcher.lanes)
-    if jobs.plan:
-        from rnnlab.preview import show_plan
+    with nullcontext() if jobs.plan else _held(sweep):
+        planned = plan(sweep, first, job_overrides, compose, jobs.corpus_of, jobs.configs)
+        invalid = "\n".join(f"job {bad.number}: {bad.mistake}" for bad in planned.invalid)
+        if invalid and not jobs.skips_invalid:
+            raise ConfigError(invalid)
+        wanted = [job for job in planned.jobs if not job.is_done]
+        gpu_bytes = _gpu_bytes(wanted[0].config) if wanted else None
+        num_workers = launcher.workers or (1 if gpu_bytes else len(os.sched_getaffinity(0)))
+        divide = partial(stacks, workers=num_workers, gpu_bytes=gpu_bytes, lanes=launcher.lanes)
+        if jobs.plan:
+            from rnnlab.preview import show_plan
 
-        show_plan(planned, divide(wanted), num_workers)
-        return []
-    with _held(sweep), stop_requests() as stop, StudyView(sweep, planned) as view:
+            show_plan(planned, divide(wanted), num_workers)
+            sys.exit(0)  # a sweeper has no use for jobs that were not trained
+        note_command(sweep, jobs.command)
         open_folder = partial(_open_folder, launcher, planned)
-        study.train(divide, wanted, num_workers, stop, view, open_folder)
-        stopped, ended = stop(), view.results
-        asked = {job.number for _, job in planned.rows}
-        jobs.statuses += [ended[n].status if n in ended else "not ended" for n in asked]
-        page = write_report(sweep)
-    print(page)
+        with stop_requests() as stop, StudyView(sweep, planned) as view:
+            study.train(divide, wanted, num_workers, stop, view, open_folder)
+            stopped = stop()
+        asked = {job.folder: view.results.get(job.folder) for _, job in planned.rows}
+        jobs.statuses += [result.status if result else "not ended" for result in asked.values()]
+        if any(asked.values()) or any(sweep.rglob("result.json")):
+            print(write_report(sweep))
     if stopped:
         raise KeyboardInterrupt
-    returned = {job.number: _job_return(launcher, planned, job) for _, job in planned.rows}
-    return [returned[job.number] for _, job in planned.rows]
+    returned = {job.folder: _job_return(launcher, planned, job) for _, job in planned.rows}
+    return [returned[job.folder] for _, job in planned.rows]
 
 
 @contextmanager
@@ -77,14 +85,13 @@ def _held(sweep: Path) -> Iterator[None]:
 
 def _open_folder(launcher: StackedLauncher, planned: Plan, job: Job) -> None:
     """With .hydra in it, as Hydra itself makes it."""
-    whole = planned.composed[job.number]
-    if job.before is None:  # or there is the result of a job that was not valid then
+    whole = planned.composed[job.folder]
+    folder = job.folder / str(whole.hydra.output_subdir or ".hydra")
+    if not (folder / "config.yaml").exists():
         task, hydra = planned.split(job)
-        folder = job.folder / str(whole.hydra.output_subdir)
         _save_config(task, "config.yaml", folder)
         _save_config(hydra, "hydra.yaml", folder)
         _save_config(whole.hydra.overrides.task, "overrides.yaml", folder)
-        (job.folder / "result.json").unlink(missing_ok=True)
     launcher.hydra_context.callbacks.on_job_start(
         config=whole, task_function=launcher.task_function
     )
@@ -98,7 +105,7 @@ def _job_return(launcher: StackedLauncher, planned: Plan, job: Job | Invalid) ->
     returned.return_value = math.inf if figure is None else figure
     returned.status = JobStatus.COMPLETED
     if isinstance(job, Job):
-        whole = planned.composed[job.number]
+        whole = planned.composed[job.folder]
         returned.cfg, returned.hydra_cfg = planned.split(job)
         returned.task_name = whole.hydra.job.name
         launcher.hydra_context.callbacks.on_job_end(config=whole, job_return=returned)

@@ -16,7 +16,9 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
+from hydra.errors import HydraException
 from omegaconf import DictConfig, read_write
+from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab.explain import all_keys, groups
 
@@ -27,16 +29,20 @@ class Composer:
     def __init__(self, compose: Callable[[list[str]], DictConfig]) -> None:
         self.compose = compose
         self.bases: dict[tuple[str, ...], DictConfig] = {}
-        self.settable = set(all_keys()) - set(groups())
+        self.groups = set(groups())
+        self.settable = set(all_keys()) - self.groups
 
     def __call__(self, overrides: Sequence[str]) -> DictConfig:
         """A config of its own for these overrides; raises what Hydra raises."""
         parsed = [_parsed(override) for override in overrides]
         values = [override for override in parsed if self._sets_a_value(override)]
-        choices = tuple(str(o.input_line) for o in parsed if not self._sets_a_value(o))
-        if choices not in self.bases:
-            self.bases[choices] = self.compose(list(choices))
-        composed = copy.deepcopy(self.bases[choices])
+        choices = [override for override in parsed if self._chooses(override)]
+        if len(values) + len(choices) < len(parsed):  # their order counts
+            return self.compose(list(overrides))
+        key = tuple(str(override.input_line) for override in choices)
+        if key not in self.bases:
+            self.bases[key] = self.compose(list(key))
+        composed = copy.deepcopy(self.bases[key])
         ConfigLoaderImpl._apply_overrides_to_config(values, composed)
         if "hydra" in composed:
             with read_write(composed.hydra):
@@ -45,8 +51,15 @@ class Composer:
         return composed
 
     def _sets_a_value(self, override: Override) -> bool:
-        plain = override.type == OverrideType.CHANGE and not override.is_sweep_override()
-        return plain and override.package is None and override.key_or_group in self.settable
+        return _is_plain(override) and override.key_or_group in self.settable
+
+    def _chooses(self, override: Override) -> bool:
+        return _is_plain(override) and override.key_or_group in self.groups
+
+
+def _is_plain(override: Override) -> bool:
+    plain = override.type == OverrideType.CHANGE and not override.is_sweep_override()
+    return plain and override.package is None
 
 
 @cache  # jobs share most of their overrides
@@ -64,22 +77,24 @@ class StudyLoader:
     def __init__(self, loader: ConfigLoader) -> None:
         self.loader = loader
         self.composer: Composer | None = None
-        self.kept: dict[tuple[str, ...], DictConfig] = {}
+        self.kept: dict[tuple[str, ...], DictConfig | Exception] = {}
 
-    def load_sweep_config(
-        self, master_config: DictConfig, sweep_overrides: Sequence[str]
-    ) -> DictConfig:
+    def load_sweep_config(self, master_config: DictConfig, sweep_overrides: Sequence[str]) -> None:
+        """What cannot be composed is the launcher's to tell, of all jobs at once."""
         if self.composer is None:
             self.composer = Composer(lambda own: self.loader.load_sweep_config(master_config, own))
-        composed = self.kept[tuple(sweep_overrides)] = self.composer(sweep_overrides)
-        return composed
+        try:
+            self.kept[tuple(sweep_overrides)] = self.composer(sweep_overrides)
+        except (HydraException, OmegaConfBaseException) as error:
+            self.kept[tuple(sweep_overrides)] = error
 
     def take(self, master_config: DictConfig, sweep_overrides: Sequence[str]) -> DictConfig:
         """The config that load_sweep_config made, or would make; the caller may change it."""
-        known = self.kept.pop(tuple(sweep_overrides), None)
-        if known is None:
+        if tuple(sweep_overrides) not in self.kept:
             self.load_sweep_config(master_config, sweep_overrides)
-            known = self.kept.pop(tuple(sweep_overrides))
+        known = self.kept.pop(tuple(sweep_overrides))
+        if isinstance(known, Exception):
+            raise known
         return known
 
     def __getattr__(self, name: str) -> Any:

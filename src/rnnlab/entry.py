@@ -21,14 +21,16 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab import interrupts
+from rnnlab.commands import read_commands
 from rnnlab.composing import Composer
 from rnnlab.config import Config, ConfigError, require
 from rnnlab.explain import explain
 from rnnlab.schema import conf_dir, to_config
+from rnnlab.settings import changed
 
 if TYPE_CHECKING:
     from rnnlab.corpus import Corpus
@@ -52,18 +54,19 @@ def main() -> None:
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's exceptions are to come through to here
     try:
-        sys.argv[1:] = jobs.take(_as_begun(sys.argv[1:]))
-        arguments = get_args_parser().parse_args()
-        overrides = arguments.overrides
-        if any(override.startswith("resume=") for override in overrides):
-            jobs.resume(arguments)
-            sys.exit(jobs.exit_status())
-        if _trains(arguments):
-            with interrupts.ending_at_once(INTERRUPTED):
-                jobs.check(arguments)
-                if not arguments.multirun:
-                    import rnnlab.experiment  # noqa: F401  (seconds, before a folder exists)
-        hydra.main(version_base="1.3", config_path=conf_dir(), config_name="config")(jobs.run)()
+        for command in _commands(sys.argv[1:]):
+            sys.argv[1:] = jobs.take(command)
+            arguments = get_args_parser().parse_args()
+            overrides = arguments.overrides
+            if jobs.resumed:
+                jobs.resume(arguments)
+                continue
+            if _trains(arguments):
+                with interrupts.ending_at_once(INTERRUPTED):
+                    jobs.check(arguments)
+                    if not arguments.multirun:
+                        import rnnlab.experiment  # noqa: F401  (seconds, before a folder exists)
+            hydra.main(version_base="1.3", config_path=conf_dir(), config_name="config")(jobs.run)()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except (ConfigError, HydraException, OmegaConfBaseException) as error:
@@ -97,22 +100,34 @@ class Jobs:
         self.configs: dict[tuple[str, ...], Config] = {}  # of a study's jobs, by their overrides
         self.plan = False  # show what a study would do, and train nothing
         self.skips_invalid = False  # train the valid jobs of a study; else none
+        self.resumed: Path | None = None
+        self.command: list[str] = []  # as it was given, but for the study's folder
 
     def take(self, arguments: list[str]) -> list[str]:
-        """What of these Hydra is to see: sweep, plan and on_invalid are a study's, and no job's."""
+        """What of these Hydra is to see: folders are taken as they are, whatever is in their names.
+
+        sweep, plan and on_invalid are a study's, and no job's.
+        """
         is_study = bool({"-m", "--multirun"} & set(arguments))
+        is_stacked = not any(map(LAUNCHER.match, arguments))
+        self.command = [own for own in arguments if not own.startswith(("sweep=", SWEEP, "plan="))]
         left = []
         for given in arguments:
             name, _, value = given.partition("=")
+            if name == "resume":
+                require(bool(value), given, "it is the folder of a run or a study")
+                self.resumed = Path(value)
             if name not in STUDYS_OWN:
-                left.append(given)
+                left += [given] if name != "resume" else []
                 continue
             require(is_study, given, "it is a study's; add -m")
+            require(is_stacked or name == "sweep", given, "only hydra/launcher=stacked knows it")
             rule, allowed = STUDYS_OWN[name]
             require(value in allowed if allowed else bool(value), given, f"{name} is {rule}")
             self.plan |= given == "plan=true"
             self.skips_invalid |= given == "on_invalid=skip"
-            left += [SWEEP + value] if name == "sweep" else []
+            quoted = value.replace("'", "\\'")
+            left += [f"{SWEEP}'{quoted}'"] if name == "sweep" else []
         return left
 
     def check(self, arguments: Any) -> None:
@@ -134,6 +149,7 @@ class Jobs:
                 self.corpus_of(to_config(compose(arguments.overrides)))
                 return
             mistakes, jobs = dict[str, list[int]](), list(_jobs(arguments.overrides))
+            require(bool(jobs), "a study without a job", "one of its values is an empty range")
             for number, overrides in enumerate(jobs):
                 try:
                     config = to_config(compose(overrides))
@@ -162,8 +178,9 @@ class Jobs:
             plain = not (override.is_sweep_override() or override.is_add() or override.is_delete())
             require(plain and not arguments.multirun, given, "resume goes on with one run")
             changes[override.get_key_element()] = override.value()
-        folder = Path(str(changes.pop("resume")))
-        require(folder.is_dir(), f"resume={folder}", "it is the folder of a run")
+        folder = self.resumed
+        assert folder
+        require(folder.is_dir(), f"resume={folder}", "it is the folder of a run or a study")
         with interrupts.ending_at_once(INTERRUPTED):
             from rnnlab import record, resuming
         logging.basicConfig(level=logging.WARNING, handlers=[record.log_file(folder)])
@@ -197,22 +214,19 @@ def compose(overrides: list[str]) -> Config:
         return to_config(hydra.compose("config", overrides))
 
 
-def _as_begun(given: list[str]) -> list[str]:
-    """resume=STUDY: what the study was started with, and what is given besides."""
+def _commands(given: list[str]) -> list[list[str]]:
+    """resume=STUDY: all that the study was made with, each with what is given besides."""
     for argument in given:
         study = Path(argument.removeprefix("resume="))
-        if argument.startswith("resume=") and (study / "multirun.yaml").is_file():
-            begun = OmegaConf.load(study / "multirun.yaml").hydra
-            hydras = [o for o in begun.overrides.hydra if not o.startswith(("hydra.mode=", SWEEP))]
+        if argument.startswith("resume=") and (made_with := read_commands(study)):
             besides = [other for other in given if other != argument]
-            return ["-m", f"sweep={study}", *hydras, *begun.overrides.task, *besides]
-    return given
+            return [[*command, *besides, f"sweep={study}"] for command in made_with]
+    return [given]
 
 
 def _all_mistakes(mistakes: dict[str, list[int]], jobs: list[list[str]]) -> str:
     """All mistakes of a study at once, each with the jobs that have it."""
-    common = set.intersection(*map(set, jobs))
-    own = [" ".join(o for o in overrides if o not in common) for overrides in jobs]
+    own = changed(jobs)
     lines = []
     for sentence, numbers in mistakes.items():
         which = [f"{number} ({own[number]})" for number in numbers[:NAMED]]

@@ -10,7 +10,7 @@ import errno
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -82,17 +82,17 @@ def held(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def train(runs: list[Run], device: torch.device) -> None:
-    """Train the runs' lanes together to their ends."""
+def train(lanes: Sequence[Run | None], device: torch.device) -> None:
+    """Train the runs' lanes together to their ends; a lane that is None stays idle."""
     started = time.perf_counter()
-    live = [each for each in runs if not each.ended]
+    live = [run for run in lanes if run]
     for each in live:
         if not each.log.hasHandlers():  # in a study's worker
             each.log_to_file()
         each.result.write(each.folder)
     try:
         with stop_requests() as stop, ExitStack() as closing:
-            Stack(runs, device, closing).train(stop)
+            Stack(lanes, device, closing).train(stop)
     except BaseException as error:
         stopped = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         for each in live:
@@ -100,14 +100,15 @@ def train(runs: list[Run], device: torch.device) -> None:
                 each.result.status = stopped
                 each.result.error = f"{type(error).__name__}: {error}"
         if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(runs[0].folder)  # a full disk does not say where
+            error.filename = str(live[0].folder)  # a full disk does not say where
         for each in live:
             each.log.exception("the run ended early")
         if _is_out_of_memory(error):
             sentence = "it does not fit in memory; take a smaller num_hiddens or batch_size"
             for each in live:
-                each.result.error = sentence
-            raise OSError(errno.ENOMEM, sentence, str(runs[0].folder)) from error
+                if each.result.status == "failed":
+                    each.result.error = sentence
+            raise OSError(errno.ENOMEM, sentence, str(live[0].folder)) from error
         raise
     finally:
         for each in live:
@@ -119,19 +120,22 @@ def train(runs: list[Run], device: torch.device) -> None:
 class Stack:
     """Runs that train together, each as a lane of one Training."""
 
-    def __init__(self, runs: list[Run], device: torch.device, closing: ExitStack) -> None:
-        self.runs = runs
+    def __init__(
+        self, lanes: Sequence[Run | None], device: torch.device, closing: ExitStack
+    ) -> None:
+        self.runs = runs = [run for run in lanes if run]
         first = runs[0]
         recipe = build_recipe(
             first.config, build_model(first.config, len(first.corpus.vocabulary)), device
         )
-        self.training = Training(recipe, [build_lane(run.config, run.corpus) for run in runs])
+        texts = [run or first for run in lanes]
+        self.training = Training(recipe, [build_lane(run.config, run.corpus) for run in texts])
         begun = next((run.begun for run in runs if run.begun), None)
         if begun and begun.progress:
             self.training.epoch, self.training.minibatch = begun.position
             self.training.seconds = begun.progress.seconds_in_epoch
-        for k, run in enumerate(runs):
-            if run.ended:  # its lane stays, so that the others' bits do
+        for k, run in enumerate(lanes):
+            if run is None:
                 self.training.healthy[k] = False
                 continue
             run.result.engine = recipe.engine

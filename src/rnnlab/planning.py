@@ -7,7 +7,6 @@ Imports no torch: a study is planned before anything slow begins.
 from __future__ import annotations
 
 import copy
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,7 +23,7 @@ from rnnlab.corpus import Corpus
 from rnnlab.explain import explain
 from rnnlab.results import Result
 from rnnlab.schema import job_folder, to_config
-from rnnlab.settings import differing, flat, overrides_of
+from rnnlab.settings import changed, differing, flat, number_of, overrides_of
 from rnnlab.stacking import Job
 
 
@@ -36,29 +35,16 @@ class Invalid:
     overrides: tuple[str, ...]
     folder: Path
     mistake: str
+    before: Result | None  # of a time when it could be
 
     def write(self) -> Result:
-        """Leave in its folder why it was not trained; there is nothing else to say of it."""
-        result = Result(
-            status="failed",
-            error=self.mistake,
-            process=os.getpid(),
-            device="none",
-            engine="none",
-            precision="none",
-            seed=0,
-            dataset={},
-            config={},
-            config_id="",
-            versions={},
-            git=None,
-            host={},
-        )
-        (self.folder / ".hydra").mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(
-            OmegaConf.create(list(self.overrides)), self.folder / ".hydra" / "overrides.yaml"
-        )
-        result.write(self.folder)
+        """Leave in its folder why it was not trained, if it has never been."""
+        result = Result.without_run(self.mistake)
+        if self.before is None:
+            (self.folder / ".hydra").mkdir(parents=True, exist_ok=True)
+            overrides = OmegaConf.create(list(self.overrides))
+            OmegaConf.save(overrides, self.folder / ".hydra" / "overrides.yaml")
+            result.write(self.folder)
         return result
 
 
@@ -67,28 +53,28 @@ class Plan:
     """A batch of jobs, in the order of their overrides."""
 
     rows: list[tuple[tuple[str, ...], Job | Invalid]]  # a duplicate has its original's Job
-    composed: dict[int, DictConfig]  # by the job's number
-    parts: dict[int, tuple[DictConfig, DictConfig]] = field(default_factory=dict)
+    composed: dict[Path, DictConfig]  # by the job's folder
+    parts: dict[Path, tuple[DictConfig, DictConfig]] = field(default_factory=dict)
 
     @property
     def jobs(self) -> list[Job]:
         """Without duplicates and invalid ones."""
-        found = {job.number: job for _, job in self.rows if isinstance(job, Job)}
+        found = {job.folder: job for _, job in self.rows if isinstance(job, Job)}
         return list(found.values())
 
     def with_swept(self) -> Plan:
         """Every job knows what the jobs differ in."""
         swept = tuple(differing(flat(job.config.as_dict()) for job in self.jobs))
-        known = {job.number: replace(job, swept=swept) for job in self.jobs}
-        rows = [(overrides, known.get(job.number, job)) for overrides, job in self.rows]
+        known = {job.folder: replace(job, swept=swept) for job in self.jobs}
+        rows = [(overrides, known.get(job.folder, job)) for overrides, job in self.rows]
         return Plan(rows, self.composed)
 
     def split(self, job: Job) -> tuple[DictConfig, DictConfig]:
         """The job's own config, and Hydra's."""
-        if job.number not in self.parts:
-            whole = self.composed[job.number]
-            self.parts[job.number] = without_hydra(whole), OmegaConf.masked_copy(whole, "hydra")
-        return self.parts[job.number]
+        if job.folder not in self.parts:
+            whole = self.composed[job.folder]
+            self.parts[job.folder] = without_hydra(whole), OmegaConf.masked_copy(whole, "hydra")
+        return self.parts[job.folder]
 
     @property
     def invalid(self) -> list[Invalid]:
@@ -111,33 +97,34 @@ def plan(
     """
     there = Folders(sweep)
     number = max(first, there.next_number)
-    common = set.intersection(*map(set, job_overrides))
     made, known, refused = Plan([], {}), dict[tuple[str, int], Job](), list[str]()
-    for overrides in map(tuple, job_overrides):
-        changed = ",".join([o for o in overrides if o not in common] or overrides)
+    for overrides, own in zip(map(tuple, job_overrides), changed(job_overrides), strict=True):
+        dirname = own.replace(" ", ",")
+        folder = there.by_overrides.get(overrides)
         try:
             whole = compose(overrides)
             config = configs.get(overrides) or to_config(without_hydra(whole))
             corpus = corpus_of(config)
         except (ConfigError, HydraException, OmegaConfBaseException) as error:
-            folder = there.by_overrides.get(overrides) or sweep / job_folder(number, changed)
+            before = there.results.get(folder) if folder else None
+            folder = folder or sweep / job_folder(number, dirname)
             mistake = explain(error, list(overrides))
-            made.rows.append((overrides, Invalid(_number(folder), overrides, folder, mistake)))
+            own_number = number_of(folder, number)
+            made.rows.append((overrides, Invalid(own_number, overrides, folder, mistake, before)))
             number += folder not in there.results
             continue
         identity = (config_id(config, corpus.sha256), config.num_epochs)
-        folder = there.by_identity.get(identity) or there.by_overrides.get(overrides)
+        folder = there.by_identity.get(identity) or folder
         if identity not in known:
             before = there.results[folder] if folder else None
-            if before and _identity(before) != identity:
+            if before and before.config_id != identity[0]:
                 differences = "; ".join(before.differences_to(config, corpus.sha256))
                 refused.append(f"{folder} was trained as another experiment ({differences})")
-            folder = folder or sweep / _folder_name(whole, number, changed)
-            job = Job(
-                _number(folder), overrides, config, corpus, folder, identity[0], before=before
-            )
+            folder = folder or sweep / _folder_name(whole, number, dirname)
+            own_number = number_of(folder, number)
+            job = Job(own_number, overrides, config, corpus, folder, before=before)
             _address(whole, job)
-            known[identity], made.composed[job.number] = job, whole
+            known[identity], made.composed[folder] = job, whole
         made.rows.append((overrides, known[identity]))
         number += folder not in there.results
     if refused:
@@ -154,7 +141,8 @@ class Folders:
         self.results: dict[Path, Result | None] = {}  # None: nothing came of it yet
         self.by_identity: dict[tuple[str, int], Path] = {}
         self.by_overrides: dict[tuple[str, ...], Path] = {}
-        for folder in sorted(sweep.glob("[0-9]*_*/"), key=_number):
+        folders = {path.parents[1] for path in sweep.rglob(".hydra/overrides.yaml")}
+        for folder in sorted(folders, key=lambda folder: (number_of(folder, -1), folder)):
             try:
                 has_begun = (folder / "result.json").exists()
                 result = Result.read(folder) if has_begun else None
@@ -168,17 +156,11 @@ class Folders:
                 self.by_overrides[overrides] = folder
             if result and was_valid:
                 self.by_identity[_identity(result)] = folder
-        numbers = [_number(path) for path in sweep.glob("*/")]
-        self.next_number = max(numbers, default=-1) + 1
+        self.next_number = max((number_of(folder, -1) for folder in folders), default=-1) + 1
 
 
 def _identity(result: Result) -> tuple[str, int]:
     return result.config_id, int(result.config.get("num_epochs", 0))
-
-
-def _number(folder: Path) -> int:
-    number = folder.name.partition("_")[0]
-    return int(number) if number.isdecimal() else -1
 
 
 def without_hydra(whole: DictConfig) -> DictConfig:

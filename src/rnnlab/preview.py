@@ -6,43 +6,52 @@ import heapq
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 from rnnlab.planning import Invalid, Plan
-from rnnlab.stacking import Job, lane_bytes, shape_of
+from rnnlab.settings import changed
+from rnnlab.stacking import Job, Stack, lane_bytes, shape_of
 
 SECONDS = 1.0  # of training, for each kind of stack
 
 
-def show_plan(planned: Plan, stacks: list[list[Job]], num_workers: int) -> None:
-    """Print it; trains a second of each kind of stack, and writes nothing."""
-    common = set.intersection(*(set(overrides) for overrides, _ in planned.rows))
-    shown: set[int] = set()
-    for overrides, job in planned.rows:
-        changed = " ".join(own for own in overrides if own not in common)
-        if job.number in shown:
-            print(f"       {changed}: the same as job {job.number}")
+def show_plan(planned: Plan, stacks: list[Stack], num_workers: int) -> None:
+    """Print it; trains a second of each kind of stack, and throws that away."""
+    shown: set[Path] = set()
+    for (_, job), own in zip(planned.rows, changed([o for o, _ in planned.rows]), strict=True):
+        if job.folder in shown:
+            print(f"        {own}: the same as job {job.number}")
             continue
-        shown.add(job.number)
+        shown.add(job.folder)
         note = f": {job.mistake}" if isinstance(job, Invalid) else ""
         if isinstance(job, Job) and job.is_done:
             note = ": done already"
-        print(f"job {job.number:<3} {changed}{note}")
+        print(f"job {job.number:<3} {own}{note}")
     timed: dict[tuple[object, int], float] = {}
     ends = [0.0] * num_workers
     for number, stack in enumerate(stacks):
-        kind = (shape_of(stack[0]), len(stack))
-        if kind not in timed:
-            timed[kind] = seconds_per_minibatch(stack, threads=1 if num_workers > 1 else None)
-        seconds = timed[kind] * max(minibatches(job) * job.config.num_epochs for job in stack)
+        jobs, depth = stack.jobs, len(stack.lanes)
+        numbers = ", ".join(str(job.number) for job in jobs)
+        lanes = f"stack {number}: {depth} lane{'s' if depth > 1 else ''}"
+        lanes += f", {depth * lane_bytes(jobs[0]) / 2**20:,.0f} MiB"
+        kind = (shape_of(jobs[0]), depth)
+        try:
+            if kind not in timed:
+                timed[kind] = seconds_per_minibatch(stack, threads=1 if num_workers > 1 else None)
+        except (MemoryError, RuntimeError):
+            print(f"{lanes}, which cannot be had here: jobs {numbers}")
+            continue
+        seconds = timed[kind] * max(_epochs_left(j) * minibatches(j) for j in jobs)
         heapq.heapreplace(ends, ends[0] + seconds)
-        lanes = f"{len(stack)} lane{'s' if len(stack) > 1 else ''}"
-        numbers = ", ".join(str(job.number) for job in stack if job.number >= 0)
-        mib = sum(map(lane_bytes, stack)) / 2**20
-        print(f"stack {number}: {lanes}, {mib:.0f} MiB, {duration(seconds)}: jobs {numbers}")
+        print(f"{lanes}, {duration(seconds)}: jobs {numbers}")
     print(
         f"{len(stacks)} stacks on {num_workers} workers: about {duration(max(ends))} of training "
         "(from a second of each kind of stack, without logging and sampling); nothing was trained"
     )
+
+
+def _epochs_left(job: Job) -> int:
+    return job.config.num_epochs - (job.before.epochs if job.before else 0)
 
 
 def minibatches(job: Job) -> int:
@@ -52,7 +61,7 @@ def minibatches(job: Job) -> int:
     return min(found, config.max_minibatches or found)
 
 
-def seconds_per_minibatch(stack: list[Job], threads: int | None) -> float:
+def seconds_per_minibatch(stack: Stack, threads: int | None) -> float:
     """Measured on a copy of the stack that is thrown away."""
     import torch
 
@@ -62,11 +71,13 @@ def seconds_per_minibatch(stack: list[Job], threads: int | None) -> float:
 
     if threads:
         torch.set_num_threads(threads)
-    config = stack[0].config
-    model = build_model(config, len(stack[0].corpus.vocabulary))
+    first = stack.jobs[0]
+    config = first.config
+    model = build_model(config, len(first.corpus.vocabulary))
     recipe = build_recipe(config, model, resolve_device(config.device))
-    endless = [replace(job.config, num_epochs=sys.maxsize) for job in stack]
-    lanes = [build_lane(own, job.corpus) for own, job in zip(endless, stack, strict=True)]
+    jobs = [job or first for job in stack.lanes]
+    endless = [replace(job.config, num_epochs=sys.maxsize) for job in jobs]
+    lanes = [build_lane(own, job.corpus) for own, job in zip(endless, jobs, strict=True)]
     training, started = Training(recipe, lanes), time.perf_counter()
     elapsed = 0.0
     while elapsed < SECONDS:
@@ -74,7 +85,7 @@ def seconds_per_minibatch(stack: list[Job], threads: int | None) -> float:
         if recipe.device.type == "cuda":
             torch.cuda.synchronize()
         elapsed = time.perf_counter() - started
-    return elapsed / (training.epoch * minibatches(stack[0]) + training.minibatch)
+    return elapsed / (training.epoch * minibatches(first) + training.minibatch)
 
 
 def duration(seconds: float) -> str:

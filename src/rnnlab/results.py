@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ class Result:
     versions: dict[str, str]
     git: dict[str, Any] | None
     host: dict[str, Any]
-    stack: list[str] = field(default_factory=list)  # names of the folders that trained together
+    stack: list[str] = field(default_factory=list)  # the folders of its lanes; "": an idle lane
     swept: list[str] = field(default_factory=list)  # the settings that its study's jobs differ in
     resumed: list[dict[str, Any]] = field(default_factory=list)  # where, and on what, each time
 
@@ -101,6 +102,35 @@ class Result:
         """The one that counts: held out where text is held out, else of training."""
         return self.perplexity if self.val_perplexity is None else self.val_perplexity
 
+    @property
+    def has_ended(self) -> bool:
+        """There is news of it: nobody trains it any more."""
+        return self.status in ("completed", "diverged", "failed")
+
+    def is_done(self, num_epochs: int) -> bool:
+        """There is nothing left to train."""
+        completed = self.status == "completed" and self.epochs >= num_epochs
+        return completed or self.status == "diverged"
+
+    @classmethod
+    def without_run(cls, error: str) -> Result:
+        """Of a job that could not be trained: there is nothing else to say of it."""
+        return cls(
+            status="failed",
+            error=error,
+            process=os.getpid(),
+            device="none",
+            engine="none",
+            precision="none",
+            seed=0,
+            dataset={},
+            config={},
+            config_id="",
+            versions={},
+            git=None,
+            host={},
+        )
+
     def differences_to(self, config: Config, sha256: str) -> list[str]:
         """What of this run's definition that config, and its text, have otherwise."""
         old, new = flat(self.config), flat(config.as_dict())
@@ -117,10 +147,8 @@ class Result:
         write_atomically(folder / "result.json", to_json(dataclasses.asdict(self), indent=2) + "\n")
 
 
-def has_trained(folder: Path) -> bool:
-    """There is something to continue."""
-    checkpoints = (folder / LAST, folder / NEXT)
-    return Result.find(folder) is not None and any(path.exists() for path in checkpoints)
+def has_checkpoint(folder: Path) -> bool:
+    return any((folder / name).exists() for name in (LAST, NEXT))
 
 
 def to_json(values: dict[str, Any], indent: int | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,25 +12,13 @@ from rnnlab.checkpoint import Checkpoint, load_checkpoint
 from rnnlab.config import Config, ConfigError, config_id, require
 from rnnlab.corpus import Corpus
 from rnnlab.engines import resolve_engine
-from rnnlab.experiment import begin, held, run_stack, train
+from rnnlab.experiment import begin, held, train
 from rnnlab.files import remove_leftovers
 from rnnlab.logs import cut_back
 from rnnlab.preflight import Corpora, check
 from rnnlab.record import Run
-from rnnlab.results import LAST, NEXT, Result, has_trained
+from rnnlab.results import LAST, NEXT, Result
 from rnnlab.surroundings import resolve_device
-
-
-def begin_or_resume(
-    configs: list[Config], folders: list[Path], corpora: Corpora, swept: list[str]
-) -> list[Result]:
-    """Go on where all of a stack's runs have a checkpoint; else none of them has trained."""
-    if all(map(has_trained, folders)):
-        return resume_stack(folders, {}, corpora)
-    for folder in folders:
-        (folder / "result.json").unlink(missing_ok=True)
-        cut_back(folder, {})
-    return run_stack(configs, folders, corpora, swept)
 
 
 def resume(folder: Path, changes: dict[str, Any]) -> Result:
@@ -38,48 +27,46 @@ def resume(folder: Path, changes: dict[str, Any]) -> Result:
     `changes` are dotted names and values; only those that do not redefine the experiment may
     change. On another device or engine the run is the same to rounding. Raises ConfigError.
     """
-    return resume_stack([folder], changes)[0]
+    config = schema.from_dict(Result.read(folder).config)
+    return resume_stack([folder], {folder: changed(config, changes)})[0]
 
 
 def resume_stack(
-    folders: list[Path], changes: dict[str, Any], corpora: Corpora | None = None
+    lanes: Sequence[Path | None],
+    configs: Mapping[Path, Config] | None = None,
+    corpora: Corpora | None = None,
 ) -> list[Result]:
-    """The same for runs that trained together, in the order of their lanes.
+    """The same for runs that trained together, by their folders in the order of their lanes.
 
-    Runs that have ended keep their lanes, so that the bits of the others do not change. So do
-    those that failed while the others went on: they go on alone, from where they failed.
+    The lane of a run that has ended, or None, stays idle: the bits of the others do not change.
+    `configs` are those that differ from the runs' own.
     """
-    statuses = [Result.read(folder).status for folder in folders]
-    under_way = "running" in statuses or "interrupted" in statuses
-    resting = ("diverged", "failed") if under_way else ("diverged",)
+    corpora = {} if corpora is None else corpora
+    folders = [folder for folder in lanes if folder]
     with ExitStack() as holding:
-        for folder, status in zip(folders, statuses, strict=True):
-            if status not in resting:
-                holding.enter_context(held(folder))
-        corpora = {} if corpora is None else corpora
-        runs = [_reopen(folder, changes, resting, corpora) for folder in folders]
-        live = [run for run in runs if not run.ended]
-        for run in live:
-            run.result.stack = [each.name for each in folders]
-        if not live:
-            return [run.result for run in runs]
-        begun = _common_checkpoints(live)
-        for run, checkpoint in zip(live, begun, strict=True):
-            if checkpoint is None:  # killed before the first one
-                cut_back(run.folder, {})
-            else:
-                run.continue_from(checkpoint)
-                _note_where(run, checkpoint)
-        train(runs, resolve_device(live[0].config.device))
-    return [run.result for run in runs]
+        for folder in folders:
+            holding.enter_context(held(folder))
+        runs = {folder: _reopen(folder, (configs or {}).get(folder), corpora) for folder in folders}
+        live = [run for run in runs.values() if not run.ended]
+        if live:
+            by_folder: dict[Path | None, Run] = {run.folder: run for run in live}
+            places = [by_folder.get(folder) for folder in lanes]
+            for run in live:
+                run.result.stack = [place.folder.name if place else "" for place in places]
+            for run, checkpoint in zip(live, _common_checkpoints(live), strict=True):
+                if checkpoint is None:  # killed before the first one
+                    cut_back(run.folder, {})
+                else:
+                    run.continue_from(checkpoint)
+                    _note_where(run, checkpoint)
+            train(places, resolve_device(live[0].config.device))
+    return [run.result for run in runs.values()]
 
 
-def _reopen(
-    folder: Path, changes: dict[str, Any], resting: tuple[str, ...], corpora: Corpora
-) -> Run:
+def _reopen(folder: Path, config: Config | None, corpora: Corpora) -> Run:
     """The run as it was left; one that can go on is `running` again."""
     before = Result.read(folder)
-    config = changed(schema.from_dict(before.config), changes)
+    config = config or schema.from_dict(before.config)
     corpus = check(config, corpora)
     _refuse_another_experiment(folder, before, config, corpus)
     require(
@@ -87,8 +74,7 @@ def _reopen(
         f"num_epochs={config.num_epochs}",
         f"{folder} has completed {before.epochs} epochs",
     )
-    done = before.status == "completed" and before.epochs == config.num_epochs
-    if before.status in resting or done:
+    if before.is_done(config.num_epochs):
         return Run(config, corpus, folder, before)
     remove_leftovers(folder)
     result = begin(config, corpus, resolve_device(config.device))

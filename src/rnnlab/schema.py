@@ -108,7 +108,7 @@ def _now_and_id() -> str:
 def job_folder(number: int, overrides: str) -> str:
     """3_lr=0.5,seed=1: a single folder name, whatever characters the overrides have."""
     safe = "".join(c if c.isalnum() or c in "=,._+-" else "-" for c in str(overrides))
-    return f"{number}_{safe}"[:120].rstrip("_")
+    return f"{number}_{safe}"[:120]
 
 
 def _help() -> str:

@@ -1,6 +1,7 @@
 """A config's values by the dotted names that one types, and what was typed."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,21 @@ def differing(all_settings: Iterable[dict[str, Any]]) -> list[str]:
     given = list(all_settings)
     names = dict.fromkeys(name for settings in given for name in settings)
     return [name for name in names if len({repr(each.get(name)) for each in given}) > 1]
+
+
+def changed(all_overrides: Sequence[Sequence[str]]) -> list[str]:
+    """What of its overrides each job does not share with all others; all of a job alone."""
+    common = set.intersection(*map(set, all_overrides)) if all_overrides else set()
+    return [
+        " ".join([o for o in overrides if o not in common] or overrides)
+        for overrides in all_overrides
+    ]
+
+
+def number_of(folder: Path, otherwise: int) -> int:
+    """The number that a job's folder begins with."""
+    digits = re.match(r"\d+", folder.name)
+    return int(digits[0]) if digits else otherwise
 
 
 def overrides_of(folder: Path) -> tuple[str, ...] | None:

@@ -6,7 +6,7 @@ Imports no torch: a study is planned before anything slow begins.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 from rnnlab.config import LSTM, Config, TorchOptim
 from rnnlab.corpus import Corpus
-from rnnlab.results import Result, has_trained
+from rnnlab.results import LAST, Result, has_checkpoint
 
 STACK_BYTES = 1 << 20  # of a stack's parameters on a CPU core; see docs/decisions.md
 DEEPEST = 64  # lanes
@@ -26,18 +26,17 @@ OF_A_LANE = ("lr", "theta", "seed", "num_epochs", "sampler", "dataset", "log", "
 class Job:
     """One job of a study."""
 
-    number: int  # -1: only its lane is wanted, in which others began
+    number: int
     overrides: tuple[str, ...]
     config: Config
     corpus: Corpus
     folder: Path
-    config_id: str
     swept: tuple[str, ...] = ()  # names of the settings that the study's jobs differ in
     before: Result | None = None  # what its folder says of it, before the study begins
 
     @property
     def is_done(self) -> bool:
-        return self.before is not None and self.before.status in ("completed", "diverged")
+        return self.before is not None and self.before.is_done(self.config.num_epochs)
 
 
 def shape_of(job: Job) -> tuple[Any, ...]:
@@ -66,16 +65,29 @@ def lane_bytes(job: Job) -> int:
     return 5 * parameter_bytes(config, V) + of_steps
 
 
+@dataclass
+class Stack:
+    """Jobs that train together."""
+
+    lanes: list[Job | None]  # None: an idle lane, whose job has ended or goes on elsewhere
+    begins: bool  # else it goes on from its checkpoints
+
+    @property
+    def jobs(self) -> list[Job]:
+        return [job for job in self.lanes if job]
+
+
 def stacks(
     jobs: Sequence[Job], workers: int, gpu_bytes: int | None, lanes: int | None = None
-) -> list[list[Job]]:
+) -> list[Stack]:
     """The jobs in stacks, for a GPU with so much memory or, without one, for CPU workers.
 
     Those that have trained go on as they began; the others go by their shapes.
     """
-    trained = [job for job in jobs if all(map(has_trained, _began_with(job)))]
+    trained = [job for job in jobs if _has_trained(job)]
     fresh = [job for job in jobs if job not in trained]
-    return _as_they_began(trained) + _by_shape(fresh, workers, gpu_bytes, lanes)
+    begin = _by_shape(fresh, workers, gpu_bytes, lanes)
+    return _as_they_began(trained) + [Stack([*part], begins=True) for part in begin]
 
 
 def _by_shape(
@@ -105,30 +117,31 @@ def _by_shape(
     return cut
 
 
-def _as_they_began(jobs: Sequence[Job]) -> list[list[Job]]:
-    """So that they go on bit for bit; the lane of a job that has ended is kept.
+def _has_trained(job: Job) -> bool:
+    """Not if its stack was killed while the first checkpoints were staged."""
+    stack = [folder for folder in _began_with(job) if folder]
+    return has_checkpoint(job.folder) and any((folder / LAST).exists() for folder in stack)
 
-    A job that failed while others of its stack went on goes on alone.
+
+def _as_they_began(jobs: Sequence[Job]) -> list[Stack]:
+    """With the same number of lanes, so that they go on bit for bit.
+
+    A job that failed while others of its stack went on is elsewhere than they: it goes on alone.
     """
-    by_folder = {job.folder: job for job in jobs}
-    found: dict[tuple[Path, ...], list[Job]] = {}
+    together: dict[tuple[Path | None, ...], dict[Path | None, Job]] = {}
     for job in jobs:
         folders = _began_with(job)
-        failed = [folder for folder in folders if Result.read(folder).status == "failed"]
-        apart = failed if len(failed) < len(folders) else []
-        if job.folder in apart:
-            found[job.folder,] = [job]
-        elif folders not in found:
-            found[folders] = [
-                by_folder[folder]
-                if folder in by_folder and folder not in apart
-                else replace(job, number=-1, folder=folder)
-                for folder in folders
-            ]
-    return list(found.values())
+        results = [Result.find(folder) for folder in folders if folder]
+        all_failed = all(result and result.status == "failed" for result in results)
+        apart = job.before and job.before.status == "failed" and not all_failed
+        together.setdefault((job.folder,) if apart else folders, {})[job.folder] = job
+    return [
+        Stack([own.get(folder) for folder in folders], begins=False)
+        for folders, own in together.items()
+    ]
 
 
-def _began_with(job: Job) -> tuple[Path, ...]:
-    """The folders of the stack that the job began in, its own among them."""
+def _began_with(job: Job) -> tuple[Path | None, ...]:
+    """The folders of the stack that the job trained in last, in the order of its lanes."""
     names = job.before.stack if job.before else []
-    return tuple(job.folder.parent / name for name in names) or (job.folder,)
+    return tuple(job.folder.with_name(name) if name else None for name in names) or (job.folder,)

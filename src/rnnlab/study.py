@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Protocol
 
 from rnnlab import workers
 from rnnlab.files import InUseError, locked
 from rnnlab.results import Result
-from rnnlab.stacking import Job
+from rnnlab.stacking import Job, Stack
 
 POLL_SECONDS = 0.1  # between two looks at the workers
 LOOK_SECONDS = 1.0  # at the folders
@@ -37,42 +38,47 @@ class View(Protocol):
 
 @dataclass
 class Task:
-    """A stack's jobs, and the process that trains them."""
+    """A stack, and the process that trains it."""
 
-    jobs: list[Job]
+    stack: Stack
     is_retry: bool = False
     is_open: bool = False  # its jobs have their folders
     process: BaseProcess | None = None
-    reported: set[int] = field(default_factory=set)
+    reported: set[Path] = field(default_factory=set)
 
     @property
     def left(self) -> list[Job]:
-        """Without jobs that have ended, and lanes of jobs that had ended before."""
-        return [job for job in self.jobs if job.number >= 0 and job.number not in self.reported]
+        return [job for job in self.stack.jobs if job.folder not in self.reported]
 
     def open(self, open_folder: Callable[[Job], None]) -> None:
-        for job in self.left if not self.is_open else ():
+        for job in self.stack.jobs if not self.is_open else ():
             open_folder(job)
         self.is_open = True
 
     def start(self, threads: int | None) -> BaseProcess:
-        corpora = {job.config.dataset: job.corpus for job in self.jobs}
-        configs, folders = zip(*((job.config, job.folder) for job in self.jobs), strict=True)
-        self.process = workers.start(configs, folders, corpora, self.jobs[0].swept, threads)
+        jobs = self.stack.jobs
+        lanes = workers.Lanes(
+            folders=[job.folder if job else None for job in self.stack.lanes],
+            configs={job.folder: job.config for job in jobs},
+            begins=self.stack.begins,
+            corpora={job.config.dataset: job.corpus for job in jobs},
+            swept=list(jobs[0].swept),
+            threads=threads,
+        )
+        self.process = workers.start(lanes)
         return self.process
 
     def report_ended(self, view: View) -> None:
-        """What this process has written: the result of an earlier one is no news."""
+        """That a job failed before this study went on with it is no news."""
         for job in self.left:
             result = Result.find(job.folder)
-            ended = result and result.status in ("completed", "diverged", "failed")
-            if result and ended and self.process and result.process == self.process.pid:
-                self.reported.add(job.number)
+            if result and result.has_ended and result != job.before:
+                self.reported.add(job.folder)
                 view.ended(job, result)
 
 
 def train(
-    divide: Callable[[list[Job]], list[list[Job]]],
+    divide: Callable[[list[Job]], list[Stack]],
     jobs: list[Job],
     num_workers: int,
     stop: Callable[[], bool],
@@ -124,9 +130,9 @@ def train(
 
 def _give_up(job: Job, reason: str, view: View) -> None:
     """A job whose workers ended before it did."""
-    result = Result.find(job.folder)
-    if result:
+    result = Result.find(job.folder) or Result.without_run(reason)
+    if not result.has_ended:
         result.status, result.error = "failed", reason
-        with contextlib.suppress(InUseError), locked(job.folder):
+        with contextlib.suppress(InUseError, OSError), locked(job.folder):
             result.write(job.folder)
-        view.ended(job, result)
+    view.ended(job, result)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -14,6 +13,7 @@ from rnnlab.console import QuietConsole
 from rnnlab.logs import last_metrics
 from rnnlab.planning import Invalid, Plan
 from rnnlab.results import Result
+from rnnlab.settings import changed
 from rnnlab.stacking import Job
 from rnnlab.summary import shown
 
@@ -27,10 +27,13 @@ class StudyView:
     def __init__(self, sweep: Path, planned: Plan) -> None:
         self.sweep, self.planned = sweep, planned
         self.jobs = planned.jobs
-        self.changed = changed([*planned.jobs, *planned.invalid])
-        self.results: dict[int, Result] = {}  # of jobs that have ended
+        distinct = {job.folder: job.overrides for _, job in planned.rows}
+        own = changed([*distinct.values()])
+        self.changed = dict(zip(distinct, own, strict=True))
+        self.results: dict[Path, Result] = {}  # of jobs that have ended
         self.console = QuietConsole()
         self.started = time.monotonic()
+        self.share_before = self._progress()[0]  # what earlier commands have trained
         self.live = Live(console=self.console, transient=True, auto_refresh=False)
 
     def __enter__(self) -> StudyView:
@@ -40,7 +43,7 @@ class StudyView:
         self.console.print(f"{len(self.jobs)} jobs{note} in {self.sweep}")
         for bad in invalid:
             self.console.print(f"job {bad.number} is left out: {bad.mistake}")
-            self.results[bad.number] = bad.write()
+            self.results[bad.folder] = bad.write()
         for job in self.jobs:
             if job.before and job.is_done:
                 self.ended(job, job.before)
@@ -61,15 +64,15 @@ class StudyView:
 
     def ended(self, job: Job, result: Result) -> None:
         """A job has ended: told at once if it went wrong, with the end of its log if it failed."""
-        self.results[job.number] = result
+        self.results[job.folder] = result
         if result.status != "completed":
             self.console.print(
-                f"job {job.number} {result.status} ({self.changed[job.number]}): {result.error}"
+                f"job {job.number} {result.status} ({self.changed[job.folder]}): {result.error}"
             )
         elif not self.console.is_terminal:
             self.console.print(
                 f"job {job.number} completed ({len(self.results)}/{len(self.jobs)}): "
-                f"perplexity {result.perplexity:.4g}  {self.changed[job.number]}"
+                f"perplexity {result.perplexity:.4g}  {self.changed[job.folder]}"
             )
         log = job.folder / "run.log"
         if result.status == "failed" and log.exists():
@@ -84,28 +87,27 @@ class StudyView:
 
     def refresh(self) -> None:
         """Look at the folders."""
-        if not self.console.is_terminal:
-            return
-        done, whole, speed = 0.0, 0, 0.0
-        running = []
+        if self.console.is_terminal:
+            self.live.update(self._table(*self._progress()), refresh=True)
+
+    def _progress(self) -> tuple[float, list[tuple[Job, dict[str, float]]]]:
+        """The share of all epochs that is trained, and the last figures of each job that runs."""
+        done, whole, running = 0.0, 0, []
         for job in self.jobs:
             whole += job.config.num_epochs
-            if job.number in self.results:
-                done += job.config.num_epochs
-                continue
             last = last_metrics(job.folder)
-            if last:
+            if job.folder in self.results or job.is_done:
+                done += job.config.num_epochs
+            elif last:
                 done += last["epoch"]
-                speed += last["tokens_per_second"]
                 running.append((job, last))
-        self.live.update(self._table(running, done / whole, speed), refresh=True)
+        return done / whole if whole else 1.0, running
 
-    def _table(
-        self, running: list[tuple[Job, dict[str, float]]], share: float, speed: float
-    ) -> Table:
+    def _table(self, share: float, running: list[tuple[Job, dict[str, float]]]) -> Table:
         failed = sum(result.status != "completed" for result in self.results.values())
         elapsed = time.monotonic() - self.started
-        left = f"{elapsed * (1 - share) / share:.0f} s left" if share else "beginning"
+        trained, speed = share - self.share_before, sum(r["tokens_per_second"] for _, r in running)
+        left = f"{elapsed * (1 - share) / trained:.0f} s left" if trained > 0 else "beginning"
         figures = [r.figure for r in self.results.values() if r.figure is not None]
         waiting = len(self.jobs) + len(self.planned.invalid) - len(self.results) - len(running)
         table = Table(
@@ -119,7 +121,7 @@ class StudyView:
         for job, last in running[:SHOWN]:
             table.add_row(
                 str(job.number),
-                self.changed[job.number],
+                self.changed[job.folder],
                 f"{last['epoch']:.0f}/{job.config.num_epochs}",
                 shown(last["perplexity"]),
             )
@@ -130,10 +132,10 @@ class StudyView:
         for name in ("job", "changed", "status", "perplexity", "held out"):
             table.add_column(name)
         for job in sorted([*self.jobs, *self.planned.invalid], key=self._order):
-            result = self.results.get(job.number)
+            result = self.results.get(job.folder)
             table.add_row(
                 str(job.number),
-                self.changed[job.number],
+                self.changed[job.folder],
                 result.status if result else "not ended",
                 shown(result.perplexity if result else None),
                 shown(result.val_perplexity if result else None),
@@ -141,12 +143,6 @@ class StudyView:
         return table
 
     def _order(self, job: Job | Invalid) -> tuple[bool, float]:
-        result = self.results.get(job.number)
+        result = self.results.get(job.folder)
         figure = result.figure if result and result.status == "completed" else None
         return figure is None, figure or 0.0
-
-
-def changed(jobs: Sequence[Job | Invalid]) -> dict[int, str]:
-    """What of its overrides a job does not share with all others, by its number."""
-    common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
-    return {job.number: " ".join(own for own in job.overrides if own not in common) for job in jobs}

@@ -9,6 +9,7 @@ import html
 import math
 import shlex
 import statistics
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 from rnnlab.config import ConfigError
 from rnnlab.logs import read_metrics
 from rnnlab.results import Result
-from rnnlab.settings import differing, flat, overrides_of
+from rnnlab.settings import differing, flat, number_of, overrides_of
 
 Table = tuple[str, list[str], list[list[str]]]  # title, head, rows
 # 97.5 % points of Student's t for 1, 2, ... degrees of freedom
@@ -60,12 +61,8 @@ def read(home: Path) -> tuple[list[Entry], list[str]]:
             if line.get("perplexity") is not None
         ]
         entries.append(Entry(folder, result, flat(result.config), curve))
-    return sorted(entries, key=lambda entry: _order(entry.folder)), skipped
-
-
-def _order(folder: Path) -> tuple[float, str]:
-    number = folder.name.partition("_")[0]
-    return (float(number) if number.isdecimal() else math.inf, folder.name)
+    last = sys.maxsize  # runs without a number
+    return sorted(entries, key=lambda e: (number_of(e.folder, last), e.folder.name)), skipped
 
 
 def changed_names(entries: list[Entry]) -> list[str]:

@@ -24,7 +24,7 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from rnnlab import workers
 from rnnlab.config import Config
 from rnnlab.logs import EVENTS, SAMPLES, read_metrics
-from rnnlab.results import BEST, LAST, Result
+from rnnlab.results import BEST, LAST, Result, has_checkpoint
 
 TIMES = ("seconds", "tokens_per_second", "speed/tokens_per_second")
 FIGURES = "status error perplexity best_perplexity val_perplexity epochs tokens samples".split()
@@ -115,13 +115,13 @@ def verify(configs: list[Config], folder: Path, kills: int, seed: int = 0) -> Ve
     """
     whole = [folder / f"whole-{k}" for k in range(len(configs))]
     started = time.monotonic()
-    _wait(workers.start(configs, whole))
+    _wait(_start(configs, whole))
     duration = time.monotonic() - started
     verdict, rng, copies = Verdict(), random.Random(seed), itertools.count()
     while verdict.kills < kills:
         copy = next(copies)
         broken = [folder / f"killed-{copy}-{k}" for k in range(len(configs))]
-        child = workers.start(configs, broken)
+        child = _start(configs, broken)
         while verdict.kills < kills:
             child.join(rng.uniform(0, duration / 3))
             if child.exitcode is not None:
@@ -131,7 +131,7 @@ def verify(configs: list[Config], folder: Path, kills: int, seed: int = 0) -> Ve
             child.join()
             verdict.kills += 1
             verdict.after_first_checkpoint += all((path / LAST).exists() for path in broken)
-            child = workers.start(configs, broken)
+            child = _start(configs, broken)
         _wait(child)
         for k, path in enumerate(broken):
             verdict.inside_epochs += sum(
@@ -142,6 +142,16 @@ def verify(configs: list[Config], folder: Path, kills: int, seed: int = 0) -> Ve
             if not found:
                 shutil.rmtree(path)
     return verdict
+
+
+def _start(configs: list[Config], folders: list[Path]) -> BaseProcess:
+    """Train, or go on, in a process of its own."""
+    begins = not all(map(has_checkpoint, folders))
+    if begins:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+    lanes = workers.Lanes([*folders], dict(zip(folders, configs, strict=True)), begins)
+    return workers.start(lanes)
 
 
 def _wait(process: BaseProcess) -> None:

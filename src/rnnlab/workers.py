@@ -5,66 +5,114 @@ A server that has imported torch forks them, so that a start takes no second.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from dataclasses import dataclass, field, replace
 from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
-from rnnlab.config import Config
-from rnnlab.files import locked
+from rnnlab.config import Config, ConfigError, require
+from rnnlab.files import InUseError, locked
+from rnnlab.logs import cut_back
 from rnnlab.preflight import Corpora
-from rnnlab.results import Result
+from rnnlab.results import LAST, NEXT, Result
 
 PATIENCE = 60  # seconds
 _context = multiprocessing.get_context("forkserver")
 
 
 def preload() -> None:
-    """Let the server import torch meanwhile."""
+    """Let the server import torch meanwhile. Ctrl-C is not for it to answer."""
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
     _context.set_forkserver_preload(["rnnlab.resuming"])
     ensure_running()
+    if in_main:
+        signal.signal(signal.SIGINT, before)
 
 
-def start(
-    configs: Sequence[Config],
-    folders: Sequence[Path],
-    corpora: Corpora | None = None,
-    swept: Sequence[str] = (),
-    threads: int | None = None,
-) -> BaseProcess:
-    """Train a stack in its folders, or go on with it; with so many threads, or torch's number."""
+@dataclass
+class Lanes:
+    """What a worker is to train: runs by their folders, in the order of their lanes."""
+
+    folders: list[Path | None]  # None: an idle lane
+    configs: dict[Path, Config]
+    begins: bool  # else the runs go on from their checkpoints
+    corpora: Corpora = field(default_factory=dict)
+    swept: list[str] = field(default_factory=list)
+    threads: int | None = None  # None: torch's own number
+
+
+def start(lanes: Lanes) -> BaseProcess:
     preload()
-    arguments = (threads, list(configs), list(folders), corpora or {}, list(swept))
-    process = _context.Process(target=_work, args=arguments, daemon=True)
+    process = _context.Process(target=_work, args=(lanes,), daemon=True)
     process.start()
     return process
 
 
-def _work(threads: int | None, *stack: Any) -> None:
+def _work(lanes: Lanes) -> None:
     import torch
 
-    from rnnlab import interrupts, resuming
+    from rnnlab import interrupts
 
     os.setsid()  # Ctrl-C is for the one that started it to answer
     sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
-    if threads:
-        torch.set_num_threads(threads)
+    if lanes.threads:
+        torch.set_num_threads(lanes.threads)
     parent = multiprocessing.parent_process()
     assert parent
     interrupts.also_stop_when(lambda: not parent.is_alive())
-    _, folders, *_ = stack
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder, PATIENCE):  # the worker of a study that was killed may still save
-            pass
+    sys.exit(0 if _train(lanes) else 1)
+
+
+def _train(lanes: Lanes) -> bool:
+    """Whatever goes wrong is in the results then. What cannot go on together goes on alone."""
+    from rnnlab.experiment import run_stack
+    from rnnlab.resuming import resume_stack
+
+    folders = [folder for folder in lanes.folders if folder]
     try:
-        resuming.begin_or_resume(*stack)
-    except Exception:
-        result = Result.find(folders[0])
-        if result and result.status == "failed":  # it says why
-            sys.exit(1)
-        raise
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            with locked(folder, PATIENCE):  # the worker of a study that was killed may still save
+                if lanes.begins:
+                    _clear(folder)
+        if lanes.begins:
+            configs = [lanes.configs[folder] for folder in folders]
+            run_stack(configs, folders, lanes.corpora, lanes.swept)
+        else:
+            resume_stack(lanes.folders, lanes.configs, lanes.corpora)
+        return True
+    except ConfigError as error:
+        if len(folders) > 1 and not lanes.begins:
+            went = [_train(replace(lanes, folders=[folder])) for folder in folders]
+            return all(went)
+        _note(folders, str(error))
+    except Exception as error:
+        _note(folders, f"{type(error).__name__}: {error}")
+    return False
+
+
+def _clear(folder: Path) -> None:
+    """What is left of a run that was ended before its first checkpoint."""
+    require(not (folder / LAST).exists(), f"beginning in {folder}", "it has a checkpoint")
+    for name in ("result.json", NEXT):
+        (folder / name).unlink(missing_ok=True)
+    cut_back(folder, {})
+
+
+def _note(folders: list[Path], error: str) -> None:
+    """The runs that do not say themselves how they ended have failed."""
+    for folder in folders:
+        result = Result.find(folder) or Result.without_run(error)
+        told = result.status == "failed" and result.process == os.getpid() and result.config
+        if told or result.status in ("completed", "diverged"):
+            continue
+        result.status, result.error, result.process = "failed", error, os.getpid()
+        with contextlib.suppress(OSError, InUseError), locked(folder):
+            result.write(folder)
