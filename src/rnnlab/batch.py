@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from hydra.core.utils import JobReturn, JobStatus, _save_config, configure_log, setup_globals
 
-from rnnlab import study
-from rnnlab.commands import note_command
+from rnnlab import commands, study
 from rnnlab.config import Config, ConfigError, require
 from rnnlab.files import InUseError, locked
 from rnnlab.interrupts import stop_requests
@@ -40,21 +39,21 @@ def launch(
     configure_log(launcher.config.hydra.hydra_logging, launcher.config.hydra.verbose)
     compose = partial(launcher.loader.take, launcher.config)
     sweep = Path(str(launcher.config.hydra.sweep.dir))
-    with nullcontext() if jobs.plan else _held(sweep):
+    with nullcontext() if jobs.command.plan else _held(sweep):
         planned = plan(sweep, first, job_overrides, compose, jobs.corpus_of, jobs.configs)
         invalid = "\n".join(f"job {bad.number}: {bad.mistake}" for bad in planned.invalid)
-        if invalid and not jobs.skips_invalid:
+        if invalid and not jobs.command.skips_invalid:
             raise ConfigError(invalid)
         wanted = [job for job in planned.jobs if not job.is_done]
         gpu_bytes = _gpu_bytes(wanted[0].config) if wanted else None
         num_workers = launcher.workers or (1 if gpu_bytes else len(os.sched_getaffinity(0)))
         divide = partial(stacks, workers=num_workers, gpu_bytes=gpu_bytes, lanes=launcher.lanes)
-        if jobs.plan:
+        if jobs.command.plan:
             from rnnlab.preview import show_plan
 
             show_plan(planned, divide(wanted), num_workers)
             sys.exit(0)  # a sweeper has no use for jobs that were not trained
-        note_command(sweep, jobs.command)
+        commands.note(sweep, jobs.command)
         open_folder = partial(_open_folder, launcher, planned)
         with stop_requests() as stop, StudyView(sweep, planned) as view:
             study.train(divide, wanted, num_workers, stop, view, open_folder)

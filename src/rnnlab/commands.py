@@ -1,23 +1,90 @@
-"""The commands that a study was made with, so that its folder is enough to go on with it.
+"""A command line: what of it is rnnlab's own, and what Hydra is to see; and a study's commands.
 
-Hydra's own multirun.yaml holds the last one only, and nothing of --config-dir. A command says which
-jobs there are; what has become of them is in their folders.
+    sweep=FOLDER      a study's folder, whatever its name
+    plan=true         show what a study would train
+    on_invalid=skip   train the valid jobs of a study
+    resume=FOLDER     go on with a run, or with a study as it was made
+
+A study's folder has its commands, so that it is enough to go on with it: Hydra's own multirun.yaml
+holds the last one only, and nothing of --config-dir. A command says which jobs there are; what has
+become of them is in their folders.
 """
 
 import json
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from rnnlab.config import require
+
 COMMANDS = "commands.jsonl"  # in the study's folder: a list of arguments a line
+SWEEP_DIR = "hydra.sweep.dir="
+OTHER_LAUNCHER = re.compile("hydra/launcher=(?!stacked)")
 
 
-def note_command(sweep: Path, arguments: list[str]) -> None:
-    """Add a command, without its sweep=FOLDER, if it is a new one."""
-    if arguments not in read_commands(sweep):
+@dataclass
+class Command:
+    hydras: list[str]  # its arguments for Hydra
+    plan: bool = False
+    skips_invalid: bool = False
+    resumed: Path | None = None
+    is_stacked_study: bool = False
+    again: list[str] = field(default_factory=list)  # to be noted: all but the folder and plan
+
+
+def commands_of(arguments: list[str]) -> list[Command]:
+    """One command; of resume=STUDY those that it was made with, each with what is given besides."""
+    for argument in arguments:
+        study = Path(argument.removeprefix("resume="))
+        if argument.startswith("resume=") and (made_with := _noted(study)):
+            besides = [other for other in arguments if other != argument]
+            return [_command([*made, *besides, f"sweep={study}"]) for made in made_with]
+    return [_command(arguments)]
+
+
+def _command(arguments: list[str]) -> Command:
+    """Raises ConfigError where a word is out of place."""
+    is_study = bool({"-m", "--multirun"} & set(arguments))
+    is_stacked = is_study and not any(map(OTHER_LAUNCHER.match, arguments))
+    command = Command([], is_stacked_study=is_stacked)
+    for given in arguments:
+        name, _, value = given.partition("=")
+        if name in ("sweep", "plan", "on_invalid"):
+            require(is_study, given, "it is a study's; add -m")
+        if name in ("plan", "on_invalid"):
+            require(is_stacked, given, "only hydra/launcher=stacked knows it")
+        match name:
+            case "sweep" | "resume":
+                require(bool(value), given, f"type {name}=FOLDER")
+            case "plan":
+                require(value in ("true", "false"), given, "plan is true or false")
+            case "on_invalid":
+                require(value in ("abort", "skip"), given, "on_invalid is abort or skip")
+        match name:
+            case "sweep":
+                quoted = value.replace("'", "\\'")
+                command.hydras.append(f"{SWEEP_DIR}'{quoted}'")
+            case "resume":
+                command.resumed = Path(value)
+            case "plan":
+                command.plan = value == "true"
+            case "on_invalid":
+                command.skips_invalid = value == "skip"
+            case _:
+                command.hydras.append(given)
+        if name not in ("sweep", "plan") and not given.startswith(SWEEP_DIR):
+            command.again.append(given)
+    return command
+
+
+def note(sweep: Path, command: Command) -> None:
+    """Add a command to a study's, if it is a new one."""
+    if command.again not in _noted(sweep):
         with (sweep / COMMANDS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(arguments, ensure_ascii=False) + "\n")
+            file.write(json.dumps(command.again, ensure_ascii=False) + "\n")
 
 
-def read_commands(sweep: Path) -> list[list[str]]:
+def _noted(sweep: Path) -> list[list[str]]:
     """All of them, oldest first; none where the folder is not a study's."""
     try:
         lines = (sweep / COMMANDS).read_text(encoding="utf-8").splitlines()

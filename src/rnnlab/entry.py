@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +24,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab import interrupts
-from rnnlab.commands import read_commands
+from rnnlab.commands import Command, commands_of
 from rnnlab.composing import Composer
 from rnnlab.config import Config, ConfigError, require
 from rnnlab.explain import explain
@@ -37,13 +36,6 @@ if TYPE_CHECKING:
     from rnnlab.preflight import Corpora
 
 GROUPS = ("dataset", "sampler", "model", "size", "optimizer", "clip")
-STUDYS_OWN = {
-    "sweep": ("a study's folder", ()),
-    "plan": ("true or false", ("true", "false")),
-    "on_invalid": ("abort or skip", ("abort", "skip")),
-}
-SWEEP = "hydra.sweep.dir="
-LAUNCHER = re.compile("hydra/launcher=(?!stacked)")
 NAMED = 5  # jobs with the same mistake
 COMPLETED, FAILED, BAD_CONFIG, INTERRUPTED = 0, 1, 2, 130
 
@@ -54,12 +46,12 @@ def main() -> None:
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's exceptions are to come through to here
     try:
-        for command in _commands(sys.argv[1:]):
-            sys.argv[1:] = jobs.take(command)
+        for command in commands_of(sys.argv[1:]):
+            jobs.command, sys.argv[1:] = command, command.hydras
             arguments = get_args_parser().parse_args()
             overrides = arguments.overrides
-            if jobs.resumed:
-                jobs.resume(arguments)
+            if command.resumed:
+                jobs.resume(command.resumed, arguments)
                 continue
             if _trains(arguments):
                 with interrupts.ending_at_once(INTERRUPTED):
@@ -98,37 +90,7 @@ class Jobs:
         self.statuses: list[str] = []
         self.corpora: Corpora = {}
         self.configs: dict[tuple[str, ...], Config] = {}  # of a study's jobs, by their overrides
-        self.plan = False  # show what a study would do, and train nothing
-        self.skips_invalid = False  # train the valid jobs of a study; else none
-        self.resumed: Path | None = None
-        self.command: list[str] = []  # as it was given, but for the study's folder
-
-    def take(self, arguments: list[str]) -> list[str]:
-        """What of these Hydra is to see: folders are taken as they are, whatever is in their names.
-
-        sweep, plan and on_invalid are a study's, and no job's.
-        """
-        is_study = bool({"-m", "--multirun"} & set(arguments))
-        is_stacked = not any(map(LAUNCHER.match, arguments))
-        self.command = [own for own in arguments if not own.startswith(("sweep=", SWEEP, "plan="))]
-        left = []
-        for given in arguments:
-            name, _, value = given.partition("=")
-            if name == "resume":
-                require(bool(value), given, "it is the folder of a run or a study")
-                self.resumed = Path(value)
-            if name not in STUDYS_OWN:
-                left += [given] if name != "resume" else []
-                continue
-            require(is_study, given, "it is a study's; add -m")
-            require(is_stacked or name == "sweep", given, "only hydra/launcher=stacked knows it")
-            rule, allowed = STUDYS_OWN[name]
-            require(value in allowed if allowed else bool(value), given, f"{name} is {rule}")
-            self.plan |= given == "plan=true"
-            self.skips_invalid |= given == "on_invalid=skip"
-            quoted = value.replace("'", "\\'")
-            left += [f"{SWEEP}'{quoted}'"] if name == "sweep" else []
-        return left
+        self.command = Command([])
 
     def check(self, arguments: Any) -> None:
         """Compose as Hydra will, check every value, read the texts; raises ConfigError."""
@@ -138,7 +100,7 @@ class Jobs:
             search_path = [f"hydra.searchpath=[file://{folder}]"]
         for override in OverridesParser.create().parse_overrides(arguments.overrides):
             _require_value(override)
-        if _is_multirun(arguments) and not any(map(LAUNCHER.match, arguments.overrides)):
+        if self.command.is_stacked_study:
             from rnnlab import workers
 
             workers.preload()  # meanwhile
@@ -158,7 +120,7 @@ class Jobs:
                 except (ConfigError, HydraException, OmegaConfBaseException) as error:
                     mistakes.setdefault(explain(error, overrides), []).append(number)
         wrong = sum(map(len, mistakes.values()))
-        if wrong and not (self.skips_invalid and wrong < len(jobs)):
+        if wrong and not (self.command.skips_invalid and wrong < len(jobs)):
             raise ConfigError(_all_mistakes(mistakes, jobs))
 
     def corpus_of(self, config: Config) -> Corpus:
@@ -170,7 +132,7 @@ class Jobs:
     def exit_status(self) -> int:
         return COMPLETED if all(status == "completed" for status in self.statuses) else FAILED
 
-    def resume(self, arguments: Any) -> None:
+    def resume(self, folder: Path, arguments: Any) -> None:
         """resume=RUN num_epochs=800: go on with a run, with its own config."""
         changes = {}
         for override in OverridesParser.create().parse_overrides(arguments.overrides):
@@ -178,8 +140,6 @@ class Jobs:
             plain = not (override.is_sweep_override() or override.is_add() or override.is_delete())
             require(plain and not arguments.multirun, given, "resume goes on with one run")
             changes[override.get_key_element()] = override.value()
-        folder = self.resumed
-        assert folder
         require(folder.is_dir(), f"resume={folder}", "it is the folder of a run or a study")
         with interrupts.ending_at_once(INTERRUPTED):
             from rnnlab import record, resuming
@@ -212,16 +172,6 @@ def compose(overrides: list[str]) -> Config:
     """The config that a command line with these overrides describes."""
     with hydra.initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
         return to_config(hydra.compose("config", overrides))
-
-
-def _commands(given: list[str]) -> list[list[str]]:
-    """resume=STUDY: all that the study was made with, each with what is given besides."""
-    for argument in given:
-        study = Path(argument.removeprefix("resume="))
-        if argument.startswith("resume=") and (made_with := read_commands(study)):
-            besides = [other for other in given if other != argument]
-            return [[*command, *besides, f"sweep={study}"] for command in made_with]
-    return [given]
 
 
 def _all_mistakes(mistakes: dict[str, list[int]], jobs: list[list[str]]) -> str:
