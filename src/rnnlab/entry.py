@@ -65,7 +65,7 @@ def main() -> None:
         if wants_traceback:
             raise
         print(explain(error, overrides), file=sys.stderr)
-        sys.exit(FAILED if jobs.statuses else BAD_CONFIG)
+        sys.exit(BAD_CONFIG)
     except OSError as error:
         if wants_traceback:
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import statistics
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -83,13 +84,17 @@ def effects_figure(entries: list[Entry], swept: list[str]) -> Figure | None:
     figure = Figure(figsize=(2.6 * len(swept), 2.8), layout="constrained")
     all_axes = figure.subplots(1, len(swept), sharey=True, squeeze=False)[0]
     for axes, name in zip(all_axes, swept, strict=True):
-        values = sorted({repr(entry.settings.get(name)) for entry in entries}, key=_numeric)
+        values = sorted({entry.setting(name) for entry in entries}, key=_numeric)
+        means = []
         for place, value in enumerate(values):
-            own = [figure for entry, figure in done if repr(entry.settings.get(name)) == value]
+            own = [figure for entry, figure in done if entry.setting(name) == value]
             axes.plot([place] * len(own), own, "o", color=TRAIN, alpha=0.5, markersize=4)
+            means.append(statistics.fmean(own) if own else math.nan)
+        axes.plot(range(len(values)), means, "-", color=HELD_OUT, linewidth=1, label="mean")
         perplexity_axes(axes, name)
-        axes.set_xticks(range(len(values)), [value.strip("'") for value in values])
+        axes.set_xticks(range(len(values)), values)
         axes.label_outer()
+    figure.axes[0].legend(fontsize=7, frameon=False)
     return figure
 
 

@@ -42,7 +42,12 @@ class Entry:
 
     def key(self, names: Iterable[str]) -> str:
         """Equal for runs with the same values of these settings, whatever their seeds."""
-        return ", ".join(f"{name}={self.settings.get(name)}" for name in names if name != "seed")
+        return ", ".join(f"{name}={self.setting(name)}" for name in names if name != "seed")
+
+    def setting(self, name: str) -> str:
+        """As one would type it."""
+        value = self.settings.get(name)
+        return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def read(home: Path) -> tuple[list[Entry], list[str]]:
@@ -96,15 +101,15 @@ def student(freedom: int) -> float:
     return z + (z**3 + z) / (4 * v) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)
 
 
-def over_seeds(entries: list[Entry], swept: list[str]) -> list[tuple[dict[str, Any], list[float]]]:
-    """Completed runs that differ in nothing but their seed, best mean first."""
+def over_seeds(entries: list[Entry], swept: list[str]) -> list[tuple[list[str], list[float]]]:
+    """Completed runs that differ in nothing but their seed: settings and figures, best first."""
     names = [name for name in swept if name != "seed"]
-    groups: dict[str, tuple[dict[str, Any], list[float]]] = {}
+    groups: dict[tuple[str, ...], list[float]] = {}
     for entry in entries:
         if entry.figure is not None:
-            settings = {name: entry.settings.get(name) for name in names}
-            groups.setdefault(entry.key(swept), (settings, []))[1].append(entry.figure)
-    return sorted(groups.values(), key=lambda group: statistics.fmean(group[1]))
+            groups.setdefault(tuple(map(entry.setting, names)), []).append(entry.figure)
+    ranked = sorted(groups.items(), key=lambda group: statistics.fmean(group[1]))
+    return [([*settings], figures) for settings, figures in ranked]
 
 
 def mean_where(entries: list[Entry], settings: dict[str, Any]) -> float | None:
@@ -123,7 +128,7 @@ def tables(entries: list[Entry], swept: list[str]) -> Iterable[Table]:
         "Runs, best first",
         ["run", *swept, "status", "perplexity", "held out", "epochs"],
         [
-            [e.folder.name, *(str(e.settings.get(name)) for name in swept), e.result.status]
+            [e.folder.name, *(e.setting(name) for name in swept), e.result.status]
             + [shown(e.result.perplexity), shown(e.result.val_perplexity), str(e.result.epochs)]
             for e in ranked
         ],
@@ -134,7 +139,7 @@ def tables(entries: list[Entry], swept: list[str]) -> Iterable[Table]:
             "Over seeds: mean and 95 % confidence interval",
             [*names, "seeds", "perplexity"],
             [
-                [*(str(settings[name]) for name in names), str(len(figures)), spread(figures)]
+                [*settings, str(len(figures)), spread(figures)]
                 for settings, figures in over_seeds(entries, swept)
             ],
         )
