@@ -35,7 +35,7 @@ same round.
 
 {launchers}
 
-In its first 20 epochs no job's perplexity differs by more than {apart:.1e} of itself from the same job's with torch.nn.
+In the first 20 epochs no job's perplexity differs by more than {apart:.1e} of itself from the same job's, trained alone.
 A study of {jobs} jobs ({stacks} stacks) trains its first epoch {first:.1f} s after the command was given; of its {whole:.0f} s, {overhead:.1%} is
 not a worker's.
 
@@ -69,7 +69,7 @@ def main() -> None:
         study_about=", ".join(f"{k} {v}" for k, v in studies["about"].items() if k != "rounds"),
         study_rounds=studies["about"]["rounds"],
         launchers=table(studies["rows"]),
-        apart=studies["largest_difference_in_20_epochs"],
+        apart=studies["largest_difference_to_alone_in_20_epochs"],
         jobs=studies["large"]["jobs"],
         stacks=studies["large"]["stacks"],
         first=studies["large"]["seconds_to_first_epoch"],

@@ -230,7 +230,7 @@ def test_what_is_a_studys_own_is_refused_elsewhere():
 
 
 def test_a_folder_may_have_any_name():
-    for name in ("lr=1,2", "it's", "a b/c", "back\\slash"):
+    for name in ("lr=1,2/it's", "a b/back\\slash"):
         assert run("-m", *SMALL, "lr=0.3,1", "num_epochs=1", f"sweep={name}")[0] == 0
         assert len(results(name)) == 2
         assert run(f"resume={name}")[0] == 0
@@ -270,14 +270,14 @@ def test_a_study_is_resumed_by_its_folder():
 def test_a_study_that_was_added_to_is_resumed_as_a_whole():
     """plan=true, and what is added, do not make it forget what it began with."""
     for rates, jobs in (("0.3,1", 2), ("2", 3)):
-        process = start("-m", *SMALL, f"lr={rates}", "num_epochs=800", "sweep=S")
+        process = start("-m", *SMALL, f"lr={rates}", "num_epochs=300", "sweep=S")
         wait_for(lambda jobs=jobs: len([*Path("S").glob("*/" + LAST)]) == jobs, process)
         process.send_signal(signal.SIGINT)
         assert finish(process)[0] == 130
     assert run("-m", *SMALL, "lr=5", "plan=true", "sweep=S")[0] == 0
     assert run("resume=S")[0] == 0
     found = [(r.config["lr"], r.status, r.epochs) for _, r in results("S")]
-    assert found == [(rate, "completed", 800) for rate in (0.3, 1, 2)]
+    assert found == [(rate, "completed", 300) for rate in (0.3, 1, 2)]
 
 
 def test_a_job_that_is_invalid_now_keeps_what_it_came_to():
@@ -311,7 +311,7 @@ def test_lanes_whose_neighbour_vanished_go_on_from_where_they_were():
 
 
 def test_jobs_of_a_stack_that_were_taken_out_of_it_by_hand_go_on():
-    study = ["-m", *SMALL, "lr=0.3,1", "num_epochs=800", "sweep=S", "hydra.launcher.workers=1"]
+    study = ["-m", *SMALL, "lr=0.3,1", "num_epochs=400", "sweep=S", "hydra.launcher.workers=1"]
     process = start(*study)
     wait_for(lambda: all((Path("S") / n / LAST).exists() for n in ("0_lr=0.3", "1_lr=1")), process)
     process.send_signal(signal.SIGINT)
@@ -322,12 +322,12 @@ def test_jobs_of_a_stack_that_were_taken_out_of_it_by_hand_go_on():
     assert finish(process)[0] == 130
     status, _, err = run(*study)
     assert (status, err) == (0, "")
-    assert [(r.status, r.epochs) for _, r in results("S")] == [("completed", 800)] * 2
+    assert [(r.status, r.epochs) for _, r in results("S")] == [("completed", 400)] * 2
     assert [r.stack for _, r in results("S")] == [["0_lr=0.3"], ["", "1_lr=1"]]
 
 
 def test_a_damaged_checkpoint_is_its_own_jobs_and_the_stack_goes_on():
-    study = ["-m", *SMALL, "lr=0.3,1", "num_epochs=800", "sweep=S", "hydra.launcher.workers=1"]
+    study = ["-m", *SMALL, "lr=0.3,1", "num_epochs=400", "sweep=S", "hydra.launcher.workers=1"]
     process = start(*study)
     wait_for(lambda: all((Path("S") / n / LAST).exists() for n in ("0_lr=0.3", "1_lr=1")), process)
     process.send_signal(signal.SIGINT)

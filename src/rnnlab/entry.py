@@ -100,10 +100,6 @@ class Jobs:
             search_path = [f"hydra.searchpath=[file://{folder}]"]
         for override in OverridesParser.create().parse_overrides(arguments.overrides):
             _require_value(override)
-        if self.command.is_stacked_study:
-            from rnnlab import workers
-
-            workers.preload()  # meanwhile
         name = arguments.config_name or "config"
         compose = Composer(lambda overrides: hydra.compose(name, [*overrides, *search_path]))
         with hydra.initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
@@ -122,6 +118,10 @@ class Jobs:
         wrong = sum(map(len, mistakes.values()))
         if wrong and not (self.command.skips_invalid and wrong < len(jobs)):
             raise ConfigError(_all_mistakes(mistakes, jobs))
+        if self.command.is_stacked_study:
+            from rnnlab import workers
+
+            workers.preload()  # while Hydra goes on
 
     def corpus_of(self, config: Config) -> Corpus:
         """The job's text, once everything about it has been found possible."""
