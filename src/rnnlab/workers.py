@@ -90,12 +90,22 @@ def _train(lanes: Lanes) -> bool:
         return True
     except ConfigError as error:
         if len(folders) > 1 and not lanes.begins:
-            went = [_train(replace(lanes, folders=[folder])) for folder in folders]
-            return all(went)
+            return _train_apart(lanes, folders)
         _note(folders, str(error))
     except Exception as error:
         _note(folders, f"{type(error).__name__}: {error}")
     return False
+
+
+def _train_apart(lanes: Lanes, folders: list[Path]) -> bool:
+    """One after the other, until a stop is asked for."""
+    went = []
+    for folder in folders:
+        went.append(_train(replace(lanes, folders=[folder])))
+        result = Result.find(folder)
+        if result and result.status == "interrupted":
+            break
+    return all(went)
 
 
 def _clear(folder: Path) -> None:
