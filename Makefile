@@ -3,7 +3,7 @@
 # make bench    engines against their peers on this machine (BENCH="--cells rnn --sizes 64,512")
 # make gpu-check   GPU tests and benchmarks, with the torch, numpy and pytest of $(PYTHON) alone
 # make bench-sweep   a study beside Hydra's other launchers (half an hour)
-# make faults   kill and break runs in every way we know; writes docs/reliability.md (a quarter of an hour)
+# make faults   kill and break runs and studies in every way we know; writes docs/reliability.md (half an hour)
 # make fuzz     100,000 damaged checkpoints, results, configs, command lines and texts
 # make soak     half an hour of a stack of eight: memory and speed over time
 # make pictures RUNS=FOLDER   the documentation's pictures of TensorBoard

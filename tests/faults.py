@@ -1,6 +1,7 @@
 """Break runs in every way we know, and write docs/reliability.md of what became of them.
 
-make faults. Needs about a quarter of an hour and, for the full disk, the right to mount a tmpfs.
+make faults, or tests/faults.py studies for one of its parts. Needs half an hour and, for the full
+disk, the right to mount a tmpfs.
 """
 
 # ruff: noqa: E501  (a page's tables)
@@ -293,7 +294,7 @@ def fault_table() -> Iterator[str]:
 TEXT = """\
 # Reliability
 
-Written by `make faults` on {date}: nothing here is typed by hand.
+Written by `make faults` ({dates}): nothing here is typed by hand.
 
 ## Killed at random moments
 
@@ -341,17 +342,21 @@ beside it).
 """
 
 
-def main() -> None:
-    faults = list(printed(fault_table()))
-    studies = list(printed(study_table()))
-    kills = list(printed(kill_table()))
+def main(asked: list[str]) -> None:
+    """Measure what is asked for, or all; write the page from all that was measured."""
+    results = ROOT / "benchmarks" / "results" / "faults.json"
+    found = json.loads(results.read_text()) if results.exists() else {}
+    for part in asked or PARTS:
+        lines = list(printed(PARTS[part]()))
+        found[part] = {"date": date.today().isoformat(), "table": "\n".join(lines)}
+        results.write_text(json.dumps(found, indent=1) + "\n")
     soak = json.loads((ROOT / "benchmarks" / "results" / "soak.json").read_text())
     text = TEXT.format(
-        date=date.today().isoformat(),
+        dates=", ".join(f"{part} on {found[part]['date']}" for part in PARTS),
         kills=12 * KILLS,
-        table="\n".join(kills),
-        faults="\n".join(faults),
-        studies="\n".join(studies),
+        table=found["kills"]["table"],
+        faults=found["faults"]["table"],
+        studies=found["studies"]["table"],
         minutes=soak["minutes"],
         epochs=soak["epochs"],
         start=soak["resident_mib_after_one_minute"],
@@ -368,5 +373,7 @@ def printed(lines: Iterator[str]) -> Iterator[str]:
         yield line
 
 
+PARTS = {"kills": kill_table, "studies": study_table, "faults": fault_table}
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -25,6 +25,7 @@ from rnnlab.schema import from_dict
 from rnnlab.summary import Entry, markdown_table, read
 
 HERE = Path(__file__).parent
+MOSTLY = 0.5  # of the minibatches
 TITLES = {"sample": "Slack Water (shipped)", "time_machine": "The Time Machine"}
 
 
@@ -132,6 +133,22 @@ def findings(cells: Cells, texts: list[str], rates: list[float], radii: list[str
         )
 
 
+def update_length(cells: Cells) -> str:
+    """A clipped update of SGD is lr theta long: how long may it be?"""
+    clipped = {key: own for key, own in cells.items() if key[2] != "none" and own.clipped > MOSTLY}
+    lengths = {key: key[1] * float(key[2]) for key in clipped}
+    learn = [lengths[key] for key, own in clipped.items() if own.mean is not None]
+    fail = [lengths[key] for key, own in clipped.items() if own.mean is None]
+    return (
+        "**Both.** A clipped update is lr x theta long. Where most minibatches are clipped, every "
+        f"setting with lr x theta up to {max(n for n in learn if n < min(fail)):g} learns with "
+        f"every seed, and none from {min(n for n in fail if n > max(learn)):g} on: theta is a "
+        "second learning rate, and what clipping buys is a large lr, at a small theta."
+        if max(learn) < min(fail)
+        else "**Both.** lr x theta, the length of a clipped update, does not tell who learns."
+    )
+
+
 def page(cells: Cells, entries: list[Entry], floors: dict[str, float]) -> str:
     texts, rates, radii = axes_of(cells)
     first = entries[0].result
@@ -148,6 +165,7 @@ def page(cells: Cells, entries: list[Entry], floors: dict[str, float]) -> str:
         "This page, results.json and the figure are written by `summarise.py`:",
         "\n".join(f"    {line}" for line in commands),
         *findings(cells, texts, rates, radii),
+        update_length(cells),
         "![perplexity over lr and theta](heatmap.svg)",
     ]
     for text in texts:

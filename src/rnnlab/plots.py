@@ -17,6 +17,7 @@ logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells of its fon
 INK, TRAIN, HELD_OUT = "#333333", "#1f5fa8", "#c8551b"
 PAPER = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1.5}  # under a number
 IN_LEGEND = 12
+BEYOND = 10  # times the lowest perplexity after the first epoch
 
 
 def perplexity_figure(
@@ -69,6 +70,9 @@ def curves_figure(entries: list[Entry], swept: list[str]) -> Figure:
         number = labels.index(entry.key(swept))
         axes.plot(*zip(*entry.curve, strict=True), linewidth=1, color=colours(number))
     perplexity_axes(axes)
+    starts = [entry.curve[0][1] for entry in drawn]
+    if drawn and max(max(e.curve, key=lambda p: p[1])[1] for e in drawn) > BEYOND * min(starts):
+        axes.set_ylim(top=BEYOND * min(starts))  # what explodes leaves the picture
     if 1 < len(labels) <= IN_LEGEND:
         for number, label in enumerate(labels):
             axes.plot([], color=colours(number), label=label)
