@@ -13,8 +13,15 @@ from rnnlab import experiment
 from rnnlab.config import ConfigError
 from rnnlab.report import write_report
 from rnnlab.results import Result
-from rnnlab.settings import flat
-from rnnlab.summary import best_command, changed_names, interval, read
+from rnnlab.settings import differing, flat
+from rnnlab.summary import (
+    best_command,
+    changed_names,
+    interval,
+    median_where,
+    read,
+    student,
+)
 
 SMALL = ["num_hiddens=4", "batch_size=2", "num_steps=5", "dataset.max_tokens=150", "num_epochs=2"]
 
@@ -99,3 +106,34 @@ def test_a_torn_result_is_named_and_the_others_are_reported(study):
 def test_a_folder_without_runs_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="it has no run's folder in it"):
         write_report(tmp_path)
+
+
+def test_what_comes_with_a_choice_is_not_swept_by_itself():
+    """A GRU has a reset that an RNN has not; both have dropout."""
+    gru = {"lr": 1.0, "model": "gru", "model.reset": "before", "model.dropout": 0.0}
+    rnn = {"lr": 1.0, "model": "rnn", "model.activation": "tanh", "model.dropout": 0.5}
+    assert differing([gru, rnn]) == ["model", "model.dropout"]
+    assert differing([gru, gru | {"model.reset": "after"}]) == ["model.reset"]
+    assert differing([]) == []
+
+
+def test_a_median_counts_what_did_not_complete_as_worse_than_all_else(study):
+    """At lr 0.5 four of four completed; at lr 1e39, theta 2, none of one."""
+    entries, _ = read(study)
+    ends = sorted(entry.figure for entry in entries if entry.figure is not None)
+    assert median_where(entries, {"lr": "0.5"}) == ends[2]  # the upper one of the middle two
+    assert median_where(entries, {"lr": "1e+39"}) == math.inf
+    assert math.isnan(median_where(entries, {"lr": "7"}))
+
+
+def test_students_t_beyond_the_table():
+    """Abramowitz and Stegun's table 26.10: 2.201 at 11 degrees, 2.042 at 30, 1.980 at 120."""
+    for freedom, point in ((11, 2.201), (30, 2.042), (120, 1.980)):
+        assert student(freedom) == pytest.approx(point, abs=1e-3)
+
+
+def test_a_parquet_file_is_written_where_there_is_a_library(study):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    write_report(study)
+    table = parquet.read_table(study / "results.parquet").to_pydict()
+    assert table["status"] == ["completed"] * 4 + ["diverged"]

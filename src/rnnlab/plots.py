@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import logging
 import math
-import statistics
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from rnnlab.summary import Entry, mean_where
+from rnnlab.summary import Entry, median_where
 
 logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells of its fonts
 INK, TRAIN, HELD_OUT = "#333333", "#1f5fa8", "#c8551b"
 PAPER = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1.5}  # under a number
 IN_LEGEND = 12
-BEYOND = 10  # times the lowest perplexity after the first epoch
+BEYOND = 30  # times the lowest perplexity is shown
 
 
 def perplexity_figure(
@@ -66,13 +65,11 @@ def curves_figure(entries: list[Entry], swept: list[str]) -> Figure:
     drawn = [entry for entry in entries if entry.curve]
     labels = list(dict.fromkeys(entry.key(swept) for entry in drawn))
     colours = matplotlib.colormaps["turbo"].resampled(max(2, len(labels)))
+    perplexity_axes(axes)
+    _cut_off(axes, [perplexity for entry in drawn for _, perplexity in entry.curve])
     for entry in drawn:
         number = labels.index(entry.key(swept))
         axes.plot(*zip(*entry.curve, strict=True), linewidth=1, color=colours(number))
-    perplexity_axes(axes)
-    starts = [entry.curve[0][1] for entry in drawn]
-    if drawn and max(max(e.curve, key=lambda p: p[1])[1] for e in drawn) > BEYOND * min(starts):
-        axes.set_ylim(top=BEYOND * min(starts))  # what explodes leaves the picture
     if 1 < len(labels) <= IN_LEGEND:
         for number, label in enumerate(labels):
             axes.plot([], color=colours(number), label=label)
@@ -81,7 +78,7 @@ def curves_figure(entries: list[Entry], swept: list[str]) -> Figure:
 
 
 def effects_figure(entries: list[Entry], swept: list[str]) -> Figure | None:
-    """Every completed run's figure over each swept setting."""
+    """Every completed run's figure over each swept setting, and their medians."""
     done = [(e, e.figure) for e in entries if e.figure is not None]
     if not done or not swept:
         return None
@@ -89,13 +86,13 @@ def effects_figure(entries: list[Entry], swept: list[str]) -> Figure | None:
     all_axes = figure.subplots(1, len(swept), sharey=True, squeeze=False)[0]
     for axes, name in zip(all_axes, swept, strict=True):
         values = sorted({entry.setting(name) for entry in entries}, key=_numeric)
-        means = []
+        perplexity_axes(axes, name)
+        _cut_off(axes, [figure for _, figure in done])
         for place, value in enumerate(values):
             own = [figure for entry, figure in done if entry.setting(name) == value]
             axes.plot([place] * len(own), own, "o", color=TRAIN, alpha=0.5, markersize=4)
-            means.append(statistics.fmean(own) if own else math.nan)
-        axes.plot(range(len(values)), means, "-", color=HELD_OUT, linewidth=1, label="mean")
-        perplexity_axes(axes, name)
+        medians = [median_where(entries, {name: value}) for value in values]
+        axes.plot(range(len(values)), medians, "-", color=HELD_OUT, linewidth=1, label="median")
         axes.set_xticks(range(len(values)), values)
         axes.label_outer()
     figure.axes[0].legend(fontsize=7, frameon=False)
@@ -103,24 +100,32 @@ def effects_figure(entries: list[Entry], swept: list[str]) -> Figure | None:
 
 
 def heat_map(entries: list[Entry], swept: list[str]) -> Figure | None:
-    """Mean perplexity over lr and theta, where both were swept."""
+    """Median perplexity over lr and theta, where both were swept."""
     if not {"lr", "theta"} <= set(swept):
         return None
-    given = [entry.settings for entry in entries if entry.settings]
-    rates, radii = (sorted({settings[name] for settings in given}) for name in ("lr", "theta"))
+    given = [entry for entry in entries if entry.settings]
+    rates, radii = (sorted({e.setting(n) for e in given}, key=_numeric) for n in ("lr", "theta"))
     figure = Figure(figsize=(1.6 + 0.9 * len(radii), 1.2 + 0.6 * len(rates)), layout="constrained")
     axes = figure.add_subplot()
-    cells = [[mean_where(entries, {"lr": r, "theta": t}) for t in radii] for r in rates]
-    logs = [[math.nan if cell is None else math.log(cell) for cell in row] for row in cells]
-    axes.imshow(logs, cmap="viridis_r", aspect="auto", origin="lower")
+    cells = [[median_where(given, {"lr": r, "theta": t}) for t in radii] for r in rates]
+    logs = [[math.log(c) if math.isfinite(c) else math.nan for c in row] for row in cells]
+    least = min((c for row in logs for c in row if math.isfinite(c)), default=0.0)
+    axes.imshow(logs, cmap="viridis_r", aspect="auto", origin="lower", vmin=least,
+                vmax=least + math.log(BEYOND))  # fmt: skip
     for y, row in enumerate(cells):
         for x, cell in enumerate(row):
-            shown = "no figure" if cell is None else f"{cell:.3g}"
+            shown = f"{cell:.3g}" if math.isfinite(cell) else "not completed"
             axes.text(x, y, shown, ha="center", va="center", fontsize=8, bbox=PAPER)
-    axes.set_xticks(range(len(radii)), [f"{radius:g}" for radius in radii])
-    axes.set_yticks(range(len(rates)), [f"{rate:g}" for rate in rates])
-    axes.set(xlabel="theta", ylabel="lr", title="perplexity, mean over the rest")
+    axes.set_xticks(range(len(radii)), radii)
+    axes.set_yticks(range(len(rates)), rates)
+    axes.set(xlabel="theta", ylabel="lr", title="perplexity, median over the rest")
     return figure
+
+
+def _cut_off(axes: Axes, values: list[float]) -> None:
+    """What explodes leaves the picture: else nothing else is seen in it."""
+    if values and max(values) > BEYOND * min(values):
+        axes.set_ylim(min(values) * 0.9, BEYOND * min(values))
 
 
 def _numeric(shown: str) -> tuple[float, str]:

@@ -21,10 +21,13 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def differing(all_settings: Iterable[dict[str, Any]]) -> list[str]:
-    """The names whose values are not the same in all of these."""
+    """The names that all of these have, and whose values are not the same in all.
+
+    What only some have comes with a choice, and the choice is named.
+    """
     given = list(all_settings)
-    names = dict.fromkeys(name for settings in given for name in settings)
-    return [name for name in names if len({repr(each.get(name)) for each in given}) > 1]
+    names = [name for name in given[0] if all(name in each for each in given)] if given else []
+    return [name for name in names if len({repr(each[name]) for each in given}) > 1]
 
 
 def changed(all_overrides: Sequence[Sequence[str]]) -> list[str]:
