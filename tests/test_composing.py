@@ -53,6 +53,9 @@ def test_values_set_on_a_copy_are_what_hydra_composes(compose):
             mine, hydras = composer(overrides), compose(overrides)
             assert OmegaConf.to_yaml(mine) == OmegaConf.to_yaml(hydras), (overrides, again)
     assert [composed.count([]), composed.count(["model=gru"])] == [1, 1]
+    composer(["lr=2", "hydra.sweep.dir=S"])
+    composer(["seed=2", "hydra.sweep.dir=S"])
+    assert composed.count(["hydra.sweep.dir=S"]) == 1
 
 
 @pytest.mark.parametrize("overrides", WRONG)

@@ -54,7 +54,8 @@ class Composer:
         return _is_plain(override) and override.key_or_group in self.settable
 
     def _chooses(self, override: Override) -> bool:
-        return _is_plain(override) and override.key_or_group in self.groups
+        is_group = _is_plain(override) and override.key_or_group in self.groups
+        return is_group or override.is_hydra_override()
 
 
 def _is_plain(override: Override) -> bool:
