@@ -24,7 +24,7 @@ from rnnlab.logs import read_metrics
 from rnnlab.results import Result
 
 ROOT = Path(__file__).resolve().parents[1]
-STUDY = "-m lr=0.3,1,3 theta=0.5,1,5 seed=0,1,2 size=tiny num_epochs=200"
+STUDY = "-m lr=0.3,1,3 theta=0.5,1,5 seed=0,1,2 size=tiny num_epochs=100"
 JOBLIB = "hydra/launcher=joblib hydra.launcher.n_jobs=2"
 COMMANDS = {
     "stacked": "",
@@ -33,7 +33,7 @@ COMMANDS = {
     "joblib, 2 workers, engine=auto": JOBLIB,
 }
 LARGE = (
-    "-m lr=0.1,0.2,0.3,0.5,0.7,1,1.5,2,3,5 theta=0.5,1,2,5,10 seed=0,1,2,3 size=tiny num_epochs=200"
+    "-m lr=0.1,0.2,0.3,0.5,0.7,1,1.5,2,3,5 theta=0.5,1,2,5,10 seed=0,1,2,3 size=tiny num_epochs=100"
 )
 
 
@@ -98,7 +98,9 @@ def difference(folder: Path) -> float:
     worst, command = 0.0, STUDY.replace("num_epochs=200", "num_epochs=20")
     timed(f"{command} hydra.sweep.dir={folder / 'stacked'}")
     timed(f"{command} hydra/launcher=basic hydra.sweep.dir={folder / 'alone'}")
-    for one in sorted(folder.glob("stacked/*_*/")):
+    stacked = sorted(folder.glob("stacked/*_*/"))
+    assert len(stacked) == 27
+    for one in stacked:
         (other,) = folder.glob(f"alone/{one.name.partition('_')[0]}_*/")
         for own, theirs in zip(read_metrics(one), read_metrics(other), strict=True):
             worst = max(worst, abs(own["perplexity"] / theirs["perplexity"] - 1))
