@@ -24,7 +24,7 @@ from rnnlab.logs import read_metrics
 from rnnlab.results import Result
 
 ROOT = Path(__file__).resolve().parents[1]
-STUDY = "-m lr=0.3,1,3 theta=0.5,1,5 seed=0,1,2 size=tiny num_epochs=100"
+STUDY = "-m lr=0.3,1,3 theta=0.5,1,5 seed=0,1,2 size=tiny num_epochs=200"
 JOBLIB = "hydra/launcher=joblib hydra.launcher.n_jobs=2"
 COMMANDS = {
     "stacked": "",
