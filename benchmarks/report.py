@@ -35,7 +35,7 @@ same round.
 
 {launchers}
 
-In the first 20 epochs no job's perplexity differs by more than {apart:.1e} of itself from the same job's, trained alone.
+In the first 20 epochs of these 27 jobs the largest relative difference to the same job's perplexity, trained alone, is {apart:.1g}.
 A study of {jobs} jobs ({stacks} stacks) trains its first epoch {first:.1f} s after the command was given; of its {whole:.0f} s, {overhead:.1%} is
 not a worker's.
 
