@@ -89,9 +89,7 @@ def _append(file: IO[bytes], line: str) -> None:
 
 CHARTS = {  # TensorBoard's tab of custom scalars
     "Perplexity": {
-        "on the training text": ["Multiline", ["perplexity/train"]],
-        "held out": ["Multiline", ["perplexity/val"]],
-        "both": ["Multiline", ["perplexity/train", "perplexity/val"]],
+        "train, and held out": ["Multiline", ["perplexity/train", "perplexity/val"]],
     },
     "Gradient": {
         "norm": ["Multiline", ["gradient/norm"]],
