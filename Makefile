@@ -1,5 +1,6 @@
 # make train    set up .venv and train the default job       make train ARGS="dataset=time_machine size=base"
 # make test     set up .venv, then lint, types and tests
+# make test-slow  tests of studies that take half a minute each
 # make bench    engines against their peers on this machine (BENCH="--cells rnn --sizes 64,512")
 # make gpu-check   GPU tests and benchmarks, with the torch, numpy and pytest of $(PYTHON) alone
 # make bench-sweep   a study beside Hydra's other launchers (half an hour)
@@ -11,13 +12,16 @@ PYTHON ?= python3
 ARGS ?= sampler=random lr=1
 BIN = .venv/bin
 
-.PHONY: train test lint format bench bench-sweep faults fuzz soak gpu-check pictures clean
+.PHONY: train test test-slow lint format bench bench-sweep faults fuzz soak gpu-check pictures clean
 
 train: .venv/installed
 	$(BIN)/python run.py $(ARGS)
 
 test: lint
 	$(BIN)/pytest $(TESTS)
+
+test-slow: lint
+	$(BIN)/pytest -m slow
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check

@@ -229,6 +229,7 @@ def test_what_is_a_studys_own_is_refused_elsewhere():
     assert not list(Path().iterdir())
 
 
+@pytest.mark.slow
 def test_a_folder_may_have_any_name():
     for name in ("lr=1,2/it's", "a b/back\\slash"):
         assert run("-m", *SMALL, "lr=0.3,1", "num_epochs=1", f"sweep={name}")[0] == 0
@@ -236,6 +237,7 @@ def test_a_folder_may_have_any_name():
         assert run(f"resume={name}")[0] == 0
 
 
+@pytest.mark.slow
 def test_two_studies_at_once_have_folders_of_their_own():
     process = start("-m", *SMALL, "lr=0.3,1", "num_epochs=100000", "sweep=S")
     wait_for(lambda: any(Path("S").glob("*/metrics.jsonl")), process)
@@ -267,6 +269,7 @@ def test_a_study_is_resumed_by_its_folder():
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_study_that_was_added_to_is_resumed_as_a_whole():
     """plan=true, and what is added, do not make it forget what it began with."""
     for rates, jobs in (("0.3,1", 2), ("2", 3)):
@@ -310,6 +313,7 @@ def test_lanes_whose_neighbour_vanished_go_on_from_where_they_were():
     assert {Path("S", name).exists() for name in ("1_lr=1", "2_lr=2", "3_lr=0.3")} == {True}
 
 
+@pytest.mark.slow
 def test_jobs_of_a_stack_that_were_taken_out_of_it_by_hand_go_on():
     study = ["-m", *SMALL, "lr=0.3,1", "num_epochs=400", "sweep=S", "hydra.launcher.workers=1"]
     process = start(*study)
@@ -326,6 +330,7 @@ def test_jobs_of_a_stack_that_were_taken_out_of_it_by_hand_go_on():
     assert [r.stack for _, r in results("S")] == [["0_lr=0.3"], ["", "1_lr=1"]]
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_its_own_jobs_and_the_stack_goes_on():
     study = ["-m", *SMALL, "lr=0.3,1", "num_epochs=400", "sweep=S", "hydra.launcher.workers=1"]
     process = start(*study)
