@@ -128,17 +128,22 @@ def _as_they_began(jobs: Sequence[Job]) -> list[Stack]:
 
     A job that failed while others of its stack went on is elsewhere than they: it goes on alone.
     """
-    together: dict[tuple[Path | None, ...], dict[Path | None, Job]] = {}
+    groups: dict[tuple[Path | None, ...], list[Job]] = {}
     for job in jobs:
-        folders = _began_with(job)
+        groups.setdefault(_began_with(job), []).append(job)
+    found = []
+    for folders, own in groups.items():
         results = [Result.find(folder) for folder in folders if folder]
         all_failed = all(result and result.status == "failed" for result in results)
-        apart = job.before and job.before.status == "failed" and not all_failed
-        together.setdefault((job.folder,) if apart else folders, {})[job.folder] = job
-    return [
-        Stack([own.get(folder) for folder in folders], begins=False)
-        for folders, own in together.items()
-    ]
+        together: dict[Path | None, Job] = {}
+        for job in own:
+            if job.before and job.before.status == "failed" and not all_failed:
+                found.append(Stack([job], begins=False))
+            else:
+                together[job.folder] = job
+        if together:
+            found.append(Stack([together.get(folder) for folder in folders], begins=False))
+    return found
 
 
 def _began_with(job: Job) -> tuple[Path | None, ...]:

@@ -102,8 +102,8 @@ def train(
             task = waiting.pop(0)
             task.open(open_folder)
             running.append((task, task.start(threads=1 if num_workers > 1 else None)))
-        for task in [task for task in waiting if not task.is_open][:1]:
-            task.open(open_folder)  # meanwhile
+        if unopened := next((task for task in waiting if not task.is_open), None):
+            unopened.open(open_folder)  # meanwhile
         time.sleep(POLL_SECONDS)
         looks = time.monotonic() - looked > LOOK_SECONDS
         if looks:
