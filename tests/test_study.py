@@ -45,6 +45,12 @@ def wait_for(condition, process) -> None:
         time.sleep(0.02)
 
 
+def interrupt(process) -> None:
+    """Ctrl-C, which saves and says so."""
+    process.send_signal(signal.SIGINT)
+    assert finish(process)[0] == 130
+
+
 def test_a_studys_jobs_come_out_as_if_alone():
     """Two shapes, duplicates, one lane that diverges: exit status 1, the others complete."""
     study = ["lr=0.5,1,1e39", "num_hiddens=8,12", "theta=1,1", "num_epochs=20", "sampler=random"]
@@ -244,8 +250,7 @@ def test_two_studies_at_once_have_folders_of_their_own():
     status, _, err = run("-m", *SMALL, "lr=0.3,1", "num_epochs=100000", "sweep=S")
     assert status == 2
     assert err.startswith("S is in use: another study trains there")
-    process.send_signal(signal.SIGINT)
-    assert finish(process)[0] == 130
+    interrupt(process)
     assert [result.status for _, result in results("S")] == ["interrupted"] * 2
 
 
@@ -256,8 +261,7 @@ def test_a_study_is_resumed_by_its_folder():
     study = ["-m", *SMALL, "lr=0.3,1", "num_epochs=400", "sweep=S"]
     process = start(*study)
     wait_for(lambda: any(p.stat().st_size for p in Path("S").glob("*/metrics.jsonl")), process)
-    process.send_signal(signal.SIGINT)
-    assert finish(process)[0] == 130
+    interrupt(process)
     status, _, err = run("resume", "S", module=True)
     assert (status, err) == (0, "")
     assert [(r.status, r.epochs) for _, r in results("S")] == [("completed", 400)] * 2
@@ -275,8 +279,7 @@ def test_a_study_that_was_added_to_is_resumed_as_a_whole():
     for rates, jobs in (("0.3,1", 2), ("2", 3)):
         process = start("-m", *SMALL, f"lr={rates}", "num_epochs=300", "sweep=S")
         wait_for(lambda jobs=jobs: len([*Path("S").glob("*/" + LAST)]) == jobs, process)
-        process.send_signal(signal.SIGINT)
-        assert finish(process)[0] == 130
+        interrupt(process)
     assert run("-m", *SMALL, "lr=5", "plan=true", "sweep=S")[0] == 0
     assert run("resume=S")[0] == 0
     found = [(r.config["lr"], r.status, r.epochs) for _, r in results("S")]
@@ -301,15 +304,13 @@ def test_lanes_whose_neighbour_vanished_go_on_from_where_they_were():
     process = start(*study)
     lines = Path("S/1_lr=1/metrics.jsonl")
     wait_for(lambda: lines.exists() and len(lines.read_bytes()) > 2000, process)
-    process.send_signal(signal.SIGINT)
-    assert finish(process)[0] == 130
+    interrupt(process)
     shutil.rmtree("S/0_lr=0.3")
     begun = lines.read_bytes()
     process = start(*study)
     wait_for(lambda: len(lines.read_bytes()) > len(begun) + 2000, process)
     assert lines.read_bytes().startswith(begun)
-    process.send_signal(signal.SIGINT)
-    assert finish(process)[0] == 130
+    interrupt(process)
     assert {Path("S", name).exists() for name in ("1_lr=1", "2_lr=2", "3_lr=0.3")} == {True}
 
 
@@ -318,12 +319,10 @@ def test_jobs_of_a_stack_that_were_taken_out_of_it_by_hand_go_on():
     study = ["-m", *SMALL, "lr=0.3,1", "num_epochs=400", "sweep=S", "hydra.launcher.workers=1"]
     process = start(*study)
     wait_for(lambda: all((Path("S") / n / LAST).exists() for n in ("0_lr=0.3", "1_lr=1")), process)
-    process.send_signal(signal.SIGINT)
-    assert finish(process)[0] == 130
+    interrupt(process)
     process = start("resume=S/0_lr=0.3")
     wait_for(lambda: Result.read(Path("S/0_lr=0.3")).status == "running", process)
-    process.send_signal(signal.SIGINT)
-    assert finish(process)[0] == 130
+    interrupt(process)
     status, _, err = run(*study)
     assert (status, err) == (0, "")
     assert [(r.status, r.epochs) for _, r in results("S")] == [("completed", 400)] * 2
@@ -335,8 +334,7 @@ def test_a_damaged_checkpoint_is_its_own_jobs_and_the_stack_goes_on():
     study = ["-m", *SMALL, "lr=0.3,1", "num_epochs=400", "sweep=S", "hydra.launcher.workers=1"]
     process = start(*study)
     wait_for(lambda: all((Path("S") / n / LAST).exists() for n in ("0_lr=0.3", "1_lr=1")), process)
-    process.send_signal(signal.SIGINT)
-    assert finish(process)[0] == 130
+    interrupt(process)
     Path("S/0_lr=0.3", LAST).write_bytes(b"nothing")
     status, out, _ = run(*study)
     assert status == 1
@@ -406,8 +404,7 @@ def test_a_job_whose_workers_are_killed_twice_has_failed():
     wait_for(lambda: Result.read(metrics.parent).process != first, process)
     os.kill(Result.read(metrics.parent).process, signal.SIGKILL)
     wait_for(lambda: Result.read(metrics.parent).status == "failed", process)
-    process.send_signal(signal.SIGINT)
-    assert finish(process)[0] == 130
+    interrupt(process)
     assert "exit status -9, twice" in (Result.read(metrics.parent).error or "")
 
 
