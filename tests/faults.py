@@ -24,8 +24,8 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
+from rnnlab._common.files import locked
 from rnnlab.entry import compose
-from rnnlab.files import locked
 from rnnlab.record import LAST
 from rnnlab.results import Result
 from rnnlab.verification import differences, verify

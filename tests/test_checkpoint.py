@@ -9,10 +9,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from fuzz import fuzz
+from rnnlab._common.files import write_atomically
 from rnnlab.checkpoint import Checkpoint, _checksum, load_checkpoint, save_checkpoint
 from rnnlab.config import ConfigError
 from rnnlab.corpus import Vocabulary
-from rnnlab.files import write_atomically
 from rnnlab.model import Model
 
 MODEL = Model(cell_name="gru_after", vocab_size=4, num_hiddens=3, num_layers=2)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, relu, sigmoid, tanh
 
-from rnnlab.shapes import Float
+from rnnlab._common.shapes import Float
 
 # fmt: off  (a line of a signature is a gate)
 

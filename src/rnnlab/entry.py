@@ -23,7 +23,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from rnnlab import interrupts
+from rnnlab._common import interrupts
 from rnnlab.commands import Command, commands_of
 from rnnlab.composing import Composer
 from rnnlab.config import Config, ConfigError, require

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from rnnlab._common.shapes import Integer
 from rnnlab.engines.fused import Network
 from rnnlab.metrics import perplexity
 from rnnlab.model import Parameters
-from rnnlab.shapes import Integer
 
 STEPS = 1024  # taken at once, so that the buffers do not grow with the text; changes no figure
 

@@ -17,11 +17,11 @@ from pathlib import Path
 import torch
 
 from rnnlab import surroundings
+from rnnlab._common.files import InUseError, locked
+from rnnlab._common.interrupts import stop_requests
 from rnnlab.build import build_lane, build_model, build_recipe
 from rnnlab.config import Config, ConfigError, config_id, require
 from rnnlab.corpus import Corpus
-from rnnlab.files import InUseError, locked
-from rnnlab.interrupts import stop_requests
 from rnnlab.preflight import Corpora, check
 from rnnlab.record import Run
 from rnnlab.results import Result

@@ -8,9 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from rnnlab._common.shapes import Float, Integer
 from rnnlab.model import Parameters
 from rnnlab.seeding import generator
-from rnnlab.shapes import Float, Integer
 
 
 @torch.inference_mode()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnnlab.shapes import Bool, Float
+from rnnlab._common.shapes import Bool, Float
 
 
 def perplexity(nats: float, tokens: int) -> float:

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from rnnlab._common.shapes import Bool, Float
 from rnnlab.model import Parameters
-from rnnlab.shapes import Bool, Float
 
 # --- clipping, in place ----------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rnnlab._common.files import write_atomically
 from rnnlab.config import FREE, Config, ConfigError
-from rnnlab.files import write_atomically
 from rnnlab.settings import differing, flat
 
 SCHEMA_VERSION = 2

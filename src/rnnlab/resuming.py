@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from rnnlab import schema
+from rnnlab._common.files import remove_leftovers
 from rnnlab.checkpoint import Checkpoint, load_checkpoint
 from rnnlab.config import Config, ConfigError, config_id, require
 from rnnlab.corpus import Corpus
 from rnnlab.engines import resolve_engine
 from rnnlab.experiment import begin, held, train
-from rnnlab.files import remove_leftovers
 from rnnlab.logs import cut_back
 from rnnlab.preflight import Corpora, check
 from rnnlab.record import Run

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rnnlab.shapes import Integer
+from rnnlab._common.shapes import Integer
 
 
 def random(N: int, B: int, T: int, generator: torch.Generator) -> Integer[Tensor, "M B"]:

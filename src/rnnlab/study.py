@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rnnlab import workers
-from rnnlab.files import InUseError, locked
+from rnnlab._common.files import InUseError, locked
 from rnnlab.results import Result
 from rnnlab.stacking import Job, Stack
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from rich.live import Live
 from rich.table import Table
 
-from rnnlab.console import QuietConsole
+from rnnlab._common.console import QuietConsole
 from rnnlab.logs import last_metrics
 from rnnlab.planning import Invalid, Plan
 from rnnlab.results import Result

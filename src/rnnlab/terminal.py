@@ -7,8 +7,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from rnnlab._common.console import QuietConsole
 from rnnlab.checkpoint import Checkpoint
-from rnnlab.console import QuietConsole
 from rnnlab.metrics import Epoch
 from rnnlab.results import Result
 from rnnlab.tracking import Tracker

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rnnlab._common.shapes import Bool, Float, Integer
 from rnnlab.engines import ENGINES
 from rnnlab.graph import StepGraph
 from rnnlab.metrics import Epoch, Sums
@@ -26,7 +27,6 @@ from rnnlab.optim import CLIPS, FromScratch, Optimizer, global_norm
 from rnnlab.precision import PRECISIONS, tf32_allowed
 from rnnlab.samplers import SAMPLERS
 from rnnlab.seeding import generator
-from rnnlab.shapes import Bool, Float, Integer
 
 
 @dataclass(frozen=True, kw_only=True)

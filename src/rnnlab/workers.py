@@ -16,8 +16,8 @@ from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from rnnlab._common.files import InUseError, locked
 from rnnlab.config import Config, ConfigError, require
-from rnnlab.files import InUseError, locked
 from rnnlab.logs import cut_back
 from rnnlab.preflight import Corpora
 from rnnlab.results import LAST, NEXT, Result
@@ -58,7 +58,7 @@ def start(lanes: Lanes) -> BaseProcess:
 def _work(lanes: Lanes) -> None:
     import torch
 
-    from rnnlab import interrupts
+    from rnnlab._common import interrupts
 
     os.setsid()  # Ctrl-C is for the one that started it to answer
     sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115

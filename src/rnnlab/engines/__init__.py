@@ -9,11 +9,11 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from rnnlab._common.shapes import Float, Integer
 from rnnlab.engines.eager import Eager
 from rnnlab.engines.fused import Fused
 from rnnlab.engines.torch_nn import TorchNN
 from rnnlab.model import Parameters, State
-from rnnlab.shapes import Float, Integer
 
 
 @runtime_checkable

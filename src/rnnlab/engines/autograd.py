@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from rnnlab._common.shapes import Float, Integer
 from rnnlab.model import Parameters, State
-from rnnlab.shapes import Float, Integer
 
 Weights = dict[str, Tensor]  # one layer's, under the names of its cell's equations
 

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rnnlab._common.shapes import Float
 from rnnlab.cells import CELLS
 from rnnlab.engines.gates import Gates, Series, lane_free
 from rnnlab.model import Packed
-from rnnlab.shapes import Float
 
 aten = torch.ops.aten
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from rnnlab._common.shapes import Float
 from rnnlab.cells import CELLS
 from rnnlab.engines.autograd import AutogradEngine, Weights
-from rnnlab.shapes import Float
 
 
 class Eager(AutogradEngine):

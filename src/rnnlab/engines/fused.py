@@ -12,9 +12,9 @@ from itertools import repeat
 import torch
 from torch import Tensor
 
+from rnnlab._common.shapes import Float, Integer
 from rnnlab.engines.bptt import LAYERS, Layer
 from rnnlab.model import Model, Parameters, State
-from rnnlab.shapes import Float, Integer
 
 aten = torch.ops.aten
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from rnnlab._common.shapes import Float, Integer
 from rnnlab.model import Packed
-from rnnlab.shapes import Float, Integer
 
 aten = torch.ops.aten
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from rnnlab._common.shapes import Float
 from rnnlab.engines.autograd import AutogradEngine, Weights
-from rnnlab.shapes import Float
 
 GATES = {"rnn": "h", "lstm": "ifco", "gru": "rzh"}  # in the order in which torch.nn stacks them
 
