@@ -23,7 +23,7 @@ if find_spec("jaxtyping") and find_spec("beartype"):
     install_import_hook([f"rnnlab.{module}" for module in NUMERIC], "beartype.beartype")
 
 if TYPE_CHECKING:
-    from rnnlab.config import Config
+    from rnnlab.config.schema import Config
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -41,7 +41,7 @@ def compose() -> Callable[..., Config]:
     """compose("lr=2", "size=tiny") -> Config, as the command line makes it."""
     import hydra
 
-    from rnnlab.schema import conf_dir, to_config
+    from rnnlab.config.compose import conf_dir, to_config
 
     def composed(*overrides: str) -> Config:
         with hydra.initialize_config_dir(version_base="1.3", config_dir=conf_dir()):

@@ -23,12 +23,13 @@ from omegaconf.errors import OmegaConfBaseException
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from rnnlab import experiment, schema
+from rnnlab import experiment
+from rnnlab._common.errors import ConfigError
 from rnnlab.checkpoint import _checksum, load_checkpoint
-from rnnlab.config import ConfigError
+from rnnlab.config import compose as schema
+from rnnlab.config.mistakes import explain
 from rnnlab.corpus import load
 from rnnlab.entry import compose
-from rnnlab.explain import explain
 from rnnlab.generation import generate
 from rnnlab.record import LAST, Run
 from rnnlab.results import Result

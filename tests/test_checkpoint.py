@@ -9,9 +9,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from fuzz import fuzz
+from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import write_atomically
 from rnnlab.checkpoint import Checkpoint, _checksum, load_checkpoint, save_checkpoint
-from rnnlab.config import ConfigError
 from rnnlab.corpus import Vocabulary
 from rnnlab.model import Model
 

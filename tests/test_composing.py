@@ -6,9 +6,9 @@ import hydra
 import pytest
 from omegaconf import OmegaConf
 
-from rnnlab.composing import Composer
-from rnnlab.explain import explain
-from rnnlab.schema import conf_dir
+from rnnlab.config.compose import conf_dir
+from rnnlab.config.composing import Composer
+from rnnlab.config.mistakes import explain
 
 VALID = [
     [],

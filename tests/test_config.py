@@ -2,7 +2,8 @@
 
 import pytest
 
-from rnnlab.config import ConfigError, config_id
+from rnnlab._common.errors import ConfigError
+from rnnlab.config.identity import config_id
 
 OUT_OF_RANGE = {
     "lr=-0.1": "lr=-0.1 is not allowed: lr is a finite number >= 0",

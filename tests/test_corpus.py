@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnlab import corpus
-from rnnlab.config import Clean, ConfigError, Text, Token
+from rnnlab._common.errors import ConfigError
+from rnnlab.config.schema import Clean, Text, Token
 from rnnlab.corpus import Vocabulary, tokenize
 from rnnlab.preflight import check
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rnnlab.config import ConfigError, Download
+from rnnlab._common.errors import ConfigError
+from rnnlab.config.schema import Download
 from rnnlab.download import find_or_fetch
 
 CONTENT = b"The Time Traveller (for so it will be convenient to speak of him)\n"

@@ -11,7 +11,7 @@ from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from conftest import ROOT
 from rnnlab import build, experiment, record
 from rnnlab.checkpoint import load_checkpoint
-from rnnlab.config import Config
+from rnnlab.config.schema import Config
 from rnnlab.engines import resolve_engine
 from rnnlab.model import Model
 from rnnlab.optim import FromScratch

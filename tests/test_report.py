@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from rnnlab import experiment
-from rnnlab.config import ConfigError
+from rnnlab._common.errors import ConfigError
+from rnnlab.config.identity import differing, flat
 from rnnlab.report import write_report
 from rnnlab.results import Result
-from rnnlab.settings import differing, flat
 from rnnlab.summary import (
     best_command,
     changed_names,

@@ -17,8 +17,8 @@ import pytest
 
 from conftest import ROOT
 from rnnlab import experiment, resuming
+from rnnlab._common.errors import ConfigError
 from rnnlab.checkpoint import load_checkpoint
-from rnnlab.config import ConfigError
 from rnnlab.experiment import held
 from rnnlab.logs import METRICS
 from rnnlab.record import LAST, NEXT

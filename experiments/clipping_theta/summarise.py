@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from rnnlab.config.compose import from_dict
 from rnnlab.corpus import load
 from rnnlab.logs import read_metrics
-from rnnlab.schema import from_dict
 from rnnlab.summary import Entry, markdown_table, read
 
 HERE = Path(__file__).parent

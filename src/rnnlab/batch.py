@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from hydra.core.utils import JobReturn, JobStatus, _save_config, configure_log, setup_globals
 
 from rnnlab import commands, study
+from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import InUseError, locked
 from rnnlab._common.interrupts import stop_requests
-from rnnlab.config import Config, ConfigError, require
+from rnnlab.config.schema import Config
 from rnnlab.planning import Invalid, Plan, plan
 from rnnlab.report import write_report
 from rnnlab.results import Result

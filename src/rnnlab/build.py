@@ -6,8 +6,8 @@ from functools import partial
 
 import torch
 
-from rnnlab import config as schema
-from rnnlab.config import Config
+from rnnlab.config import schema
+from rnnlab.config.schema import Config
 from rnnlab.corpus import Corpus
 from rnnlab.engines import resolve_engine
 from rnnlab.model import Model, Parameters

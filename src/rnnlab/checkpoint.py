@@ -19,9 +19,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import write_atomically
 from rnnlab.cells import CELLS
-from rnnlab.config import ConfigError, Token
+from rnnlab.config.schema import Token
 from rnnlab.corpus import Vocabulary
 from rnnlab.model import Model, Parameters
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from rnnlab.config import ConfigError, require
+from rnnlab._common.errors import ConfigError, require
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -81,7 +81,8 @@ def reproduce(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> N
         f"reproducing {run}, which is {before.status}",
         f"only a run that has ended can be compared; type rnnlab resume {run}",
     )
-    from rnnlab import experiment, schema, verification
+    from rnnlab import experiment, verification
+    from rnnlab.config import compose as schema
 
     with tempfile.TemporaryDirectory(prefix="rnnlab-") as folder:
         again = Path(folder) / "again"

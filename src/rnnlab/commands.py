@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rnnlab.config import require
+from rnnlab._common.errors import require
 
 COMMANDS = "commands.jsonl"  # in the study's folder: a list of arguments a line
 SWEEP_DIR = "hydra.sweep.dir="

@@ -15,15 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnlab import download
-from rnnlab.config import (
-    Clean,
-    ConfigError,
-    Dataset,
-    Download,
-    Text,
-    Token,
-    require,
-)
+from rnnlab._common.errors import ConfigError, require
+from rnnlab.config.schema import Clean, Dataset, Download, Text, Token
 
 UNKNOWN = "<unk>"
 NUM_CODE_POINTS = 0x110000

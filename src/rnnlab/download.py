@@ -8,8 +8,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import write_atomically
-from rnnlab.config import ConfigError, Download, require
+from rnnlab.config.schema import Download
 
 TIMEOUT_SECONDS = 20
 MAX_BYTES = 256 << 20  # no text here is near this size: a server that sends more is wrong

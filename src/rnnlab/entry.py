@@ -24,12 +24,13 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab._common import interrupts
+from rnnlab._common.errors import ConfigError, require
 from rnnlab.commands import Command, commands_of
-from rnnlab.composing import Composer
-from rnnlab.config import Config, ConfigError, require
-from rnnlab.explain import explain
-from rnnlab.schema import conf_dir, to_config
-from rnnlab.settings import changed
+from rnnlab.config.compose import conf_dir, to_config
+from rnnlab.config.composing import Composer
+from rnnlab.config.identity import changed
+from rnnlab.config.mistakes import explain
+from rnnlab.config.schema import Config
 
 if TYPE_CHECKING:
     from rnnlab.corpus import Corpus

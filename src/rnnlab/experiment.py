@@ -17,10 +17,12 @@ from pathlib import Path
 import torch
 
 from rnnlab import surroundings
+from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import InUseError, locked
 from rnnlab._common.interrupts import stop_requests
 from rnnlab.build import build_lane, build_model, build_recipe
-from rnnlab.config import Config, ConfigError, config_id, require
+from rnnlab.config.identity import config_id
+from rnnlab.config.schema import Config
 from rnnlab.corpus import Corpus
 from rnnlab.preflight import Corpora, check
 from rnnlab.record import Run

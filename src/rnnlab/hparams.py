@@ -9,8 +9,8 @@ from typing import Any
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
 
-from rnnlab.config import Config
-from rnnlab.settings import flat
+from rnnlab.config.identity import flat
+from rnnlab.config.schema import Config
 
 Settings = dict[str, str | int | float]
 ALONE = """sampler lr theta seed model num_hiddens num_layers optimizer clip dataset batch_size

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rnnlab.config import require
+from rnnlab._common.errors import require
 
 METRICS, SAMPLES, EVENTS = "metrics.jsonl", "samples.txt", "events.out.tfevents."
 

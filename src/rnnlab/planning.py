@@ -18,12 +18,13 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from rnnlab.config import Config, ConfigError, config_id
+from rnnlab._common.errors import ConfigError
+from rnnlab.config.compose import job_folder, to_config
+from rnnlab.config.identity import changed, config_id, differing, flat, number_of, overrides_of
+from rnnlab.config.mistakes import explain
+from rnnlab.config.schema import Config
 from rnnlab.corpus import Corpus
-from rnnlab.explain import explain
 from rnnlab.results import Result
-from rnnlab.schema import job_folder, to_config
-from rnnlab.settings import changed, differing, flat, number_of, overrides_of
 from rnnlab.stacking import Job
 
 

@@ -3,7 +3,8 @@
 Runs before an output folder exists. torch is imported only for the choices that need to ask it.
 """
 
-from rnnlab.config import Config, ConfigError, Dataset, Precision, SamplerName, TorchOptim, require
+from rnnlab._common.errors import ConfigError, require
+from rnnlab.config.schema import Config, Dataset, Precision, SamplerName, TorchOptim
 from rnnlab.corpus import Corpus, load
 
 Corpora = dict[Dataset, Corpus]  # the texts read so far: jobs of a study share them

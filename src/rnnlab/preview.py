@@ -8,8 +8,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from rnnlab.config.identity import changed
 from rnnlab.planning import Invalid, Plan
-from rnnlab.settings import changed
 from rnnlab.stacking import Job, Stack, lane_bytes, shape_of
 
 SECONDS = 1.0  # of training, for each kind of stack

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 
 from rnnlab import hparams
+from rnnlab._common.errors import ConfigError
 from rnnlab.checkpoint import Checkpoint, Progress, save_checkpoint
-from rnnlab.config import Config, ConfigError
+from rnnlab.config.schema import Config
 from rnnlab.corpus import Corpus
 from rnnlab.evaluation import evaluate
 from rnnlab.generation import generate

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from rnnlab._common.errors import require
 from rnnlab._common.files import write_atomically
-from rnnlab.config import require
 from rnnlab.plots import curves_figure, effects_figure, heat_map
 from rnnlab.summary import (
     Entry,

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import write_atomically
-from rnnlab.config import FREE, Config, ConfigError
-from rnnlab.settings import differing, flat
+from rnnlab.config.identity import FREE, differing, flat
+from rnnlab.config.schema import Config
 
 SCHEMA_VERSION = 2
 LAST, NEXT, BEST = (f"checkpoints/{name}.safetensors" for name in ("last", "next", "best"))

@@ -7,10 +7,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from rnnlab import schema
+from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import remove_leftovers
 from rnnlab.checkpoint import Checkpoint, load_checkpoint
-from rnnlab.config import Config, ConfigError, config_id, require
+from rnnlab.config import compose as schema
+from rnnlab.config.identity import config_id
+from rnnlab.config.schema import Config
 from rnnlab.corpus import Corpus
 from rnnlab.engines import resolve_engine
 from rnnlab.experiment import begin, held, train

@@ -12,7 +12,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from rnnlab.config import LSTM, Config, TorchOptim
+from rnnlab.config.schema import LSTM, Config, TorchOptim
 from rnnlab.corpus import Corpus
 from rnnlab.results import LAST, Result, has_checkpoint
 

@@ -10,10 +10,10 @@ from rich.live import Live
 from rich.table import Table
 
 from rnnlab._common.console import QuietConsole
+from rnnlab.config.identity import changed
 from rnnlab.logs import last_metrics
 from rnnlab.planning import Invalid, Plan
 from rnnlab.results import Result
-from rnnlab.settings import changed
 from rnnlab.stacking import Job
 from rnnlab.summary import shown
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from rnnlab.config import require
+from rnnlab._common.errors import require
 
 PACKAGES = ("rnnlab", "torch", "numpy", "hydra-core", "omegaconf", "tensorboard", "safetensors")
 

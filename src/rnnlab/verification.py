@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from rnnlab import workers
-from rnnlab.config import Config
+from rnnlab.config.schema import Config
 from rnnlab.logs import EVENTS, SAMPLES, read_metrics
 from rnnlab.results import BEST, LAST, Result, has_checkpoint
 

@@ -16,8 +16,9 @@ from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import InUseError, locked
-from rnnlab.config import Config, ConfigError, require
+from rnnlab.config.schema import Config
 from rnnlab.logs import cut_back
 from rnnlab.preflight import Corpora
 from rnnlab.results import LAST, NEXT, Result

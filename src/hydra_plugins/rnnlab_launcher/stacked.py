@@ -39,7 +39,7 @@ class StackedLauncher(Launcher):
     ) -> None:
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
         if self._jobs:
-            from rnnlab.composing import StudyLoader
+            from rnnlab.config.composing import StudyLoader
 
             self.loader = StudyLoader(hydra_context.config_loader)
             hydra_context.config_loader = cast(ConfigLoader, self.loader)  # the sweeper's too

@@ -6,22 +6,13 @@ library can use these frozen dataclasses as plain values.
 """
 
 import dataclasses
-import hashlib
 import json
 import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-
-class ConfigError(ValueError):
-    """Something the user can put right; the message is the whole answer, one clear sentence."""
-
-
-def require(allowed: bool, given: str, rule: str) -> None:
-    """Raise ConfigError saying what was `given` and by which `rule` it is not allowed."""
-    if not allowed:
-        raise ConfigError(f"{given} is not allowed: {rule}.")
+from rnnlab._common.errors import require
 
 
 def _at_least(config: Any, minimum: int, *names: str, group: str = "") -> None:
@@ -337,23 +328,3 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """The resolved values as JSON's own types."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
-
-
-FREE = ("device", "engine", "log", "checkpoint", "num_epochs")  # may change when a run goes on
-
-
-def config_id(config: Config, dataset_sha256: str) -> str:
-    """Twelve hex digits of what determines the result mathematically.
-
-    Device, engine, logging, checkpoints and paths do not count, nor does num_epochs: a longer
-    run continues a shorter one. Equal ids are equal experiments; the reverse does not hold
-    (optimizer=adam and torch.optim's Adam have different ids).
-    """
-    values = {name: value for name, value in config.as_dict().items() if name not in FREE}
-    if config.clip.name == ClipName.none:
-        del values["theta"]
-    cutting = ("clean", "token", "min_freq", "max_tokens", "val_fraction")
-    values["dataset"] = {name: values["dataset"][name] for name in cutting}
-    values["dataset"]["sha256"] = dataset_sha256
-    canonical = json.dumps(values, sort_keys=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:12]

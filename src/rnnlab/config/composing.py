@@ -20,7 +20,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from rnnlab.explain import all_keys, groups
+from rnnlab.config.mistakes import all_keys, groups
 
 
 class Composer:

@@ -16,8 +16,8 @@ from omegaconf.errors import (
     ValidationError,
 )
 
-from rnnlab.config import ConfigError
-from rnnlab.schema import NODES, conf_dir
+from rnnlab._common.errors import ConfigError
+from rnnlab.config.compose import NODES, conf_dir
 
 KINDS = {  # what OmegaConf says of a value of the wrong type -> what the type is
     "converted to Float": "a number",

@@ -14,7 +14,8 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from rnnlab import config
+from rnnlab._common.errors import ConfigError
+from rnnlab.config import schema as config
 
 NODES = {
     "schema/config": config.Config,
@@ -35,7 +36,7 @@ NODES = {
 
 def conf_dir() -> str:
     """The folder of YAML files: the checkout's, or the copy that travels in the wheel."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     installed = package / "conf"
     return str(installed if installed.is_dir() else package.parents[1] / "conf")
 
@@ -47,19 +48,19 @@ def to_config(composed: DictConfig) -> config.Config:
     """
     missing = sorted(OmegaConf.missing_keys(composed))
     if missing:
-        raise config.ConfigError(
+        raise ConfigError(
             f"{', '.join(missing)} is missing: this choice needs it; add {missing[0]}=VALUE."
         )
     try:
         return cast(config.Config, OmegaConf.to_object(composed))
     except dataclasses.FrozenInstanceError as error:  # +NAME=VALUE added what no dataclass has
         name = str(error).split("'")[1]
-        raise config.ConfigError(
+        raise ConfigError(
             f"{name} is not a name in the config, and + cannot add it; "
             "python run.py --help lists all."
         ) from None
     except OmegaConfBaseException as error:  # wraps what __post_init__ raised
-        if isinstance(error.__cause__, config.ConfigError):
+        if isinstance(error.__cause__, ConfigError):
             raise error.__cause__ from None
         raise
 
@@ -74,7 +75,7 @@ def from_dict(values: dict[str, Any]) -> config.Config:
     except (OmegaConfBaseException, KeyError, TypeError, AttributeError) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         key = getattr(error, "full_key", None) or "the config"
-        raise config.ConfigError(f"{key} is not allowed: {said}.") from None
+        raise ConfigError(f"{key} is not allowed: {said}.") from None
 
 
 def _choice(group: str, values: dict[str, Any]) -> type:
@@ -86,7 +87,7 @@ def _choice(group: str, values: dict[str, Any]) -> type:
                 group == "dataset" or path.endswith(f"/{values['name']}")
             ):
                 return schema
-    raise config.ConfigError(f"{group}={values!r} is not allowed: there is no such choice.")
+    raise ConfigError(f"{group}={values!r} is not allowed: there is no such choice.")
 
 
 def _writable(schema: type) -> DictConfig:
@@ -112,7 +113,7 @@ def job_folder(number: int, overrides: str) -> str:
 
 
 def _help() -> str:
-    from rnnlab.explain import help_text
+    from rnnlab.config.mistakes import help_text
 
     return help_text()
 

@@ -1,5 +1,7 @@
-"""A config's values by the dotted names that one types, and what was typed."""
+"""What makes two experiments the same one: dotted names, what differs, config_id."""
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -7,6 +9,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 from yaml import YAMLError
+
+from rnnlab.config.schema import ClipName, Config
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -51,3 +55,23 @@ def overrides_of(folder: Path) -> tuple[str, ...] | None:
         return tuple(map(str, OmegaConf.load(folder / ".hydra" / "overrides.yaml")))
     except (OSError, YAMLError):
         return None
+
+
+FREE = ("device", "engine", "log", "checkpoint", "num_epochs")  # may change when a run goes on
+
+
+def config_id(config: Config, dataset_sha256: str) -> str:
+    """Twelve hex digits of what determines the result mathematically.
+
+    Device, engine, logging, checkpoints and paths do not count, nor does num_epochs: a longer
+    run continues a shorter one. Equal ids are equal experiments; the reverse does not hold
+    (optimizer=adam and torch.optim's Adam have different ids).
+    """
+    values = {name: value for name, value in config.as_dict().items() if name not in FREE}
+    if config.clip.name == ClipName.none:
+        del values["theta"]
+    cutting = ("clean", "token", "min_freq", "max_tokens", "val_fraction")
+    values["dataset"] = {name: values["dataset"][name] for name in cutting}
+    values["dataset"]["sha256"] = dataset_sha256
+    canonical = json.dumps(values, sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""What an experiment is: its knobs, their meanings and ranges, and what identifies it."""
