@@ -16,9 +16,9 @@ from typing import Any
 
 import torch
 
-from rnnlab.model import Model
-from rnnlab.optim import FromScratch
-from rnnlab.training import Lane, Recipe, Training
+from rnnlab.nn.model import Model
+from rnnlab.training.loop import Lane, Recipe, Training
+from rnnlab.training.optim import FromScratch
 
 ROOT = Path(__file__).resolve().parents[1]
 LENGTHS = [10_000, 100_000, 1_000_000, 10_000_000, 100_000_000]

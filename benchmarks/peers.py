@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rnnlab.model import Model
-from rnnlab.optim import FromScratch
-from rnnlab.precision import tf32_allowed
-from rnnlab.training import Lane, Recipe, Training
+from rnnlab.nn.model import Model
+from rnnlab.training.loop import Lane, Recipe, Training
+from rnnlab.training.optim import FromScratch
+from rnnlab.training.precision import tf32_allowed
 
 V, B, T, N = 28, 32, 35, 10_000
 THETA, LR = 1.0, 1.0

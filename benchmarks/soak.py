@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from rnnlab import experiment
 from rnnlab.entry import compose
-from rnnlab.training import Training
+from rnnlab.training.loop import Training
 
 ROOT = Path(__file__).resolve().parents[1]
 LANES = 8

@@ -18,8 +18,9 @@ import torch
 if find_spec("jaxtyping") and find_spec("beartype"):
     from jaxtyping import install_import_hook
 
-    NUMERIC = ["cells", "model", "engines", "samplers", "optim", "metrics", "training"]
-    NUMERIC += ["generation", "evaluation"]
+    NUMERIC = ["nn.cells", "nn.model", "nn.engines", "nn.generation"]
+    NUMERIC += ["training.samplers", "training.optim", "training.metrics"]
+    NUMERIC += ["training.loop", "training.evaluation"]
     install_import_hook([f"rnnlab.{module}" for module in NUMERIC], "beartype.beartype")
 
 if TYPE_CHECKING:

@@ -28,9 +28,9 @@ from rnnlab._common.errors import ConfigError
 from rnnlab.checkpoint import _checksum, load_checkpoint
 from rnnlab.config import compose as schema
 from rnnlab.config.mistakes import explain
-from rnnlab.corpus import load
+from rnnlab.data.corpus import load
 from rnnlab.entry import compose
-from rnnlab.generation import generate
+from rnnlab.nn.generation import generate
 from rnnlab.record import LAST, Run
 from rnnlab.results import Result
 

@@ -5,7 +5,7 @@ from math import exp, tanh
 import pytest
 import torch
 
-from rnnlab.cells import CELLS
+from rnnlab.nn.cells import CELLS
 
 X, H, C = 0.5, 0.25, -0.75
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnlab import corpus
 from rnnlab._common.errors import ConfigError
 from rnnlab.config.schema import Clean, Text, Token
-from rnnlab.corpus import Vocabulary, tokenize
+from rnnlab.data import corpus
+from rnnlab.data.corpus import Vocabulary, tokenize
 from rnnlab.preflight import check
 
 texts = st.text(

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from rnnlab.cells import CELLS
-from rnnlab.engines import ENGINES
-from rnnlab.engines.fused import Fused
-from rnnlab.model import Model
+from rnnlab.nn.cells import CELLS
+from rnnlab.nn.engines import ENGINES
+from rnnlab.nn.engines.stacked.network import Fused
+from rnnlab.nn.model import Model
 
 CPU = torch.device("cpu")
 BOTH = ["rnn_tanh", "rnn_relu", "lstm", "gru_after"]  # what torch.nn has too

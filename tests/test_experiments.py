@@ -12,12 +12,12 @@ from conftest import ROOT
 from rnnlab import build, experiment, record
 from rnnlab.checkpoint import load_checkpoint
 from rnnlab.config.schema import Config
-from rnnlab.engines import resolve_engine
-from rnnlab.model import Model
-from rnnlab.optim import FromScratch
+from rnnlab.nn.engines import resolve_engine
+from rnnlab.nn.model import Model
 from rnnlab.preflight import check
 from rnnlab.results import Result
-from rnnlab.training import Training
+from rnnlab.training.loop import Training
+from rnnlab.training.optim import FromScratch
 
 CHOICES = [
     (path.parent.name, path.stem)

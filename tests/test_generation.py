@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from rnnlab.engines.eager import Eager
-from rnnlab.evaluation import evaluate
-from rnnlab.generation import choose, generate
-from rnnlab.model import Model
-from rnnlab.seeding import generator
+from rnnlab.nn.engines.eager import Eager
+from rnnlab.nn.generation import choose, generate
+from rnnlab.nn.model import Model
+from rnnlab.nn.seeding import generator
+from rnnlab.training.evaluation import evaluate
 
 CPU = torch.device("cpu")
 MODEL = Model(cell_name="lstm", vocab_size=6, num_hiddens=5, num_layers=2, init_std=1.0)
@@ -86,7 +86,7 @@ def test_held_out_perplexity_of_a_model_that_knows_nothing_is_its_vocabulary():
 @pytest.mark.parametrize("length", [2, 9, 10, 11, 40])
 def test_held_out_perplexity_is_exact_whatever_the_chunk(monkeypatch, length):
     """Token by token from the definition; a chunk border must not lose the state or a target."""
-    monkeypatch.setattr("rnnlab.evaluation.STEPS", 10)
+    monkeypatch.setattr("rnnlab.training.evaluation.STEPS", 10)
     tokens = torch.randint(6, (length,), generator=torch.Generator().manual_seed(1))
     nats = sum(
         -torch.log_softmax(logits_after(tokens[:end].tolist()), 0)[tokens[end]].item()

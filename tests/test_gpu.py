@@ -7,13 +7,13 @@ from functools import partial
 import pytest
 import torch
 
-from rnnlab.engines import ENGINES
-from rnnlab.evaluation import evaluate
-from rnnlab.generation import generate
-from rnnlab.graph import StepGraph
-from rnnlab.model import Model
-from rnnlab.optim import FromScratch
-from rnnlab.training import Lane, Recipe, Training
+from rnnlab.nn.engines import ENGINES
+from rnnlab.nn.generation import generate
+from rnnlab.nn.model import Model
+from rnnlab.training.evaluation import evaluate
+from rnnlab.training.graph import StepGraph
+from rnnlab.training.loop import Lane, Recipe, Training
+from rnnlab.training.optim import FromScratch
 
 pytestmark = pytest.mark.gpu
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from rnnlab.model import Model, Parameters
-from rnnlab.optim import (
+from rnnlab.nn.model import Model, Parameters
+from rnnlab.training.optim import (
     FromScratch,
     TorchOptimizer,
     clip_by_norm,

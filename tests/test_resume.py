@@ -23,7 +23,7 @@ from rnnlab.experiment import held
 from rnnlab.logs import METRICS
 from rnnlab.record import LAST, NEXT
 from rnnlab.results import Result
-from rnnlab.training import Training
+from rnnlab.training.loop import Training
 from rnnlab.verification import differences, verify
 
 SMALL = ["num_hiddens=8", "batch_size=4", "num_steps=10", "num_epochs=6", "log.sample_length=5"]

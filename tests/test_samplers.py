@@ -4,8 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnlab.samplers import random, sequential
-from rnnlab.seeding import generator
+from rnnlab.nn.seeding import generator
+from rnnlab.training.samplers import random, sequential
 
 sizes = st.tuples(st.integers(1, 5), st.integers(1, 7))
 

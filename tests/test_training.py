@@ -13,13 +13,13 @@ import torch
 from torch.nn.functional import cross_entropy, one_hot
 from torch.profiler import ProfilerActivity, profile
 
-from rnnlab.engines import ENGINES
-from rnnlab.metrics import Sums, perplexity
-from rnnlab.model import Model
-from rnnlab.optim import FromScratch
-from rnnlab.samplers import SAMPLERS
-from rnnlab.seeding import generator
-from rnnlab.training import Lane, Recipe, Training
+from rnnlab.nn.engines import ENGINES
+from rnnlab.nn.model import Model
+from rnnlab.nn.seeding import generator
+from rnnlab.training.loop import Lane, Recipe, Training
+from rnnlab.training.metrics import Sums, perplexity
+from rnnlab.training.optim import FromScratch
+from rnnlab.training.samplers import SAMPLERS
 
 TOKENS = torch.randint(1, 9, (400,), generator=torch.Generator().manual_seed(0))
 V, H, B, T = 9, 6, 4, 7

@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rnnlab.config.compose import from_dict
-from rnnlab.corpus import load
+from rnnlab.data.corpus import load
 from rnnlab.logs import read_metrics
 from rnnlab.summary import Entry, markdown_table, read
 

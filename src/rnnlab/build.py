@@ -8,11 +8,11 @@ import torch
 
 from rnnlab.config import schema
 from rnnlab.config.schema import Config
-from rnnlab.corpus import Corpus
-from rnnlab.engines import resolve_engine
-from rnnlab.model import Model, Parameters
-from rnnlab.optim import FromScratch, Optimizer, TorchOptimizer
-from rnnlab.training import Lane, Recipe
+from rnnlab.data.corpus import Corpus
+from rnnlab.nn.engines import resolve_engine
+from rnnlab.nn.model import Model, Parameters
+from rnnlab.training.loop import Lane, Recipe
+from rnnlab.training.optim import FromScratch, Optimizer, TorchOptimizer
 
 
 def build_model(config: Config, vocab_size: int) -> Model:

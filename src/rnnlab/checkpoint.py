@@ -21,10 +21,10 @@ from torch import Tensor
 
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import write_atomically
-from rnnlab.cells import CELLS
 from rnnlab.config.schema import Token
-from rnnlab.corpus import Vocabulary
-from rnnlab.model import Model, Parameters
+from rnnlab.data.corpus import Vocabulary
+from rnnlab.nn.cells import CELLS
+from rnnlab.nn.model import Model, Parameters
 
 FORMAT = "rnnlab-2"
 TRAINING = "training."

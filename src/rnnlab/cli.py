@@ -154,8 +154,8 @@ def generate(
         f"--samples {samples} without --temperature",
         "at temperature 0 they would all be the same; add --temperature 1",
     )
-    from rnnlab import generation
     from rnnlab.checkpoint import load_checkpoint
+    from rnnlab.nn import generation
 
     name = "best.safetensors" if best else "last.safetensors"
     checkpoint = load_checkpoint(run / "checkpoints" / name)

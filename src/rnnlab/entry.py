@@ -33,7 +33,7 @@ from rnnlab.config.mistakes import explain
 from rnnlab.config.schema import Config
 
 if TYPE_CHECKING:
-    from rnnlab.corpus import Corpus
+    from rnnlab.data.corpus import Corpus
     from rnnlab.preflight import Corpora
 
 GROUPS = ("dataset", "sampler", "model", "size", "optimizer", "clip")

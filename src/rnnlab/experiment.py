@@ -23,12 +23,12 @@ from rnnlab._common.interrupts import stop_requests
 from rnnlab.build import build_lane, build_model, build_recipe
 from rnnlab.config.identity import config_id
 from rnnlab.config.schema import Config
-from rnnlab.corpus import Corpus
+from rnnlab.data.corpus import Corpus
 from rnnlab.preflight import Corpora, check
 from rnnlab.record import Run
 from rnnlab.results import Result
 from rnnlab.terminal import Terminal
-from rnnlab.training import Training
+from rnnlab.training.loop import Training
 
 
 def run(config: Config, folder: Path, corpora: Corpora | None = None) -> Result:

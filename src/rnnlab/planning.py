@@ -23,7 +23,7 @@ from rnnlab.config.compose import job_folder, to_config
 from rnnlab.config.identity import changed, config_id, differing, flat, number_of, overrides_of
 from rnnlab.config.mistakes import explain
 from rnnlab.config.schema import Config
-from rnnlab.corpus import Corpus
+from rnnlab.data.corpus import Corpus
 from rnnlab.results import Result
 from rnnlab.stacking import Job
 

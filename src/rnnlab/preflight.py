@@ -5,7 +5,7 @@ Runs before an output folder exists. torch is imported only for the choices that
 
 from rnnlab._common.errors import ConfigError, require
 from rnnlab.config.schema import Config, Dataset, Precision, SamplerName, TorchOptim
-from rnnlab.corpus import Corpus, load
+from rnnlab.data.corpus import Corpus, load
 
 Corpora = dict[Dataset, Corpus]  # the texts read so far: jobs of a study share them
 

@@ -67,7 +67,7 @@ def seconds_per_minibatch(stack: Stack, threads: int | None) -> float:
 
     from rnnlab.build import build_lane, build_model, build_recipe
     from rnnlab.surroundings import resolve_device
-    from rnnlab.training import Training
+    from rnnlab.training.loop import Training
 
     if threads:
         torch.set_num_threads(threads)

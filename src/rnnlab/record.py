@@ -14,16 +14,16 @@ from rnnlab import hparams
 from rnnlab._common.errors import ConfigError
 from rnnlab.checkpoint import Checkpoint, Progress, save_checkpoint
 from rnnlab.config.schema import Config
-from rnnlab.corpus import Corpus
-from rnnlab.evaluation import evaluate
-from rnnlab.generation import generate
+from rnnlab.data.corpus import Corpus
 from rnnlab.logs import METRICS, cut_back, read_metrics
-from rnnlab.metrics import Epoch
-from rnnlab.model import Parameters
+from rnnlab.nn.generation import generate
+from rnnlab.nn.model import Parameters
 from rnnlab.plots import perplexity_figure
 from rnnlab.results import BEST, KINDS, LAST, NEXT, Result
 from rnnlab.tracking import Files, TensorBoard, Tracker
-from rnnlab.training import Training
+from rnnlab.training.evaluation import evaluate
+from rnnlab.training.loop import Training
+from rnnlab.training.metrics import Epoch
 
 LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"  # Hydra's
 # what a checkpoint keeps of the result

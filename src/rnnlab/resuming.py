@@ -13,10 +13,10 @@ from rnnlab.checkpoint import Checkpoint, load_checkpoint
 from rnnlab.config import compose as schema
 from rnnlab.config.identity import config_id
 from rnnlab.config.schema import Config
-from rnnlab.corpus import Corpus
-from rnnlab.engines import resolve_engine
+from rnnlab.data.corpus import Corpus
 from rnnlab.experiment import begin, held, train
 from rnnlab.logs import cut_back
+from rnnlab.nn.engines import resolve_engine
 from rnnlab.preflight import Corpora, check
 from rnnlab.record import Run
 from rnnlab.results import LAST, NEXT, Result

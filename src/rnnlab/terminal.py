@@ -9,9 +9,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rnnlab._common.console import QuietConsole
 from rnnlab.checkpoint import Checkpoint
-from rnnlab.metrics import Epoch
 from rnnlab.results import Result
 from rnnlab.tracking import Tracker
+from rnnlab.training.metrics import Epoch
 
 PLAIN_LINES = 20  # lines that a whole run prints where there is no terminal
 

@@ -24,8 +24,8 @@ from torch.utils.tensorboard.summary import custom_scalars, scalar
 
 from rnnlab import hparams
 from rnnlab.logs import EVENTS, METRICS, SAMPLES
-from rnnlab.metrics import Epoch
 from rnnlab.results import Result, to_json
+from rnnlab.training.metrics import Epoch
 
 
 class Tracker(ABC):

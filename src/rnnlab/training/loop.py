@@ -19,14 +19,14 @@ import torch
 from torch import Tensor
 
 from rnnlab._common.shapes import Bool, Float, Integer
-from rnnlab.engines import ENGINES
-from rnnlab.graph import StepGraph
-from rnnlab.metrics import Epoch, Sums
-from rnnlab.model import Model, Parameters
-from rnnlab.optim import CLIPS, FromScratch, Optimizer, global_norm
-from rnnlab.precision import PRECISIONS, tf32_allowed
-from rnnlab.samplers import SAMPLERS
-from rnnlab.seeding import generator
+from rnnlab.nn.engines import ENGINES
+from rnnlab.nn.model import Model, Parameters
+from rnnlab.nn.seeding import generator
+from rnnlab.training.graph import StepGraph
+from rnnlab.training.metrics import Epoch, Sums
+from rnnlab.training.optim import CLIPS, FromScratch, Optimizer, global_norm
+from rnnlab.training.precision import PRECISIONS, tf32_allowed
+from rnnlab.training.samplers import SAMPLERS
 
 
 @dataclass(frozen=True, kw_only=True)

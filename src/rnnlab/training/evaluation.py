@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from rnnlab._common.shapes import Integer
-from rnnlab.engines.fused import Network
-from rnnlab.metrics import perplexity
-from rnnlab.model import Parameters
+from rnnlab.nn.engines.stacked.network import Network
+from rnnlab.nn.model import Parameters
+from rnnlab.training.metrics import perplexity
 
 STEPS = 1024  # taken at once, so that the buffers do not grow with the text; changes no figure
 

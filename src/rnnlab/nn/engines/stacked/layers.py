@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from rnnlab._common.shapes import Float
-from rnnlab.cells import CELLS
-from rnnlab.engines.gates import Gates, Series, lane_free
-from rnnlab.model import Packed
+from rnnlab.nn.cells import CELLS
+from rnnlab.nn.engines.stacked.buffers import Gates, Series, lane_free
+from rnnlab.nn.model import Packed
 
 aten = torch.ops.aten
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from rnnlab._common.shapes import Bool, Float
-from rnnlab.model import Parameters
+from rnnlab.nn.model import Parameters
 
 # --- clipping, in place ----------------------------------------------------------------------
 

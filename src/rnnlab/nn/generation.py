@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from rnnlab._common.shapes import Float, Integer
-from rnnlab.model import Parameters
-from rnnlab.seeding import generator
+from rnnlab.nn.model import Parameters
+from rnnlab.nn.seeding import generator
 
 
 @torch.inference_mode()

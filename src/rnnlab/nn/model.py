@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnnlab.cells import CELLS, Cell
-from rnnlab.seeding import generator
+from rnnlab.nn.cells import CELLS, Cell
+from rnnlab.nn.seeding import generator
 
 State = tuple[tuple[Tensor, ...], ...]  # a layer's states (K, B, H), for each layer
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from rnnlab._common.shapes import Float
-from rnnlab.cells import CELLS
-from rnnlab.engines.autograd import AutogradEngine, Weights
+from rnnlab.nn.cells import CELLS
+from rnnlab.nn.engines.autograd import AutogradEngine, Weights
 
 
 class Eager(AutogradEngine):

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from rnnlab._common.shapes import Float, Integer
-from rnnlab.engines.eager import Eager
-from rnnlab.engines.fused import Fused
-from rnnlab.engines.torch_nn import TorchNN
-from rnnlab.model import Parameters, State
+from rnnlab.nn.engines.eager import Eager
+from rnnlab.nn.engines.stacked.network import Fused
+from rnnlab.nn.engines.torch_nn import TorchNN
+from rnnlab.nn.model import Parameters, State
 
 
 @runtime_checkable

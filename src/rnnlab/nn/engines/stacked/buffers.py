@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rnnlab._common.shapes import Float, Integer
-from rnnlab.model import Packed
+from rnnlab.nn.model import Packed
 
 aten = torch.ops.aten
 

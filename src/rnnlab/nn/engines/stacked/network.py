@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from rnnlab._common.shapes import Float, Integer
-from rnnlab.engines.bptt import LAYERS, Layer
-from rnnlab.model import Model, Parameters, State
+from rnnlab.nn.engines.stacked.layers import LAYERS, Layer
+from rnnlab.nn.model import Model, Parameters, State
 
 aten = torch.ops.aten
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from rnnlab._common.shapes import Float
-from rnnlab.engines.autograd import AutogradEngine, Weights
+from rnnlab.nn.engines.autograd import AutogradEngine, Weights
 
 GATES = {"rnn": "h", "lstm": "ifco", "gru": "rzh"}  # in the order in which torch.nn stacks them
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnlab import download
 from rnnlab._common.errors import ConfigError, require
 from rnnlab.config.schema import Clean, Dataset, Download, Text, Token
+from rnnlab.data import download
 
 UNKNOWN = "<unk>"
 NUM_CODE_POINTS = 0x110000
