@@ -4,7 +4,7 @@ python run.py sampler=random lr=1
 python run.py --help
 """
 
-from rnnlab.entry import main
+from rnnlab.cli.train import main
 
 if __name__ == "__main__":
     main()

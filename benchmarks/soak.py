@@ -19,8 +19,8 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
-from rnnlab import experiment
-from rnnlab.entry import compose
+from rnnlab.cli.train import compose
+from rnnlab.runs import stack as experiment
 from rnnlab.training.loop import Training
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -20,8 +20,8 @@ from typing import Any
 
 from engines import cpu_name
 
-from rnnlab.logs import read_metrics
-from rnnlab.results import Result
+from rnnlab.runs.folder import read_metrics
+from rnnlab.runs.result import Result
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = "-m lr=0.3,1,3 theta=0.5,1,5 seed=0,1,2 size=tiny num_epochs=200"

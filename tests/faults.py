@@ -25,10 +25,10 @@ from datetime import date
 from pathlib import Path
 
 from rnnlab._common.files import locked
-from rnnlab.entry import compose
-from rnnlab.record import LAST
-from rnnlab.results import Result
-from rnnlab.verification import differences, verify
+from rnnlab.cli.train import compose
+from rnnlab.runs.compare import differences, verify
+from rnnlab.runs.result import Result
+from rnnlab.runs.run import LAST
 
 ROOT = Path(__file__).resolve().parents[1]
 KILLS = 9  # of each of the twelve cases below

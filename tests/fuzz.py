@@ -23,16 +23,16 @@ from omegaconf.errors import OmegaConfBaseException
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from rnnlab import experiment
 from rnnlab._common.errors import ConfigError
-from rnnlab.checkpoint import _checksum, load_checkpoint
+from rnnlab.cli.train import compose
 from rnnlab.config import compose as schema
 from rnnlab.config.mistakes import explain
 from rnnlab.data.corpus import load
-from rnnlab.entry import compose
 from rnnlab.nn.generation import generate
-from rnnlab.record import LAST, Run
-from rnnlab.results import Result
+from rnnlab.runs import stack as experiment
+from rnnlab.runs.checkpoint import _checksum, load_checkpoint
+from rnnlab.runs.result import Result
+from rnnlab.runs.run import LAST, Run
 
 SECONDS = 20  # longer than that is a hang
 ODD = [

@@ -11,9 +11,9 @@ from safetensors.torch import load_file, save_file
 from fuzz import fuzz
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import write_atomically
-from rnnlab.checkpoint import Checkpoint, _checksum, load_checkpoint, save_checkpoint
 from rnnlab.data.corpus import Vocabulary
 from rnnlab.nn.model import Model
+from rnnlab.runs.checkpoint import Checkpoint, _checksum, load_checkpoint, save_checkpoint
 
 MODEL = Model(cell_name="gru_after", vocab_size=4, num_hiddens=3, num_layers=2)
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from commands import finish, run, start
 from conftest import ROOT
-from rnnlab.cli import app
+from rnnlab.cli.commands import app
 
 TINY = ["num_hiddens=8", "batch_size=4", "num_steps=10", "num_epochs=4", "dataset.max_tokens=400"]
 RESULT_FIELDS = """
@@ -248,7 +248,7 @@ MISTAKES = {
 CHECK = """
 import sys
 sys.argv = ["run.py", *sys.argv[1:]]
-from rnnlab.entry import main
+from rnnlab.cli.train import main
 try:
     main()
 finally:

@@ -12,7 +12,7 @@ from rnnlab._common.errors import ConfigError
 from rnnlab.config.schema import Clean, Text, Token
 from rnnlab.data import corpus
 from rnnlab.data.corpus import Vocabulary, tokenize
-from rnnlab.preflight import check
+from rnnlab.runs.preflight import check
 
 texts = st.text(
     st.one_of(st.sampled_from("abzABZ \n\r-'.09@[`{"), st.characters(exclude_categories=["Cs"])),

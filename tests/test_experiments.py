@@ -9,13 +9,15 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
 from conftest import ROOT
-from rnnlab import build, experiment, record
-from rnnlab.checkpoint import load_checkpoint
 from rnnlab.config.schema import Config
 from rnnlab.nn.engines import resolve_engine
 from rnnlab.nn.model import Model
-from rnnlab.preflight import check
-from rnnlab.results import Result
+from rnnlab.runs import build
+from rnnlab.runs import run as record
+from rnnlab.runs import stack as experiment
+from rnnlab.runs.checkpoint import load_checkpoint
+from rnnlab.runs.preflight import check
+from rnnlab.runs.result import Result
 from rnnlab.training.loop import Training
 from rnnlab.training.optim import FromScratch
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from rnnlab import experiment
 from rnnlab._common.errors import ConfigError
 from rnnlab.config.identity import differing, flat
-from rnnlab.report import write_report
-from rnnlab.results import Result
-from rnnlab.summary import (
+from rnnlab.runs import stack as experiment
+from rnnlab.runs.result import Result
+from rnnlab.studies.report.page import write_report
+from rnnlab.studies.report.tables import (
     best_command,
     changed_names,
     interval,

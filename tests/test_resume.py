@@ -16,15 +16,16 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from rnnlab import experiment, resuming
 from rnnlab._common.errors import ConfigError
-from rnnlab.checkpoint import load_checkpoint
-from rnnlab.experiment import held
-from rnnlab.logs import METRICS
-from rnnlab.record import LAST, NEXT
-from rnnlab.results import Result
+from rnnlab.runs import resume as resuming
+from rnnlab.runs import stack as experiment
+from rnnlab.runs.checkpoint import load_checkpoint
+from rnnlab.runs.compare import differences, verify
+from rnnlab.runs.folder import METRICS
+from rnnlab.runs.result import Result
+from rnnlab.runs.run import LAST, NEXT
+from rnnlab.runs.stack import held
 from rnnlab.training.loop import Training
-from rnnlab.verification import differences, verify
 
 SMALL = ["num_hiddens=8", "batch_size=4", "num_steps=10", "num_epochs=6", "log.sample_length=5"]
 SMALL += ["dataset.max_tokens=600", "dataset.val_fraction=0.1", "log.val_every=2"]

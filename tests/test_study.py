@@ -14,11 +14,12 @@ import pytest
 from tensorboard import program
 
 from commands import finish, run, start
-from rnnlab import experiment, resuming
-from rnnlab.record import LAST, Run
-from rnnlab.results import Result
-from rnnlab.stacking import Job, lane_bytes, stacks
-from rnnlab.verification import differences
+from rnnlab.runs import resume as resuming
+from rnnlab.runs import stack as experiment
+from rnnlab.runs.compare import differences
+from rnnlab.runs.result import Result
+from rnnlab.runs.run import LAST, Run
+from rnnlab.studies.stacks import Job, lane_bytes, stacks
 
 SMALL = ["num_hiddens=8", "batch_size=4", "num_steps=10", "dataset.max_tokens=600"]
 SMALL += ["log.sample_length=5", "dataset.val_fraction=0.1", "checkpoint.seconds=0.1"]
@@ -148,7 +149,7 @@ def test_what_goes_wrong_with_one_job_of_a_stack_is_that_jobs(compose, monkeypat
 
 
 def test_stacks_hold_jobs_of_one_shape_and_keep_workers_busy(compose):
-    from rnnlab.preflight import check
+    from rnnlab.runs.preflight import check
 
     def job(number: int, *overrides: str) -> Job:
         config = compose(*SMALL, *overrides)

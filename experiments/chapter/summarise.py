@@ -13,7 +13,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from rnnlab.plots import perplexity_axes
+from rnnlab.runs.figures import perplexity_axes
 
 HERE = Path(__file__).parent
 PROMISED = {"sequential": 1.0, "random": 1.4}  # what the chapter prints

@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 
 from rnnlab.config.compose import from_dict
 from rnnlab.data.corpus import load
-from rnnlab.logs import read_metrics
-from rnnlab.summary import Entry, markdown_table, read
+from rnnlab.runs.folder import read_metrics
+from rnnlab.studies.report.tables import Entry, markdown_table, read
 
 HERE = Path(__file__).parent
 MOSTLY = 0.5  # of the minibatches

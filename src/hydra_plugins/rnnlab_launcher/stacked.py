@@ -48,14 +48,14 @@ class StackedLauncher(Launcher):
     def _jobs(self) -> Any:
         """rnnlab's jobs, if the task is to train them."""
         owner = getattr(self.task_function, "__self__", None)
-        entry = sys.modules.get("rnnlab.entry")
+        entry = sys.modules.get("rnnlab.cli.train")
         return owner if entry and isinstance(owner, entry.Jobs) else None
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         if self._jobs:
-            from rnnlab.batch import launch
+            from rnnlab.studies.launch import launch
 
             return launch(self, self._jobs, job_overrides, initial_job_idx)
         from hydra._internal.core_plugins.basic_launcher import BasicLauncher

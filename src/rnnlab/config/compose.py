@@ -17,22 +17,6 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnlab._common.errors import ConfigError
 from rnnlab.config import schema as config
 
-NODES = {
-    "schema/config": config.Config,
-    "schema/dataset/sample": config.Sample,
-    "schema/dataset/text": config.Text,
-    "schema/dataset/download": config.Download,
-    "schema/model/rnn": config.RNN,
-    "schema/model/lstm": config.LSTM,
-    "schema/model/gru": config.GRU,
-    "schema/optimizer/sgd": config.SGD,
-    "schema/optimizer/momentum": config.Momentum,
-    "schema/optimizer/adam": config.Adam,
-    "schema/optimizer/adamw": config.AdamW,
-    "schema/optimizer/rmsprop": config.RMSprop,
-    "schema/optimizer/torch": config.TorchOptim,
-}
-
 
 def conf_dir() -> str:
     """The folder of YAML files: the checkout's, or the copy that travels in the wheel."""
@@ -80,7 +64,7 @@ def from_dict(values: dict[str, Any]) -> config.Config:
 
 def _choice(group: str, values: dict[str, Any]) -> type:
     """The choice of a group that has these fields, and this name if the name tells."""
-    for path, schema in NODES.items():
+    for path, schema in config.nodes().items():
         if path.startswith(f"schema/{group}/"):
             fields = {field.name for field in dataclasses.fields(schema)}
             if fields == set(values) and (
@@ -119,7 +103,7 @@ def _help() -> str:
 
 
 def register() -> None:
-    for path, schema in NODES.items():
+    for path, schema in config.nodes().items():
         group, _, name = path.rpartition("/")
         ConfigStore.instance().store(group=group, name=name, node=_writable(schema))
     resolvers: dict[str, Any] = {"now_and_id": _now_and_id, "job_folder": job_folder}

@@ -17,7 +17,8 @@ from omegaconf.errors import (
 )
 
 from rnnlab._common.errors import ConfigError
-from rnnlab.config.compose import NODES, conf_dir
+from rnnlab.config.compose import conf_dir
+from rnnlab.config.schema import nodes
 
 KINDS = {  # what OmegaConf says of a value of the wrong type -> what the type is
     "converted to Float": "a number",
@@ -91,7 +92,7 @@ def help_text() -> str:
 def _choice_values() -> list[str]:
     """A line for each choice that has values of its own."""
     lines = []
-    for path, schema in NODES.items():
+    for path, schema in nodes().items():
         _, group, *choice = path.split("/")
         names = [f"{group}.{name}" for name in _fields(schema) if name != "name"]
         if choice and names:
@@ -119,7 +120,7 @@ def _bad_key(key: str) -> str:
     group, _, field = key.partition(".")
     schemas = {
         path.rpartition("/")[2]: schema
-        for path, schema in NODES.items()
+        for path, schema in nodes().items()
         if path.startswith(f"schema/{group}/")
     }
     owners = [choice for choice, schema in schemas.items() if field in _fields(schema)]
@@ -135,7 +136,7 @@ def _bad_key(key: str) -> str:
 def all_keys() -> list[str]:
     """Every name that an override can begin with, whatever the choices."""
     keys = [*groups()]
-    for path, schema in NODES.items():
+    for path, schema in nodes().items():
         _, group, *_ = path.split("/")
         prefix = "" if group == "config" else f"{group}."
         for name, field in _fields(schema).items():

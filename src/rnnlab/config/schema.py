@@ -328,3 +328,22 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """The resolved values as JSON's own types."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
+
+
+def nodes() -> dict[str, type]:
+    """The typed nodes that conf/*.yaml names in its defaults lists, by their paths there."""
+    return {
+        "schema/config": Config,
+        "schema/dataset/sample": Sample,
+        "schema/dataset/text": Text,
+        "schema/dataset/download": Download,
+        "schema/model/rnn": RNN,
+        "schema/model/lstm": LSTM,
+        "schema/model/gru": GRU,
+        "schema/optimizer/sgd": SGD,
+        "schema/optimizer/momentum": Momentum,
+        "schema/optimizer/adam": Adam,
+        "schema/optimizer/adamw": AdamW,
+        "schema/optimizer/rmsprop": RMSprop,
+        "schema/optimizer/torch": TorchOptim,
+    }

@@ -1,0 +1,1 @@
+"""Where the tokens come from: text -> vocabulary -> tokens. Knows no network."""

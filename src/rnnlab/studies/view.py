@@ -11,11 +11,11 @@ from rich.table import Table
 
 from rnnlab._common.console import QuietConsole
 from rnnlab.config.identity import changed
-from rnnlab.logs import last_metrics
-from rnnlab.planning import Invalid, Plan
-from rnnlab.results import Result
-from rnnlab.stacking import Job
-from rnnlab.summary import shown
+from rnnlab.runs.folder import last_metrics
+from rnnlab.runs.result import Result
+from rnnlab.studies.plan import Invalid, Plan
+from rnnlab.studies.report.tables import shown
+from rnnlab.studies.stacks import Job
 
 SHOWN = 20  # running jobs in the live table
 LOG_LINES = 5  # of a failed job

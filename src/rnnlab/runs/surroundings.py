@@ -47,7 +47,7 @@ def versions() -> dict[str, str]:
 
 def git_state() -> dict[str, Any] | None:
     """The checkout that the code runs from: commit, and whether files differ from it."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     if not (root / ".git").exists():
         return None
 

@@ -9,18 +9,18 @@ from typing import Any
 
 from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import remove_leftovers
-from rnnlab.checkpoint import Checkpoint, load_checkpoint
 from rnnlab.config import compose as schema
 from rnnlab.config.identity import config_id
 from rnnlab.config.schema import Config
 from rnnlab.data.corpus import Corpus
-from rnnlab.experiment import begin, held, train
-from rnnlab.logs import cut_back
 from rnnlab.nn.engines import resolve_engine
-from rnnlab.preflight import Corpora, check
-from rnnlab.record import Run
-from rnnlab.results import LAST, NEXT, Result
-from rnnlab.surroundings import resolve_device
+from rnnlab.runs.checkpoint import Checkpoint, load_checkpoint
+from rnnlab.runs.folder import cut_back
+from rnnlab.runs.preflight import Corpora, check
+from rnnlab.runs.result import LAST, NEXT, Result
+from rnnlab.runs.run import Run
+from rnnlab.runs.stack import begin, held, train
+from rnnlab.runs.surroundings import resolve_device
 
 
 def resume(folder: Path, changes: dict[str, Any]) -> Result:

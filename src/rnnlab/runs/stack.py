@@ -16,18 +16,18 @@ from pathlib import Path
 
 import torch
 
-from rnnlab import surroundings
 from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import InUseError, locked
 from rnnlab._common.interrupts import stop_requests
-from rnnlab.build import build_lane, build_model, build_recipe
 from rnnlab.config.identity import config_id
 from rnnlab.config.schema import Config
 from rnnlab.data.corpus import Corpus
-from rnnlab.preflight import Corpora, check
-from rnnlab.record import Run
-from rnnlab.results import Result
-from rnnlab.terminal import Terminal
+from rnnlab.runs import surroundings
+from rnnlab.runs.build import build_lane, build_model, build_recipe
+from rnnlab.runs.preflight import Corpora, check
+from rnnlab.runs.result import Result
+from rnnlab.runs.run import Run
+from rnnlab.runs.trackers.terminal import Terminal
 from rnnlab.training.loop import Training
 
 

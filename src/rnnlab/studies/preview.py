@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from rnnlab.config.identity import changed
-from rnnlab.planning import Invalid, Plan
-from rnnlab.stacking import Job, Stack, lane_bytes, shape_of
+from rnnlab.studies.plan import Invalid, Plan
+from rnnlab.studies.stacks import Job, Stack, lane_bytes, shape_of
 
 SECONDS = 1.0  # of training, for each kind of stack
 
@@ -65,8 +65,8 @@ def seconds_per_minibatch(stack: Stack, threads: int | None) -> float:
     """Measured on a copy of the stack that is thrown away."""
     import torch
 
-    from rnnlab.build import build_lane, build_model, build_recipe
-    from rnnlab.surroundings import resolve_device
+    from rnnlab.runs.build import build_lane, build_model, build_recipe
+    from rnnlab.runs.surroundings import resolve_device
     from rnnlab.training.loop import Training
 
     if threads:

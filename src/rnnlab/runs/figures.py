@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from rnnlab.summary import Entry, median_where
+from rnnlab.studies.report.tables import Entry, median_where
 
 logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells of its fonts
 INK, TRAIN, HELD_OUT = "#333333", "#1f5fa8", "#c8551b"

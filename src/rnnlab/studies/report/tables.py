@@ -17,8 +17,8 @@ from typing import Any
 
 from rnnlab._common.errors import ConfigError
 from rnnlab.config.identity import differing, flat, number_of, overrides_of
-from rnnlab.logs import read_metrics
-from rnnlab.results import Result
+from rnnlab.runs.folder import read_metrics
+from rnnlab.runs.result import Result
 
 Table = tuple[str, list[str], list[list[str]]]  # title, head, rows
 # 97.5 % points of Student's t for 1, 2, ... degrees of freedom

@@ -19,9 +19,9 @@ from pathlib import Path
 from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import InUseError, locked
 from rnnlab.config.schema import Config
-from rnnlab.logs import cut_back
-from rnnlab.preflight import Corpora
-from rnnlab.results import LAST, NEXT, Result
+from rnnlab.runs.folder import cut_back
+from rnnlab.runs.preflight import Corpora
+from rnnlab.runs.result import LAST, NEXT, Result
 
 PATIENCE = 60  # seconds
 _context = multiprocessing.get_context("forkserver")
@@ -31,7 +31,7 @@ def preload() -> None:
     """Let the server import torch meanwhile. Ctrl-C is not for it to answer."""
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
-    _context.set_forkserver_preload(["rnnlab.resuming"])
+    _context.set_forkserver_preload(["rnnlab.runs.resume"])
     ensure_running()
     if in_main:
         signal.signal(signal.SIGINT, before)
@@ -73,8 +73,8 @@ def _work(lanes: Lanes) -> None:
 
 def _train(lanes: Lanes) -> bool:
     """Whatever goes wrong is in the results then. What cannot go on together goes on alone."""
-    from rnnlab.experiment import run_stack
-    from rnnlab.resuming import resume_stack
+    from rnnlab.runs.resume import resume_stack
+    from rnnlab.runs.stack import run_stack
 
     folders = [folder for folder in lanes.folders if folder]
     try:

@@ -24,8 +24,8 @@ from rnnlab.config.identity import changed, config_id, differing, flat, number_o
 from rnnlab.config.mistakes import explain
 from rnnlab.config.schema import Config
 from rnnlab.data.corpus import Corpus
-from rnnlab.results import Result
-from rnnlab.stacking import Job
+from rnnlab.runs.result import Result
+from rnnlab.studies.stacks import Job
 
 
 @dataclass

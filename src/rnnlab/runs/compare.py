@@ -21,10 +21,10 @@ from typing import Any
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-from rnnlab import workers
 from rnnlab.config.schema import Config
-from rnnlab.logs import EVENTS, SAMPLES, read_metrics
-from rnnlab.results import BEST, LAST, Result, has_checkpoint
+from rnnlab.runs.folder import EVENTS, SAMPLES, read_metrics
+from rnnlab.runs.result import BEST, LAST, Result, has_checkpoint
+from rnnlab.studies.executors import local as workers
 
 TIMES = ("seconds", "tokens_per_second", "speed/tokens_per_second")
 FIGURES = "status error perplexity best_perplexity val_perplexity epochs tokens samples".split()

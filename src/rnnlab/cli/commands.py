@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 def train(context: typer.Context) -> None:
     """Train, exactly as `python run.py` does: rnnlab train sampler=random lr=1."""
-    from rnnlab import entry
+    from rnnlab.cli import train as entry
 
     sys.argv = ["rnnlab train", *context.args]
     entry.main()
@@ -37,7 +37,7 @@ def resume(
     run: Annotated[Path, typer.Argument(help="The folder of a run or a study.")],
 ) -> None:
     """Go on with a run or a study exactly: rnnlab resume RUN num_epochs=800."""
-    from rnnlab import entry
+    from rnnlab.cli import train as entry
 
     sys.argv = ["rnnlab resume", f"resume={run}", *context.args]
     entry.main()
@@ -53,13 +53,13 @@ def verify_resume(
 
     Overrides choose the run: rnnlab verify-resume model=gru size=tiny num_epochs=50.
     """
-    from rnnlab.entry import compose
-    from rnnlab.preflight import check
+    from rnnlab.cli.train import compose
+    from rnnlab.runs.preflight import check
 
     overrides = ["num_epochs=20", "size=small", "checkpoint.seconds=0.2", *context.args]
     config = compose(overrides)
     check(config, {})
-    from rnnlab.verification import verify
+    from rnnlab.runs.compare import verify
 
     with tempfile.TemporaryDirectory(prefix="rnnlab-") as folder:
         verdict = verify([config], Path(folder), kills, seed)
@@ -73,7 +73,7 @@ def verify_resume(
 @app.command()
 def reproduce(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
     """Train a run again from its folder, and say whether it comes out the same."""
-    from rnnlab.results import Result
+    from rnnlab.runs.result import Result
 
     before = Result.read(run)
     require(
@@ -81,8 +81,9 @@ def reproduce(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> N
         f"reproducing {run}, which is {before.status}",
         f"only a run that has ended can be compared; type rnnlab resume {run}",
     )
-    from rnnlab import experiment, verification
     from rnnlab.config import compose as schema
+    from rnnlab.runs import compare as verification
+    from rnnlab.runs import stack as experiment
 
     with tempfile.TemporaryDirectory(prefix="rnnlab-") as folder:
         again = Path(folder) / "again"
@@ -100,7 +101,7 @@ def report(
     folder: Annotated[Path, typer.Argument(help="A study's folder, or any folder of runs.")],
 ) -> None:
     """Sum runs up: report.html, report.md and results.csv in the folder."""
-    from rnnlab.report import write_report
+    from rnnlab.studies.report.page import write_report
 
     typer.echo(write_report(folder))
 
@@ -108,7 +109,7 @@ def report(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def bench(context: typer.Context) -> None:
     """Measure the engines against their peers here: rnnlab bench --cells rnn --sizes 64,512."""
-    script = Path(__file__).resolve().parents[2] / "benchmarks" / "engines.py"
+    script = Path(__file__).resolve().parents[3] / "benchmarks" / "engines.py"
     require(
         script.exists(), "rnnlab bench without the sources", "run it in a checkout of the project"
     )
@@ -154,8 +155,8 @@ def generate(
         f"--samples {samples} without --temperature",
         "at temperature 0 they would all be the same; add --temperature 1",
     )
-    from rnnlab.checkpoint import load_checkpoint
     from rnnlab.nn import generation
+    from rnnlab.runs.checkpoint import load_checkpoint
 
     name = "best.safetensors" if best else "last.safetensors"
     checkpoint = load_checkpoint(run / "checkpoints" / name)

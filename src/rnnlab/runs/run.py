@@ -10,17 +10,17 @@ from typing import Any
 
 import torch
 
-from rnnlab import hparams
 from rnnlab._common.errors import ConfigError
-from rnnlab.checkpoint import Checkpoint, Progress, save_checkpoint
 from rnnlab.config.schema import Config
 from rnnlab.data.corpus import Corpus
-from rnnlab.logs import METRICS, cut_back, read_metrics
 from rnnlab.nn.generation import generate
 from rnnlab.nn.model import Parameters
-from rnnlab.plots import perplexity_figure
-from rnnlab.results import BEST, KINDS, LAST, NEXT, Result
-from rnnlab.tracking import Files, TensorBoard, Tracker
+from rnnlab.runs.checkpoint import Checkpoint, Progress, save_checkpoint
+from rnnlab.runs.figures import perplexity_figure
+from rnnlab.runs.folder import METRICS, cut_back, read_metrics
+from rnnlab.runs.result import BEST, KINDS, LAST, NEXT, Result
+from rnnlab.runs.trackers import hparams
+from rnnlab.runs.trackers.trackers import Files, TensorBoard, Tracker
 from rnnlab.training.evaluation import evaluate
 from rnnlab.training.loop import Training
 from rnnlab.training.metrics import Epoch

@@ -21,7 +21,7 @@ def check(config: Config, corpora: Corpora) -> Corpus:
     _check_length(config, corpus)
     corpus.prefixes(config.dataset.prefixes)
     if config.device.startswith("cuda") or config.precision == Precision.tf32:
-        from rnnlab.surroundings import resolve_device
+        from rnnlab.runs.surroundings import resolve_device
 
         on_gpu = resolve_device(config.device).type == "cuda"
         require(

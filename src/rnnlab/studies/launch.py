@@ -13,20 +13,21 @@ from typing import TYPE_CHECKING
 
 from hydra.core.utils import JobReturn, JobStatus, _save_config, configure_log, setup_globals
 
-from rnnlab import commands, study
 from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import InUseError, locked
 from rnnlab._common.interrupts import stop_requests
 from rnnlab.config.schema import Config
-from rnnlab.planning import Invalid, Plan, plan
-from rnnlab.report import write_report
-from rnnlab.results import Result
-from rnnlab.stacking import Job, stacks
-from rnnlab.studyview import StudyView
+from rnnlab.runs.result import Result
+from rnnlab.studies import command as commands
+from rnnlab.studies import loop as study
+from rnnlab.studies.plan import Invalid, Plan, plan
+from rnnlab.studies.report.page import write_report
+from rnnlab.studies.stacks import Job, stacks
+from rnnlab.studies.view import StudyView
 
 if TYPE_CHECKING:
     from hydra_plugins.rnnlab_launcher.stacked import StackedLauncher
-    from rnnlab.entry import Jobs
+    from rnnlab.cli.train import Jobs
 
 
 def launch(
@@ -50,7 +51,7 @@ def launch(
         num_workers = launcher.workers or (1 if gpu_bytes else len(os.sched_getaffinity(0)))
         divide = partial(stacks, workers=num_workers, gpu_bytes=gpu_bytes, lanes=launcher.lanes)
         if jobs.command.plan:
-            from rnnlab.preview import show_plan
+            from rnnlab.studies.preview import show_plan
 
             show_plan(planned, divide(wanted), num_workers)
             sys.exit(0)  # a sweeper has no use for jobs that were not trained
@@ -117,6 +118,6 @@ def _gpu_bytes(config: Config) -> int | None:
     wants_one = config.device.startswith("cuda")
     if not wants_one and (config.device == "cpu" or not Path("/proc/driver/nvidia").exists()):
         return None
-    from rnnlab.surroundings import free_memory, resolve_device
+    from rnnlab.runs.surroundings import free_memory, resolve_device
 
     return free_memory(resolve_device(config.device))

@@ -25,16 +25,16 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab._common import interrupts
 from rnnlab._common.errors import ConfigError, require
-from rnnlab.commands import Command, commands_of
 from rnnlab.config.compose import conf_dir, to_config
 from rnnlab.config.composing import Composer
 from rnnlab.config.identity import changed
 from rnnlab.config.mistakes import explain
 from rnnlab.config.schema import Config
+from rnnlab.studies.command import Command, commands_of
 
 if TYPE_CHECKING:
     from rnnlab.data.corpus import Corpus
-    from rnnlab.preflight import Corpora
+    from rnnlab.runs.preflight import Corpora
 
 GROUPS = ("dataset", "sampler", "model", "size", "optimizer", "clip")
 NAMED = 5  # jobs with the same mistake
@@ -58,7 +58,7 @@ def main() -> None:
                 with interrupts.ending_at_once(INTERRUPTED):
                     jobs.check(arguments)
                     if not arguments.multirun:
-                        import rnnlab.experiment  # noqa: F401  (seconds, before a folder exists)
+                        import rnnlab.runs.stack  # noqa: F401  (seconds, before a folder exists)
             hydra.main(version_base="1.3", config_path=conf_dir(), config_name="config")(jobs.run)()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
@@ -120,13 +120,13 @@ class Jobs:
         if wrong and not (self.command.skips_invalid and wrong < len(jobs)):
             raise ConfigError(_all_mistakes(mistakes, jobs))
         if self.command.is_stacked_study:
-            from rnnlab import workers
+            from rnnlab.studies.executors import local as workers
 
             workers.preload()  # while Hydra goes on
 
     def corpus_of(self, config: Config) -> Corpus:
         """The job's text, once everything about it has been found possible."""
-        from rnnlab.preflight import check
+        from rnnlab.runs.preflight import check
 
         return check(config, self.corpora)
 
@@ -143,7 +143,8 @@ class Jobs:
             changes[override.get_key_element()] = override.value()
         require(folder.is_dir(), f"resume={folder}", "it is the folder of a run or a study")
         with interrupts.ending_at_once(INTERRUPTED):
-            from rnnlab import record, resuming
+            from rnnlab.runs import resume as resuming
+            from rnnlab.runs import run as record
         logging.basicConfig(level=logging.WARNING, handlers=[record.log_file(folder)])
         logging.getLogger("rnnlab").setLevel(logging.INFO)
         self.statuses.append("running")
@@ -158,7 +159,7 @@ class Jobs:
         """Train one job; returns the figure that a sweeper minimises."""
         from hydra.core.hydra_config import HydraConfig
 
-        from rnnlab import experiment
+        from rnnlab.runs import stack as experiment
 
         self.statuses.append("running")
         folder = Path(HydraConfig.get().runtime.output_dir)

@@ -22,9 +22,9 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import custom_scalars, scalar
 
-from rnnlab import hparams
-from rnnlab.logs import EVENTS, METRICS, SAMPLES
-from rnnlab.results import Result, to_json
+from rnnlab.runs.folder import EVENTS, METRICS, SAMPLES
+from rnnlab.runs.result import Result, to_json
+from rnnlab.runs.trackers import hparams
 from rnnlab.training.metrics import Epoch
 
 

@@ -14,10 +14,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol
 
-from rnnlab import workers
 from rnnlab._common.files import InUseError, locked
-from rnnlab.results import Result
-from rnnlab.stacking import Job, Stack
+from rnnlab.runs.result import Result
+from rnnlab.studies.executors import local as workers
+from rnnlab.studies.stacks import Job, Stack
 
 POLL_SECONDS = 0.1  # between two looks at the workers
 LOOK_SECONDS = 1.0  # at the folders

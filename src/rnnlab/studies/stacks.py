@@ -14,7 +14,7 @@ from typing import Any
 
 from rnnlab.config.schema import LSTM, Config, TorchOptim
 from rnnlab.data.corpus import Corpus
-from rnnlab.results import LAST, Result, has_checkpoint
+from rnnlab.runs.result import LAST, Result, has_checkpoint
 
 STACK_BYTES = 1 << 20  # of a stack's parameters on a CPU core; see docs/decisions.md
 DEEPEST = 64  # lanes

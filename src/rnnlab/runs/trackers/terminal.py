@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rnnlab._common.console import QuietConsole
-from rnnlab.checkpoint import Checkpoint
-from rnnlab.results import Result
-from rnnlab.tracking import Tracker
+from rnnlab.runs.checkpoint import Checkpoint
+from rnnlab.runs.result import Result
+from rnnlab.runs.trackers.trackers import Tracker
 from rnnlab.training.metrics import Epoch
 
 PLAIN_LINES = 20  # lines that a whole run prints where there is no terminal

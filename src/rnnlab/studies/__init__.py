@@ -1,0 +1,1 @@
+"""Many jobs: what was typed, a plan, stacks on executors, a report."""

@@ -1,0 +1,1 @@
+"""What a folder of runs comes to: tables, figures, one page."""
