@@ -16,9 +16,11 @@ from typing import Any
 
 import torch
 
+from rnnlab._common.choices import registered
+from rnnlab.nn.cells import CELLS
 from rnnlab.nn.model import Model
 from rnnlab.training.loop import Lane, Recipe, Training
-from rnnlab.training.optim import FromScratch
+from rnnlab.training.rules import SGD
 
 ROOT = Path(__file__).resolve().parents[1]
 LENGTHS = [10_000, 100_000, 1_000_000, 10_000_000, 100_000_000]
@@ -34,13 +36,13 @@ def training(N: int, T: int, B: int, H: int, K: int, sampler: str) -> Training:
     g = torch.Generator().manual_seed(0)
     tokens = torch.randint(1, 28, (N,), generator=g, dtype=torch.uint8)
     recipe = Recipe(
-        model=Model(cell_name="rnn_tanh", vocab_size=28, num_hiddens=H),
+        model=Model(cell=CELLS["rnn_tanh"], vocab_size=28, num_hiddens=H),
         batch_size=B,
         num_steps=T,
-        optimizer=partial(FromScratch, "sgd", hyperparameters={}),
+        optimizer=SGD(),
         device=torch.device("cpu"),
     )
-    lane = partial(Lane, tokens=tokens, sampler=sampler, lr=1.0, theta=1.0)
+    lane = partial(Lane, tokens=tokens, sampler=registered("sampler")[sampler](), lr=1.0, theta=1.0)
     return Training(recipe, [lane(seed=k, num_epochs=10**9) for k in range(K)])
 
 

@@ -14,10 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rnnlab.nn.cells import CELLS
+from rnnlab.nn.engines import ENGINES
 from rnnlab.nn.model import Model
 from rnnlab.training.loop import Lane, Recipe, Training
-from rnnlab.training.optim import FromScratch
-from rnnlab.training.precision import tf32_allowed
+from rnnlab.training.precision import PRECISIONS, tf32_allowed
+from rnnlab.training.rules import SGD
+from rnnlab.training.samplers import Sequential
 
 V, B, T, N = 28, 32, 35, 10_000
 THETA, LR = 1.0, 1.0
@@ -164,19 +167,19 @@ class Ours:
         *,
         precision: str = "fp32",
     ) -> None:
-        model = Model(cell_name=cell_name, vocab_size=V, num_hiddens=H)
+        model = Model(cell=CELLS[cell_name], vocab_size=V, num_hiddens=H)
         recipe = Recipe(
             model=model,
             batch_size=B,
             num_steps=T,
-            optimizer=partial(FromScratch, "sgd", hyperparameters={}),
-            engine=engine,
+            optimizer=SGD(),
+            engine=ENGINES[engine],
             device=device,
-            precision=precision,
+            precision=PRECISIONS[precision],
             max_minibatches=1 if K * model.num_parameters > LARGE else None,
         )
         tokens = text(device)
-        lane = partial(Lane, tokens=tokens, sampler="sequential", lr=LR, theta=THETA)
+        lane = partial(Lane, tokens=tokens, sampler=Sequential(), lr=LR, theta=THETA)
         lanes = [lane(seed=k, num_epochs=10**9) for k in range(K)]
         self.training = Training(recipe, lanes)
 

@@ -18,9 +18,10 @@ import torch
 if find_spec("jaxtyping") and find_spec("beartype"):
     from jaxtyping import install_import_hook
 
-    NUMERIC = ["nn.cells", "nn.model", "nn.engines", "nn.generation"]
-    NUMERIC += ["training.samplers", "training.optim", "training.metrics"]
-    NUMERIC += ["training.loop", "training.evaluation"]
+    NUMERIC = ["nn.spec", "nn.cells", "nn.model", "nn.generation"]
+    NUMERIC += [f"nn.engines.{name}" for name in ("autograd", "eager", "torch_nn", "stacked")]
+    NUMERIC += ["training.samplers", "training.clips", "training.rules", "training.optim"]
+    NUMERIC += ["training.metrics", "training.loop", "training.evaluation"]
     install_import_hook([f"rnnlab.{module}" for module in NUMERIC], "beartype.beartype")
 
 if TYPE_CHECKING:

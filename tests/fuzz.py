@@ -25,8 +25,8 @@ from safetensors.torch import load_file, save_file
 
 from rnnlab._common.errors import ConfigError
 from rnnlab.cli.train import compose
-from rnnlab.config import compose as schema
 from rnnlab.config.mistakes import explain
+from rnnlab.config.stored import from_dict
 from rnnlab.data.corpus import load
 from rnnlab.nn.generation import generate
 from rnnlab.runs import stack as experiment
@@ -140,7 +140,7 @@ class Fuzz:
         Result.read(self.folder)
 
     def configs(self) -> None:
-        schema.from_dict(forged(self.result["config"], self.rng))
+        from_dict(forged(self.result["config"], self.rng))
 
     def command_lines(self) -> None:
         pieces = [self.rng.choice(WORDS) for _ in range(self.rng.randrange(1, 8))]

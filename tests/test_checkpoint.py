@@ -8,14 +8,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+import library
 from fuzz import fuzz
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import write_atomically
 from rnnlab.data.corpus import Vocabulary
-from rnnlab.nn.model import Model
 from rnnlab.runs.checkpoint import Checkpoint, _checksum, load_checkpoint, save_checkpoint
 
-MODEL = Model(cell_name="gru_after", vocab_size=4, num_hiddens=3, num_layers=2)
+MODEL = library.model("gru_after", 4, 3, 2)
 
 
 @pytest.fixture
@@ -73,8 +73,10 @@ HOSTILE = {
     "its tensors are not those of its model": lambda d, t: t.update(W_hq=torch.zeros(1, 3, 5)),
     "its tensors are not one lane": lambda d, t: t.update({k: v[:0] for k, v in t.items()}),
     "its parameters are not finite": lambda d, t: t["W_hq"].fill_(torch.nan),
-    "its model is none that rnnlab has": lambda d, t: d["model"].update(cell_name="os.system"),
-    "unexpected keyword": lambda d, t: d["model"].update(evil=1),
+    "model=os.system is none of rnn, lstm, gru": lambda d, t: d["model"]["cell"].update(
+        name="os.system"
+    ),
+    "its model has an unexpected evil": lambda d, t: d["model"].update(evil=1),
     "its vocabulary is not as long": lambda d, t: d["vocabulary"]["tokens"].append("x"),
     "its vocabulary is not a list of texts": lambda d, t: d["vocabulary"].update(tokens=[1] * 4),
     "its epoch is not of the type int": lambda d, t: d.update(epoch="7"),

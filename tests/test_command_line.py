@@ -279,10 +279,10 @@ def test_a_mistake_is_one_sentence_and_no_folder(override):
     ("overrides", "sentence"),
     [
         (["lr=1,2", "thta=1,2"], "the nearest are theta"),
-        (["lr=1,2", "theta=1,-1"], "theta=-1.0 is not allowed"),
+        (["lr=1,2", "theta=1,-1"], "theta=-1 is not allowed"),
         (["lr=1,abc"], "lr is a number"),
         (["sampler=random,rand"], "sampler is one of random, sequential"),
-        (["lr=1,-1", "theta=1,-1"], "job 1 (lr=1 theta=-1): theta=-1.0 is not allowed"),
+        (["lr=1,-1", "theta=1,-1"], "job 1 (lr=1 theta=-1): theta=-1 is not allowed"),
         (
             ["lr=1,-1", "theta=1,-1"],
             "job 2 (lr=-1 theta=1), 3 (lr=-1 theta=-1): lr=-1 is",

@@ -9,7 +9,7 @@ OUT_OF_RANGE = {
     "lr=-0.1": "lr=-0.1 is not allowed: lr is a finite number >= 0",
     "lr=nan": "lr=nan is not allowed",
     "lr=inf": "lr=inf is not allowed",
-    "theta=0": "theta=0.0 is not allowed: theta is a finite number > 0; clip=none trains without",
+    "theta=0": "theta=0 is not allowed: theta is a finite number > 0; clip=none trains without",
     "theta=inf": "theta=inf is not allowed",
     "num_steps=0": "num_steps=0 is not allowed: num_steps is a whole number >= 1",
     "num_hiddens=0": "num_hiddens=0 is not allowed",

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnlab._common.errors import ConfigError
-from rnnlab.config.schema import Clean, Text, Token
 from rnnlab.data import corpus
 from rnnlab.data.corpus import Vocabulary, tokenize
+from rnnlab.data.source import Clean, Token
+from rnnlab.data.sources.text import Text
 from rnnlab.runs.preflight import check
 
 texts = st.text(

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from rnnlab._common.errors import ConfigError
-from rnnlab.config.schema import Download
-from rnnlab.data.download import find_or_fetch
+from rnnlab.data.sources.download import Download, find_or_fetch
 
 CONTENT = b"The Time Traveller (for so it will be convenient to speak of him)\n"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

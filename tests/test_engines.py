@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+import library
 from rnnlab.nn.cells import CELLS
 from rnnlab.nn.engines import ENGINES
-from rnnlab.nn.engines.stacked.network import Fused
 from rnnlab.nn.model import Model
 
 CPU = torch.device("cpu")
@@ -61,9 +61,9 @@ sizes = st.fixed_dictionaries(
 @given(sizes=sizes, V=st.integers(2, 9), H=st.integers(1, 8), L=st.integers(1, 3), seed=seeds)
 @settings(max_examples=15, deadline=None)
 def test_eager_and_torch_nn_agree_in_float64(cell_name, sizes, V, H, L, seed):
-    model = Model(cell_name=cell_name, vocab_size=V, num_hiddens=H, num_layers=L)
+    model = library.model(cell_name, V, H, L)
     given = problem(model, seed=seed, **sizes)
-    eager, torch_nn = (ENGINES[name]() for name in ("eager", "torch_nn"))
+    eager, torch_nn = (ENGINES[name].computation() for name in ("eager", "torch_nn"))
     assert_close(eager.loss_and_gradients(*given), torch_nn.loss_and_gradients(*given), 1e-10)
 
 
@@ -79,15 +79,15 @@ def test_eager_and_torch_nn_agree_in_float64(cell_name, sizes, V, H, L, seed):
 @settings(max_examples=25, deadline=None)
 def test_eager_and_fused_agree_in_float64(cell_name, sizes, V, H, L, seed, dropout):
     """Twice in a row: a buffer that is not cleared would show in the second call."""
-    model = Model(cell_name=cell_name, vocab_size=V, num_hiddens=H, num_layers=L)
+    model = library.model(cell_name, V, H, L)
     given = problem(model, seed=seed, **sizes)
     masks = None
     if dropout:
         g = torch.Generator().manual_seed(seed)
         shape = (sizes["K"], sizes["T"], sizes["B"], H)
         masks = [2 * (torch.rand(shape, generator=g) > 0.5).double() for _ in range(L - 1)]
-    expected = ENGINES["eager"]().loss_and_gradients(*given, masks)
-    fused = Fused()
+    expected = ENGINES["eager"].computation().loss_and_gradients(*given, masks)
+    fused = ENGINES["fused"].computation()
     fused.loss_and_gradients(*problem(model, seed=seed + 1, **sizes), masks)
     assert_close(expected, fused.loss_and_gradients(*given, masks), 1e-10)
 
@@ -97,27 +97,27 @@ def test_eager_and_fused_agree_in_float64(cell_name, sizes, V, H, L, seed, dropo
 def test_engines_agree_in_float32(cell_name, engine):
     if (cell_name, engine) == ("gru_before", "torch_nn"):
         pytest.skip("torch.nn.GRU has no such form")
-    model = Model(cell_name=cell_name, vocab_size=28, num_hiddens=32, num_layers=2)
+    model = library.model(cell_name, 28, 32, 2)
     given = problem(model, K=2, B=4, T=10, seed=0, dtype=torch.float32)
-    eager, other = (ENGINES[name]() for name in ("eager", engine))
+    eager, other = (ENGINES[name].computation() for name in ("eager", engine))
     assert_close(eager.loss_and_gradients(*given), other.loss_and_gradients(*given), 1e-5)
 
 
 @pytest.mark.parametrize("engine", ["eager", "fused", "torch_nn"])
 def test_dropout_masks_scale_what_goes_up(engine):
     """With all masks at 2 a layer sees twice its input, as with doubled W_xh."""
-    model = Model(cell_name="rnn_tanh", vocab_size=5, num_hiddens=4, num_layers=2)
+    model = library.model("rnn_tanh", 5, 4, 2)
     parameters, X, Y, state = problem(model, K=2, B=3, T=4, seed=0)
     masks = [torch.full((2, 4, 3, 4), 2.0, dtype=torch.float64)]
-    masked = ENGINES[engine]().loss_and_gradients(parameters, X, Y, state, masks)
+    masked = ENGINES[engine].computation().loss_and_gradients(parameters, X, Y, state, masks)
     doubled = model.gather({**parameters, "1.W_xh": 2 * parameters["1.W_xh"]})
-    expected = ENGINES[engine]().loss_and_gradients(doubled, X, Y, state)
+    expected = ENGINES[engine].computation().loss_and_gradients(doubled, X, Y, state)
     torch.testing.assert_close(masked[0], expected[0], rtol=1e-12, atol=0)
 
 
 def test_a_whole_torch_nn_model_with_its_own_loss():
     """An independent reference, written as a user of torch.nn would: nn.LSTM and nn.Linear."""
-    model = Model(cell_name="lstm", vocab_size=7, num_hiddens=6, num_layers=2)
+    model = library.model("lstm", 7, 6, 2)
     parameters, X, Y, state = problem(model, K=1, B=3, T=5, seed=1)
     lstm = nn.LSTM(7, 6, num_layers=2, batch_first=True, dtype=torch.float64)
     linear = nn.Linear(6, 7, dtype=torch.float64)
@@ -134,7 +134,7 @@ def test_a_whole_torch_nn_model_with_its_own_loss():
     output, _ = lstm(nn.functional.one_hot(X[0], 7).double(), (H_0, C_0))
     loss = nn.CrossEntropyLoss()(linear(output).flatten(0, 1), Y[0].flatten())
     loss.backward()
-    ours, gradients, _ = ENGINES["eager"]().loss_and_gradients(parameters, X, Y, state)
+    ours, gradients, _ = ENGINES["eager"].computation().loss_and_gradients(parameters, X, Y, state)
     torch.testing.assert_close(ours[0], loss.detach(), rtol=1e-12, atol=0)
     torch.testing.assert_close(gradients["W_hq"][0].T, linear.weight.grad, rtol=1e-10, atol=1e-14)
     assert lstm.weight_hh_l0.grad is not None
@@ -146,9 +146,9 @@ def test_a_whole_torch_nn_model_with_its_own_loss():
 @pytest.mark.parametrize("cell_name", ["rnn_tanh", "lstm", "gru_before", "gru_after"])
 def test_gradients_are_the_slopes_of_the_loss(cell_name, engine):
     """Central differences, entry by entry: the only reference that knows no autograd."""
-    model = Model(cell_name=cell_name, vocab_size=3, num_hiddens=2, num_layers=2)
+    model = library.model(cell_name, 3, 2, 2)
     parameters, X, Y, state = problem(model, K=1, B=2, T=3, seed=2)
-    engine = ENGINES[engine]()
+    engine = ENGINES[engine].computation()
     _, gradients, _ = engine.loss_and_gradients(parameters, X, Y, state)
     gradients = {name: gradient.flatten().tolist() for name, gradient in gradients.items()}
     h = 1e-6
@@ -168,13 +168,17 @@ def test_gradients_are_the_slopes_of_the_loss(cell_name, engine):
 
 @pytest.mark.parametrize("engine", ["eager", "fused", "torch_nn"])
 def test_a_lane_computes_what_it_computes_alone(engine):
-    model = Model(cell_name="lstm", vocab_size=5, num_hiddens=4)
+    model = library.model("lstm", 5, 4)
     parameters, X, Y, state = problem(model, K=3, B=2, T=4, seed=3)
-    loss, gradients, _ = ENGINES[engine]().loss_and_gradients(parameters, X, Y, state)
+    loss, gradients, _ = ENGINES[engine].computation().loss_and_gradients(parameters, X, Y, state)
     for k in range(3):
         alone = parameters.like(parameters.flat[k : k + 1])
         lane_state = tuple(tuple(t[k : k + 1] for t in layer) for layer in state)
-        lane = ENGINES[engine]().loss_and_gradients(alone, X[k : k + 1], Y[k : k + 1], lane_state)
+        lane = (
+            ENGINES[engine]
+            .computation()
+            .loss_and_gradients(alone, X[k : k + 1], Y[k : k + 1], lane_state)
+        )
         torch.testing.assert_close(loss[k], lane[0][0], rtol=1e-12, atol=0)
         for name, gradient in lane[1].items():
             torch.testing.assert_close(gradients[name][k], gradient[0], rtol=1e-10, atol=1e-14)
@@ -182,16 +186,16 @@ def test_a_lane_computes_what_it_computes_alone(engine):
 
 def test_an_untrained_model_without_weights_knows_nothing():
     """All parameters zero: every token has probability 1 / V, so the loss is log V."""
-    model = Model(cell_name="rnn_tanh", vocab_size=28, num_hiddens=4, init_std=0.0)
+    model = library.model("rnn_tanh", 28, 4, init_std=0.0)
     parameters = model.init([0], torch.float64, CPU)
     X, Y = torch.randint(28, (2, 1, 3, 5))
     state = model.zero_state(1, 3, torch.float64, CPU)
-    loss, _, _ = ENGINES["eager"]().loss_and_gradients(parameters, X, Y, state)
+    loss, _, _ = ENGINES["eager"].computation().loss_and_gradients(parameters, X, Y, state)
     torch.testing.assert_close(loss.exp(), torch.tensor([28.0], dtype=torch.float64))
 
 
 def test_initial_weights_are_a_lanes_own_and_as_wide_as_asked():
-    model = Model(cell_name="gru_after", vocab_size=28, num_hiddens=64, init_std=0.02)
+    model = library.model("gru_after", 28, 64, init_std=0.02)
     parameters = model.init([5, 6], torch.float32, CPU)
     alone = model.init([6], torch.float64, CPU)
     assert torch.equal(parameters["0.W_hh"][1:].double(), alone["0.W_hh"])

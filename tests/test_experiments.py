@@ -8,10 +8,11 @@ import torch
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
+import library
 from conftest import ROOT
 from rnnlab.config.schema import Config
-from rnnlab.nn.engines import resolve_engine
-from rnnlab.nn.model import Model
+from rnnlab.nn.cells import CELLS
+from rnnlab.nn.engines import resolve
 from rnnlab.runs import build
 from rnnlab.runs import run as record
 from rnnlab.runs import stack as experiment
@@ -19,7 +20,8 @@ from rnnlab.runs.checkpoint import load_checkpoint
 from rnnlab.runs.preflight import check
 from rnnlab.runs.result import Result
 from rnnlab.training.loop import Training
-from rnnlab.training.optim import FromScratch
+from rnnlab.training.rules import AdamW
+from rnnlab.training.samplers import Random
 
 CHOICES = [
     (path.parent.name, path.stem)
@@ -141,38 +143,35 @@ def test_every_knob_reaches_the_library(compose):
     """Each value is off its default, so one that is dropped or mixed up on the way shows."""
     config = compose(*(f"{name}={value}" for name, value in EVERYTHING.items()))
     model = build.build_model(config, 28)
-    assert model == Model(
-        cell_name="lstm", vocab_size=28, num_hiddens=7, num_layers=2, dropout=0.25, init_std=0.5
-    )
+    assert model == library.model("lstm", 28, 7, 2, dropout=0.25, init_std=0.5)
     recipe = build.build_recipe(config, model, torch.device("cpu"))
-    assert (recipe.batch_size, recipe.num_steps, recipe.engine) == (3, 6, "torch_nn")
-    assert (recipe.clip, recipe.precision, recipe.max_minibatches) == ("value", "fp64", 4)
+    assert (recipe.batch_size, recipe.num_steps, recipe.engine.name) == (3, 6, "torch_nn")
+    assert (recipe.clip.name, recipe.precision, recipe.max_minibatches) == (
+        "value", library.precision("fp64"), 4,
+    )  # fmt: skip
     assert recipe.repeat_first_epoch
-    optimizer = recipe.optimizer(model.init([0], torch.float64, torch.device("cpu")))
-    assert isinstance(optimizer, FromScratch)
-    assert optimizer.hyperparameters == {
-        "beta1": 0.7,
-        "beta2": 0.8,
-        "eps": 0.001,
-        "weight_decay": 0.2,
-    }
+    assert recipe.optimizer == AdamW(beta1=0.7, beta2=0.8, eps=0.001, weight_decay=0.2)
     lane = build.build_lane(config, check(config, {}))
     assert (lane.sampler, lane.lr, lane.theta, lane.seed, lane.num_epochs) == (
-        "random", 0.25, 3.5, 11, 9,
+        Random(), 0.25, 3.5, 11, 9,
     )  # fmt: skip
     for activation, cell in (("tanh", "rnn_tanh"), ("relu", "rnn_relu")):
         chosen = compose(f"model.activation={activation}")
-        assert build.build_model(chosen, 5).cell_name == cell
+        assert build.build_model(chosen, 5).cell.form == cell
     for reset in ("before", "after"):
         chosen = compose("model=gru", f"model.reset={reset}")
-        assert build.build_model(chosen, 5).cell_name == f"gru_{reset}"
+        assert build.build_model(chosen, 5).cell.form == f"gru_{reset}"
 
 
 def test_auto_is_an_engine_and_says_which(compose):
-    cpu, gpu = torch.device("cpu"), torch.device("cuda")
-    assert resolve_engine("auto", "rnn_tanh", cpu) == "fused"
-    assert resolve_engine("auto", "lstm", gpu) == "fused"
-    assert resolve_engine("eager", "lstm", cpu) == "eager"
+    found = [
+        resolve(name, CELLS[form], device).name
+        for name, form, device in (
+            ("auto", "rnn_tanh", "cpu"), ("auto", "lstm", "cpu"), ("auto", "lstm", "cuda"),
+            ("eager", "lstm", "cpu"),
+        )
+    ]  # fmt: skip
+    assert found == ["fused", "torch_nn", "fused", "eager"]
     result = run(compose("model=lstm", *SMALL))
     assert (result.engine, result.config["engine"]) == ("torch_nn", "auto")
 

@@ -5,21 +5,21 @@ import math
 import pytest
 import torch
 
-from rnnlab.nn.engines.eager import Eager
+import library
+from rnnlab.nn.engines.eager import Loop
 from rnnlab.nn.generation import choose, generate
-from rnnlab.nn.model import Model
 from rnnlab.nn.seeding import generator
 from rnnlab.training.evaluation import evaluate
 
 CPU = torch.device("cpu")
-MODEL = Model(cell_name="lstm", vocab_size=6, num_hiddens=5, num_layers=2, init_std=1.0)
+MODEL = library.model("lstm", 6, 5, 2, init_std=1.0)
 PARAMETERS = MODEL.init([0], torch.float64, CPU)
 
 
 def logits_after(tokens: list[int]) -> torch.Tensor:
     """The training engine's logits for the token after `tokens`."""
     state = MODEL.zero_state(1, 1, torch.float64, CPU)
-    logits, _ = Eager().forward(PARAMETERS, torch.tensor([[tokens]]), state)
+    logits, _ = Loop().forward(PARAMETERS, torch.tensor([[tokens]]), state)
     return logits[0, -1, 0]
 
 

@@ -7,13 +7,12 @@ from functools import partial
 import pytest
 import torch
 
+import library
 from rnnlab.nn.engines import ENGINES
 from rnnlab.nn.generation import generate
-from rnnlab.nn.model import Model
 from rnnlab.training.evaluation import evaluate
 from rnnlab.training.graph import StepGraph
 from rnnlab.training.loop import Lane, Recipe, Training
-from rnnlab.training.optim import FromScratch
 
 pytestmark = pytest.mark.gpu
 
@@ -34,7 +33,7 @@ def _exact_products():
 def test_loss_and_gradients_are_the_cpus(cell_name, engine, dtype, rtol):
     if (cell_name, engine) == ("gru_before", "torch_nn"):
         pytest.skip("torch.nn.GRU has no such form")
-    model = Model(cell_name=cell_name, vocab_size=V, num_hiddens=48, num_layers=2, init_std=0.1)
+    model = library.model(cell_name, V, 48, 2, init_std=0.1)
     results = []
     for device in (torch.device("cpu"), torch.device("cuda")):
         parameters = model.init([0, 1, 2], dtype, device)
@@ -42,7 +41,9 @@ def test_loss_and_gradients_are_the_cpus(cell_name, engine, dtype, rtol):
         state = model.zero_state(3, 8, dtype, device)
         name = "eager" if device.type == "cpu" else engine
         results.append(
-            ENGINES[name]().loss_and_gradients(parameters, X.to(device), Y.to(device), state)
+            ENGINES[name]
+            .computation()
+            .loss_and_gradients(parameters, X.to(device), Y.to(device), state)
         )
     (loss, gradients, _), (gpu_loss, gpu_gradients, _) = results
     torch.testing.assert_close(gpu_loss.cpu(), loss, rtol=rtol, atol=0)
@@ -54,24 +55,21 @@ def test_loss_and_gradients_are_the_cpus(cell_name, engine, dtype, rtol):
 def stack(
     device: str, cell_name: str, optimizer: str, dropout: float = 0.0, precision: str = "fp64"
 ) -> Training:
-    hyperparameters = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8} if optimizer == "adam" else {}
     recipe = Recipe(
-        model=Model(
-            cell_name=cell_name, vocab_size=V, num_hiddens=32, num_layers=2, dropout=dropout
-        ),
+        model=library.model(cell_name, V, 32, 2, dropout=dropout),
         batch_size=4,
         num_steps=16,
-        optimizer=partial(FromScratch, optimizer, hyperparameters=hyperparameters),
+        optimizer=library.sgd_or_adam(optimizer),
         device=torch.device(device),
-        precision=precision,
+        precision=library.precision(precision),
     )
     lane = partial(Lane, theta=1.0, num_epochs=4)
     return Training(
         recipe,
         [
-            lane(tokens=TOKENS, sampler="sequential", lr=0.5, seed=0),
-            lane(tokens=TOKENS[:900], sampler="random", lr=0.1, seed=1),
-            lane(tokens=TOKENS, sampler="random", lr=1.7e308, seed=2),  # diverges
+            lane(tokens=TOKENS, sampler=library.sampler("sequential"), lr=0.5, seed=0),
+            lane(tokens=TOKENS[:900], sampler=library.sampler("random"), lr=0.1, seed=1),
+            lane(tokens=TOKENS, sampler=library.sampler("random"), lr=1.7e308, seed=2),  # diverges
         ],
     )
 
@@ -119,7 +117,7 @@ def test_lower_precision_stays_near_the_exact_curve(cell_name, precision, rel):
 
 @pytest.mark.parametrize("cell_name", CELLS)
 def test_evaluation_and_generation_are_the_cpus(cell_name):
-    model = Model(cell_name=cell_name, vocab_size=V, num_hiddens=16, num_layers=2, init_std=0.5)
+    model = library.model(cell_name, V, 16, 2, init_std=0.5)
     parameters = [model.init([0], torch.float64, torch.device(name)) for name in ("cpu", "cuda")]
     cpu, gpu = (evaluate(own, TOKENS.to(own.flat.device)) for own in parameters)
     assert gpu == pytest.approx(cpu, rel=1e-10)

@@ -3,15 +3,10 @@
 import pytest
 import torch
 
-from rnnlab.nn.model import Model, Parameters
-from rnnlab.training.optim import (
-    FromScratch,
-    TorchOptimizer,
-    clip_by_norm,
-    clip_by_value,
-    global_norm,
-    no_clip,
-)
+import library
+from rnnlab.nn.model import Parameters
+from rnnlab.training.clips import ByNorm, ByValue, NoClip
+from rnnlab.training.optim import TorchOptimizer, global_norm
 
 CASES = {
     "sgd": ({}, torch.optim.SGD, {}),
@@ -28,7 +23,7 @@ CASES = {
     ),
     "rmsprop": ({"alpha": 0.9, "eps": 1e-6}, torch.optim.RMSprop, {"alpha": 0.9, "eps": 1e-6}),
 }
-MODEL = Model(cell_name="rnn_tanh", vocab_size=3, num_hiddens=2)
+MODEL = library.model("rnn_tanh", 3, 2)
 
 
 def lanes(K: int, generator: torch.Generator, dtype: torch.dtype = torch.float64) -> Parameters:
@@ -49,7 +44,7 @@ def test_twenty_steps_equal_torch_optim(name, dtype, rtol):
     references = [
         reference(own, lr=rate, **options) for own, rate in zip(leaves, lr.tolist(), strict=True)
     ]
-    ours = FromScratch(name, parameters, hyperparameters)
+    ours = library.optimizer(name, **hyperparameters).start(parameters)
     for step in range(20):
         gradients = lanes(2, g, dtype)
         active = torch.tensor([True, step % 3 != 0])
@@ -71,7 +66,7 @@ def test_a_masked_lane_is_not_touched_by_a_gradient_that_is_not_a_number(name):
     """Neither at its first step nor once its slots have moved."""
     hyperparameters, _, _ = CASES[name]
     parameters = lanes(2, torch.Generator().manual_seed(1))
-    optimizer = FromScratch(name, parameters, hyperparameters)
+    optimizer = library.optimizer(name, **hyperparameters).start(parameters)
     for _ in range(2):
         before = [tensor.clone() for tensor in (parameters.flat, *optimizer.slots)]
         gradients = parameters.like(torch.ones_like(parameters.flat))
@@ -109,7 +104,7 @@ def test_clipping_by_norm_has_two_sides(theta):
     """A small theta gives exactly that norm and the same direction; a large one changes nothing."""
     g = lanes(2, torch.Generator().manual_seed(3)).flat
     norm, clipped = global_norm(g), g.clone()
-    was = clip_by_norm(clipped, norm, torch.full((2,), theta, dtype=torch.float64))
+    was = ByNorm().clip(clipped, norm, torch.full((2,), theta, dtype=torch.float64))
     assert was.tolist() == (norm > theta).tolist()
     expected = torch.minimum(norm, torch.tensor(theta, dtype=torch.float64))
     torch.testing.assert_close(global_norm(clipped), expected, rtol=1e-12, atol=0)
@@ -126,7 +121,7 @@ def test_clipping_by_norm_is_torchs():
     for leaf in leaves:
         leaf.grad = leaf.detach().clone()
     torch.nn.utils.clip_grad_norm_(leaves, 0.7)
-    clip_by_norm(gradients.flat, global_norm(gradients.flat), torch.tensor([0.7]).double())
+    ByNorm().clip(gradients.flat, global_norm(gradients.flat), torch.tensor([0.7]).double())
     for leaf, value in zip(leaves, gradients.values(), strict=True):
         torch.testing.assert_close(value[0], leaf.grad, rtol=2e-6, atol=0)
 
@@ -134,7 +129,7 @@ def test_clipping_by_norm_is_torchs():
 def test_no_gradient_stays_no_gradient():
     """theta / 0 must not become NaN."""
     zero = torch.zeros(1, 4)
-    was = clip_by_norm(zero, global_norm(zero), torch.ones(1))
+    was = ByNorm().clip(zero, global_norm(zero), torch.ones(1))
     assert torch.equal(zero, torch.zeros(1, 4))
     assert not was.any()
 
@@ -142,9 +137,9 @@ def test_no_gradient_stays_no_gradient():
 def test_clipping_by_value_cuts_each_component_at_its_lanes_bound():
     g = torch.tensor([[-3.0, 0.5], [-3.0, 0.5]])
     norm, theta = global_norm(g), torch.tensor([1.0, 0.25])
-    assert clip_by_value(g.clone(), norm, 5 * theta).tolist() == [False, True]
+    assert ByValue().clip(g.clone(), norm, 5 * theta).tolist() == [False, True]
     unclipped = g.clone()
-    assert not no_clip(unclipped, norm, theta).any()
+    assert not NoClip().clip(unclipped, norm, theta).any()
     assert torch.equal(unclipped, g)
-    assert clip_by_value(g, norm, theta).tolist() == [True, True]
+    assert ByValue().clip(g, norm, theta).tolist() == [True, True]
     assert g.tolist() == [[-1, 0.5], [-0.25, 0.25]]

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnlab.nn.seeding import generator
-from rnnlab.training.samplers import random, sequential
+from rnnlab.training.samplers import Random, Sequential
 
+random, sequential = Random().starts, Sequential().starts
 sizes = st.tuples(st.integers(1, 5), st.integers(1, 7))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
-from functools import partial
 from itertools import count
 from types import SimpleNamespace
 
@@ -13,13 +12,12 @@ import torch
 from torch.nn.functional import cross_entropy, one_hot
 from torch.profiler import ProfilerActivity, profile
 
+import library
 from rnnlab.nn.engines import ENGINES
-from rnnlab.nn.model import Model
 from rnnlab.nn.seeding import generator
 from rnnlab.training.loop import Lane, Recipe, Training
-from rnnlab.training.metrics import Sums, perplexity
-from rnnlab.training.optim import FromScratch
-from rnnlab.training.samplers import SAMPLERS
+from rnnlab.training.metrics import Epoch, Minibatch, Sums, perplexity
+from rnnlab.training.precision import PRECISIONS
 
 TOKENS = torch.randint(1, 9, (400,), generator=torch.Generator().manual_seed(0))
 V, H, B, T = 9, 6, 4, 7
@@ -27,33 +25,29 @@ V, H, B, T = 9, 6, 4, 7
 
 def recipe(cell_name: str = "rnn_tanh", optimizer: str = "sgd", **changes) -> Recipe:
     layers, dropout = changes.pop("num_layers", 1), changes.pop("dropout", 0.0)
-    hyperparameters = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8} if optimizer == "adam" else {}
     settings = {
-        "model": Model(
-            cell_name=cell_name,
-            vocab_size=V,
-            num_hiddens=H,
-            num_layers=layers,
-            dropout=dropout,
-            init_std=0.3,
-        ),
+        "model": library.model(cell_name, V, H, layers, dropout=dropout, init_std=0.3),
         "batch_size": B,
         "num_steps": T,
-        "optimizer": partial(FromScratch, optimizer, hyperparameters=hyperparameters),
+        "optimizer": library.sgd_or_adam(optimizer),
         "device": torch.device("cpu"),
-        "precision": "fp64",
+        "precision": PRECISIONS["fp64"],
     }
+    for name, known in (("engine", ENGINES), ("precision", PRECISIONS)):
+        if name in changes:
+            changes[name] = known[changes[name]]
     return Recipe(**(settings | changes))
 
 
 def lane(**changes) -> Lane:
     settings = {"tokens": TOKENS, "sampler": "sequential", "lr": 0.5, "theta": 1.0}
-    return Lane(**(settings | {"seed": 0, "num_epochs": 3} | changes))
+    settings |= {"seed": 0, "num_epochs": 3} | changes
+    return Lane(**(settings | {"sampler": library.sampler(settings["sampler"])}))
 
 
 def curve(training: Training, epochs: int, k: int = 0) -> list[float]:
     figures = [training.run_epoch() for _ in range(epochs)]
-    return [lanes[k].perplexity for lanes in figures if lanes and lanes[k]]
+    return [lanes[k]["perplexity"] for lanes in figures if lanes and lanes[k]]
 
 
 def textbook(sampler: str, epochs: int, lr: float, theta: float, seed: int) -> list[float]:
@@ -65,7 +59,9 @@ def textbook(sampler: str, epochs: int, lr: float, theta: float, seed: int) -> l
     figures = []
     for epoch in range(epochs):
         state, nats, tokens = None, 0.0, 0
-        for starts in SAMPLERS[sampler](len(TOKENS), B, T, generator(seed, "sampler", epoch)):
+        for starts in library.sampler(sampler).starts(
+            len(TOKENS), B, T, generator(seed, "sampler", epoch)
+        ):
             rows = [TOKENS[s : s + T + 1] for s in starts.tolist()]
             if state is None or sampler == "random":
                 state = torch.zeros(B, H, dtype=torch.float64)
@@ -115,7 +111,7 @@ def test_the_gradient_does_not_cross_the_border_between_minibatches():
     carried = tuple(tuple(tensor.clone() for tensor in layer) for layer in training.state)
     assert carried[0][0].abs().min() > 0
     training._step(plan.starts[1], plan.present[1], plan.reset[1])
-    eager = ENGINES["eager"]()
+    eager = ENGINES["eager"].computation()
     alone = eager.loss_and_gradients(training.parameters, *second, carried)[1]
     zero = training.recipe.model.zero_state(1, B, torch.float64, torch.device("cpu"))
     both = [torch.cat(pair, 2) for pair in zip(first, second, strict=True)]
@@ -162,9 +158,9 @@ def test_a_lanes_curve_does_not_depend_on_its_neighbours(cell_name, optimizer):
             expected, got = alone.run_epoch()[0], epoch[k]
             assert (got is None) == (expected is None)
             if got:
-                assert got.loss == pytest.approx(expected.loss, rel=1e-9)
-                assert got.tokens == expected.tokens
-                assert got.gradient_norm == pytest.approx(expected.gradient_norm, rel=1e-8)
+                assert got["loss"] == pytest.approx(expected["loss"], rel=1e-9)
+                assert got["tokens"] == expected["tokens"]
+                assert got["gradient_norm"] == pytest.approx(expected["gradient_norm"], rel=1e-8)
         assert stack.diverged[k] == alone.diverged[0]
     assert stack.diverged[4] is not None
 
@@ -180,7 +176,7 @@ def test_a_lanes_curve_is_the_same_in_stacks_of_any_depth(K):
     figures = [stack.run_epoch() for _ in range(3)]
     for k in range(0, K, 3):
         alone = curve(Training(recipe("gru_after"), [lanes[k]]), 3)
-        assert [epoch[k].perplexity for epoch in figures] == pytest.approx(alone, rel=1e-9)
+        assert [epoch[k]["perplexity"] for epoch in figures] == pytest.approx(alone, rel=1e-9)
     assert [place is not None for place in stack.diverged] == [k == 1 for k in range(K)]
 
 
@@ -189,16 +185,16 @@ def test_two_hundred_steps_of_fused_stay_with_eager(cell_name):
     """In float64: rounding grows along a trajectory, an error of any size would grow with it."""
     runs = [Training(recipe(cell_name, engine=name), [lane(num_epochs=16)]) for name in ENGINES][:2]
     figures = [[run.run_epoch()[0] for _ in range(16)] for run in runs]
-    assert sum(epoch.updates for epoch in figures[0]) >= 200
+    assert sum(epoch["updates"] for epoch in figures[0]) >= 200
     for eager, fused in zip(*figures, strict=True):
-        assert fused.loss == pytest.approx(eager.loss, rel=1e-8)
+        assert fused["loss"] == pytest.approx(eager["loss"], rel=1e-8)
     first, second = (run.parameters.flat for run in runs)
     torch.testing.assert_close(second, first, rtol=1e-4, atol=1e-6)
 
 
 def allocated(cell_name: str, hiddens: int, K: int) -> int:
     """Bytes that torch allocates in one step of a stack that has its buffers."""
-    model = Model(cell_name=cell_name, vocab_size=V, num_hiddens=hiddens)
+    model = library.model(cell_name, V, hiddens)
     lanes = [lane(seed=k) for k in range(K)]
     training = Training(recipe(model=model, precision="fp32"), lanes)
     training.run_epoch()
@@ -253,7 +249,7 @@ def test_stopping_between_minibatches_changes_nothing(sampler):
         calls = count()
         lanes = training.run_epoch(stop=lambda calls=calls: next(calls) > 0)
         if lanes:
-            figures.append(lanes[0].perplexity)
+            figures.append(lanes[0]["perplexity"])
     assert figures == whole
 
 
@@ -269,8 +265,8 @@ def test_the_first_minibatch_repeated_is_learnt_by_heart():
 
 def test_max_minibatches_cuts_the_epoch():
     figures = Training(recipe(max_minibatches=2), [lane()]).run_epoch()
-    assert figures[0].updates == 2
-    assert figures[0].tokens == 2 * B * T
+    assert figures[0]["updates"] == 2
+    assert figures[0]["tokens"] == 2 * B * T
 
 
 def test_dropout_is_a_lanes_own_stream_and_keeps_the_mean():
@@ -297,11 +293,11 @@ def test_a_step_of_all_zero_inputs_changes_nothing(optimizer):
         absent = torch.zeros(2, dtype=torch.bool)
         runs[1]._step(starts, absent, absent)
     for k in range(2):
-        assert expected[0][k].loss == expected[1][k].loss
+        assert expected[0][k]["loss"] == expected[1][k]["loss"]
         first, second = (training.parameters["0.W_hi"][k] for training in runs)
         assert torch.equal(first, second)
     after = [training.run_epoch() for training in runs]
-    assert [lane.loss for lane in after[0]] == [lane.loss for lane in after[1]]
+    assert [lane["loss"] for lane in after[0]] == [lane["loss"] for lane in after[1]]
 
 
 def test_every_minibatch_is_trained_with_masks_of_its_own():
@@ -322,15 +318,15 @@ def test_an_epochs_sums_leave_out_what_is_not_active():
     sums = Sums(2, torch.device("cpu"))
     loss, norm = torch.tensor([2.0, torch.nan]), torch.tensor([3.0, torch.inf])
     only_first = torch.tensor([True, False])
-    sums.add(only_first, loss, 10, norm, torch.tensor([True, True]))
-    sums.add(only_first, loss / 2, 10, norm / 6, torch.tensor([False, True]))
-    figures, idle = (lane.figures(epoch=3, seconds=2.0) for lane in sums.read())
+    sums.add(only_first, Minibatch(loss, 10, norm, torch.tensor([True, True])))
+    sums.add(only_first, Minibatch(loss / 2, 10, norm / 6, torch.tensor([False, True])))
+    figures, idle = (Epoch.of(lane, epoch=3, seconds=2.0) for lane in sums.read())
     assert idle is None
-    assert (figures.loss, figures.tokens, figures.updates) == (1.5, 20, 2)
-    assert figures.perplexity == pytest.approx(math.exp(1.5), rel=1e-14)
-    assert figures.bits_per_token == pytest.approx(1.5 / math.log(2), rel=1e-14)
-    assert (figures.gradient_norm, figures.clipped_fraction) == (1.75, 0.5)
-    assert figures.tokens_per_second == 10.0
+    assert (figures["loss"], figures["tokens"], figures["updates"]) == (1.5, 20, 2)
+    assert figures["perplexity"] == pytest.approx(math.exp(1.5), rel=1e-14)
+    assert figures["bits_per_token"] == pytest.approx(1.5 / math.log(2), rel=1e-14)
+    assert (figures["gradient_norm"], figures["clipped_fraction"]) == (1.75, 0.5)
+    assert figures["tokens_per_second"] == 10.0
 
 
 def test_sums_are_over_tokens_and_not_over_minibatches():

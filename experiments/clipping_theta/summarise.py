@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from rnnlab.config.compose import from_dict
+from rnnlab.config.stored import from_dict
 from rnnlab.data.corpus import load
 from rnnlab.runs.folder import read_metrics
 from rnnlab.studies.report.tables import Entry, markdown_table, read

@@ -81,14 +81,14 @@ def reproduce(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> N
         f"reproducing {run}, which is {before.status}",
         f"only a run that has ended can be compared; type rnnlab resume {run}",
     )
-    from rnnlab.config import compose as schema
+    from rnnlab.config.stored import from_dict
     from rnnlab.runs import compare as verification
     from rnnlab.runs import stack as experiment
 
     with tempfile.TemporaryDirectory(prefix="rnnlab-") as folder:
         again = Path(folder) / "again"
         again.mkdir()
-        after = experiment.run(schema.from_dict(before.config), again)
+        after = experiment.run(from_dict(before.config), again)
         found = list(verification.differences(run, again))
     if found:
         for line in verification.surroundings_of(before, after):

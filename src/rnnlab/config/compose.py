@@ -49,31 +49,6 @@ def to_config(composed: DictConfig) -> config.Config:
         raise
 
 
-def from_dict(values: dict[str, Any]) -> config.Config:
-    """The config that Config.as_dict described; raises ConfigError for anything else."""
-    base = _writable(config.Config)
-    try:
-        for group in ("dataset", "model", "optimizer"):
-            base[group] = _writable(_choice(group, values[group]))
-        return to_config(cast(DictConfig, OmegaConf.merge(base, values)))
-    except (OmegaConfBaseException, KeyError, TypeError, AttributeError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        key = getattr(error, "full_key", None) or "the config"
-        raise ConfigError(f"{key} is not allowed: {said}.") from None
-
-
-def _choice(group: str, values: dict[str, Any]) -> type:
-    """The choice of a group that has these fields, and this name if the name tells."""
-    for path, schema in config.nodes().items():
-        if path.startswith(f"schema/{group}/"):
-            fields = {field.name for field in dataclasses.fields(schema)}
-            if fields == set(values) and (
-                group == "dataset" or path.endswith(f"/{values['name']}")
-            ):
-                return schema
-    raise ConfigError(f"{group}={values!r} is not allowed: there is no such choice.")
-
-
 def _writable(schema: type) -> DictConfig:
     """OmegaConf makes a frozen dataclass read-only; until composition ends YAML has to set it."""
     node = OmegaConf.structured(schema)

@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
-from rnnlab.config.schema import ClipName, Config
+from rnnlab.config.schema import Config
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -68,7 +68,7 @@ def config_id(config: Config, dataset_sha256: str) -> str:
     (optimizer=adam and torch.optim's Adam have different ids).
     """
     values = {name: value for name, value in config.as_dict().items() if name not in FREE}
-    if config.clip.name == ClipName.none:
+    if not config.clip.uses_theta:
         del values["theta"]
     cutting = ("clean", "token", "min_freq", "max_tokens", "val_fraction")
     values["dataset"] = {name: values["dataset"][name] for name in cutting}

@@ -4,19 +4,15 @@ The rules are the textbook's (DESIGN: Text). Everything is vectorised: no Python
 characters. Shapes: N tokens in the corpus, V vocabulary entries.
 """
 
-import codecs
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnlab._common.errors import ConfigError, require
-from rnnlab.config.schema import Clean, Dataset, Download, Text, Token
-from rnnlab.data import download
+from rnnlab.data.source import Clean, Source, Token
 
 UNKNOWN = "<unk>"
 NUM_CODE_POINTS = 0x110000
@@ -78,19 +74,16 @@ class Corpus:
         return wanted or (self.vocabulary.decode(own.tolist()),)
 
 
-def load(dataset: Dataset) -> Corpus:
+def load(dataset: Source) -> Corpus:
     """Read, clean and cut the text that `dataset` names.
 
     Raises ConfigError when it is not there, empty, not UTF-8 or not what its checksum says.
     """
-    raw = _read(dataset)
+    raw = dataset.read()
     digest = hashlib.sha256(raw).hexdigest()
     tokens, vocabulary = tokenize(raw, dataset)
     if not len(tokens):
-        raise ConfigError(
-            f"{getattr(dataset, 'path', dataset.name)} has no text in it after "
-            f"dataset.clean={dataset.clean}."
-        )
+        raise ConfigError(f"{dataset.place} has no text in it after dataset.clean={dataset.clean}.")
     tokens = tokens[: dataset.max_tokens]
     require(
         bool(tokens.any()),
@@ -101,7 +94,7 @@ def load(dataset: Dataset) -> Corpus:
     return Corpus(dataset.name, digest, vocabulary, tokens[:num_train], tokens[num_train:])
 
 
-def tokenize(raw: bytes, dataset: Dataset) -> tuple[NDArray[np.integer], Vocabulary]:
+def tokenize(raw: bytes, dataset: Source) -> tuple[NDArray[np.integer], Vocabulary]:
     """Token indices (N,) of a UTF-8 text by the dataset's rules, and their vocabulary."""
     if dataset.token == Token.word:
         return _index_words(_words(raw, dataset.clean), dataset.min_freq)
@@ -171,38 +164,3 @@ def _compact(num_values: int) -> type[np.integer]:
     if num_values <= 1 << 8:
         return np.uint8
     return np.int16 if num_values <= 1 << 15 else np.int32
-
-
-# --- where a text comes from -----------------------------------------------------------------
-
-
-def _read(dataset: Dataset) -> bytes:
-    match dataset:
-        case Text(path=path):
-            return _read_path(Path(path).expanduser())
-        case Download():
-            return _read_file(download.find_or_fetch(dataset))
-    return resources.files("rnnlab").joinpath("data/sample.txt").read_bytes()
-
-
-def _read_path(path: Path) -> bytes:
-    """A file, or the .txt files of a folder in the order of their names, a line end between."""
-    require(path.exists(), f"dataset.path={path}", "there is no such file or folder")
-    files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
-    require(bool(files), f"dataset.path={path}", "the folder has no .txt file in it")
-    return b"\n".join(_read_file(file) for file in files)
-
-
-def _read_file(path: Path) -> bytes:
-    """The bytes without a byte order mark; raises ConfigError where they are not UTF-8."""
-    try:
-        raw = path.read_bytes()
-        raw.decode()
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"{path} is not UTF-8 (byte {error.start} is 0x{error.object[error.start]:02x}); "
-            f"convert it, for example with: iconv -f latin1 -t utf-8 FILE > NEW_FILE"
-        ) from error
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
-    return raw.removeprefix(codecs.BOM_UTF8)

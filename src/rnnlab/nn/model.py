@@ -12,45 +12,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnnlab.nn.cells import CELLS, Cell
 from rnnlab.nn.seeding import generator
+from rnnlab.nn.spec import Spec
 
 State = tuple[tuple[Tensor, ...], ...]  # a layer's states (K, B, H), for each layer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
-    """The sizes that lanes of one stack share."""
-
-    cell_name: str  # a key of cells.CELLS
-    vocab_size: int
-    num_hiddens: int
-    num_layers: int = 1
-    dropout: float = 0.0
-    init_std: float = 0.01
-
-    @property
-    def cell(self) -> Cell:
-        return CELLS[self.cell_name]
-
-    def inputs(self, layer: int) -> int:
-        return self.num_hiddens if layer else self.vocab_size
-
-    def shapes(self) -> dict[str, tuple[int, int]]:
-        """Every parameter of one lane: l.W_xh, l.W_hh, l.b_h and so on for layer l, W_hq, b_q."""
-        shapes = {}
-        for layer in range(self.num_layers):
-            for name, shape in self.cell.shapes(self.inputs(layer), self.num_hiddens).items():
-                shapes[f"{layer}.{name}"] = shape
-        V, H = self.vocab_size, self.num_hiddens
-        return shapes | {"W_hq": (H, V), "b_q": (1, V)}
-
-    @property
-    def num_parameters(self) -> int:
-        return sum(rows * columns for rows, columns in self.shapes().values())
+class Model(Spec):
+    """The sizes that lanes of one stack share, and tensors of these sizes."""
 
     def init(self, seeds: list[int], dtype: torch.dtype, device: torch.device) -> Parameters:
-        """Weights from N(0, init_std^2) and zero biases, lane k from seeds[k].
+        """Weights from N(0, cell.init_std^2) and zero biases, lane k from seeds[k].
 
         Drawn in fp32 on the CPU whatever dtype and device, so that all start from the same numbers.
         """
@@ -60,7 +33,9 @@ class Model:
             for name in self.shapes():
                 if "W_" in name:
                     shape = drawn[name][k].shape
-                    drawn[name][k] = torch.empty(shape).normal_(0, self.init_std, generator=source)
+                    drawn[name][k] = torch.empty(shape).normal_(
+                        0, self.cell.init_std, generator=source
+                    )
         return drawn.like(drawn.flat.to(device, dtype))
 
     def gather(self, named: Mapping[str, Tensor]) -> Parameters:
@@ -80,47 +55,39 @@ class Model:
         return tuple(tuple(zeros() for _ in self.cell.states) for _ in range(self.num_layers))
 
 
-@dataclass(frozen=True, eq=False)
-class Packed:
-    """One layer's parameters, the gates side by side in the order of cell.gates."""
-
-    W_x: Tensor  # (K, I, G H)
-    W_h: Tensor  # (K, H, G H)
-    b: Tensor  # (K, 1, G H)
-    extra_biases: tuple[Tensor, ...]  # (K, 1, H) each
+Packed = dict[str, Tensor]  # a layer's groups of parameters, by Cell.side_by_side's names
 
 
 class Parameters(Mapping[str, Tensor]):
     """All parameters of a stack, or their gradients: one tensor, with a view for every name.
 
-    `flat` is (K, P): a lane is a row, so that clipping and update rules are a line each. `layers`
-    and the names of Model.shapes() are views of it. Differentiable with respect to flat.
+    `flat` is (K, P): a lane is a row, so that clipping and update rules are a line each. The names
+    of Spec.shapes() are views of it, and so are `layers`: a layer's groups of parameters that lie
+    side by side (Cell.side_by_side), each (K, rows, n H). Differentiable with respect to flat.
     """
 
     def __init__(self, model: Model, flat: Tensor) -> None:
         self.model, self.flat = model, flat
-        H, V, cell = model.num_hiddens, model.vocab_size, model.cell
-        GH, extra = len(cell.gates) * H, len(cell.extra_biases)
-        shapes = []
+        H, V, groups = model.num_hiddens, model.vocab_size, model.cell.side_by_side()
+        places, sizes = [], []
         for layer in range(model.num_layers):
-            shapes += [(model.inputs(layer), GH), (H, GH), (1, GH), *[(1, H)] * extra]
-        shapes += [(H, V), (1, V)]
+            shapes = model.cell.shapes(model.inputs(layer), H)
+            for kind, names in groups.items():
+                rows, columns = shapes[names[0]]
+                places.append((layer, kind, names, columns))
+                sizes.append((rows, len(names) * columns))
+        sizes += [(H, V), (1, V)]
         # split, not slices: its derivative is one concatenation
-        parts = flat.split([rows * columns for rows, columns in shapes], 1)
-        views = iter([part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True)])
-        self.layers: list[Packed] = []
-        self.names: dict[str, Tensor] = {}
-        for layer in range(model.num_layers):
-            W_x, W_h, b, *biases = (next(views) for _ in range(3 + extra))
-            self.layers.append(Packed(W_x, W_h, b, tuple(biases)))
-            by_gate = (packed.split(H, 2) for packed in (W_x, W_h, b))
-            for gate, *tensors in zip(cell.gates, *by_gate, strict=True):
-                for kind, tensor in zip(("W_x", "W_h", "b_"), tensors, strict=True):
-                    self.names[f"{layer}.{kind}{gate}"] = tensor
-            for name, bias in zip(cell.extra_biases, biases, strict=True):
-                self.names[f"{layer}.{name}"] = bias
-        self.W_hq, self.b_q = views
-        self.names |= {"W_hq": self.W_hq, "b_q": self.b_q}
+        parts = flat.split([rows * columns for rows, columns in sizes], 1)
+        views = [part.unflatten(1, size) for part, size in zip(parts, sizes, strict=True)]
+        *in_layers, self.W_hq, self.b_q = views
+        self.layers: list[Packed] = [{} for _ in range(model.num_layers)]
+        named = {"W_hq": self.W_hq, "b_q": self.b_q}
+        for (layer, kind, names, columns), packed in zip(places, in_layers, strict=True):
+            self.layers[layer][kind] = packed
+            for name, tensor in zip(names, packed.split(columns, 2), strict=True):
+                named[f"{layer}.{name}"] = tensor
+        self.names = {name: named[name] for name in model.shapes()}
 
     def __getitem__(self, name: str) -> Tensor:
         return self.names[name]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from torch import Tensor
 
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import write_atomically
-from rnnlab.config.schema import Token
+from rnnlab._common.typed import construct
 from rnnlab.data.corpus import Vocabulary
+from rnnlab.data.source import Token
 from rnnlab.nn.cells import CELLS
 from rnnlab.nn.model import Model, Parameters
 
@@ -145,9 +146,16 @@ def _understood(described: dict[str, Any], tensors: dict[str, Tensor]) -> Checkp
 
 
 def _model(values: dict[str, Any]) -> Model:
-    model = Model(**values)
-    sizes = (model.vocab_size, model.num_hiddens, model.num_layers)
-    if model.cell_name not in CELLS or not all(type(n) is int and n > 0 for n in sizes):
+    """rnnlab-2, as first written, had a cell's form, dropout and init_std beside the sizes."""
+    if "cell_name" in values:
+        knobs = {name: values[name] for name in ("dropout", "init_std")}
+        sizes = {name: value for name, value in values.items() if name not in knobs}
+        cell = CELLS.get(sizes.pop("cell_name"))
+        if cell is None:
+            raise ValueError("its model is none that rnnlab has")
+        values = {"cell": dataclasses.asdict(replace(cell, **knobs)), **sizes}
+    model = construct(Model, values, "its model")
+    if min(model.vocab_size, model.num_hiddens, model.num_layers) < 1:
         raise ValueError("its model is none that rnnlab has")
     return model
 

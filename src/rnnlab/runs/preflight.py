@@ -3,11 +3,15 @@
 Runs before an output folder exists. torch is imported only for the choices that need to ask it.
 """
 
-from rnnlab._common.errors import ConfigError, require
-from rnnlab.config.schema import Config, Dataset, Precision, SamplerName, TorchOptim
-from rnnlab.data.corpus import Corpus, load
+from __future__ import annotations
 
-Corpora = dict[Dataset, Corpus]  # the texts read so far: jobs of a study share them
+from rnnlab._common.errors import ConfigError, require
+from rnnlab.config.schema import Config
+from rnnlab.data.corpus import Corpus, load
+from rnnlab.data.source import Source
+from rnnlab.training.precision import PRECISIONS
+
+Corpora = dict[Source, Corpus]  # the texts read so far: jobs of a study share them
 
 
 def check(config: Config, corpora: Corpora) -> Corpus:
@@ -20,24 +24,16 @@ def check(config: Config, corpora: Corpora) -> Corpus:
     corpus = corpora[config.dataset]
     _check_length(config, corpus)
     corpus.prefixes(config.dataset.prefixes)
-    if config.device.startswith("cuda") or config.precision == Precision.tf32:
-        from rnnlab.runs.surroundings import resolve_device
-
-        on_gpu = resolve_device(config.device).type == "cuda"
-        require(
-            on_gpu or config.precision != Precision.tf32,
-            "precision=tf32 on a CPU",
-            "only a GPU has it; type precision=fp32",
-        )
-    if isinstance(config.optimizer, TorchOptim):
-        _check_torch_optimizer(config.optimizer)
+    _check_device(config)
+    if mistake := config.optimizer.mistake():
+        raise ConfigError(mistake)
     return corpus
 
 
 def _check_length(config: Config, corpus: Corpus) -> None:
     """Every epoch has a minibatch, whatever its offset; held-out text has a target."""
     B, T, N = config.batch_size, config.num_steps, len(corpus.train)
-    offset = T if config.sampler.name == SamplerName.sequential else T - 1
+    offset = config.sampler.largest_offset(T)
     needed = B * T + offset + 1
     require(
         needed <= N,
@@ -53,26 +49,15 @@ def _check_length(config: Config, corpus: Corpus) -> None:
     )
 
 
-def _check_torch_optimizer(choice: TorchOptim) -> None:
-    """Take one step of it on a parameter of its own."""
-    import torch
+def _check_device(config: Config) -> None:
+    """A GPU that is asked for is there."""
+    wanted = PRECISIONS[config.precision].wants
+    if not (wanted or config.device.startswith("cuda")):
+        return
+    from rnnlab.runs.surroundings import resolve_device
 
-    known = [
-        name
-        for name, value in vars(torch.optim).items()
-        if isinstance(value, type) and issubclass(value, torch.optim.Optimizer)
-    ]
     require(
-        choice.algorithm in known,
-        f"optimizer.algorithm={choice.algorithm}",
-        f"it is one of torch.optim's classes: {', '.join(sorted(known))}",
+        wanted in (None, resolve_device(config.device).type),
+        f"precision={config.precision} on a CPU",
+        "only a GPU has it; type precision=fp32",
     )
-    parameter = torch.zeros(1, 2, 2, requires_grad=True)
-    parameter.grad = torch.ones_like(parameter)
-    try:
-        getattr(torch.optim, choice.algorithm)([parameter], lr=1.0, **choice.options).step()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(
-            f"optimizer.algorithm={choice.algorithm} with options {choice.options} "
-            f"cannot train here: {error}."
-        ) from error

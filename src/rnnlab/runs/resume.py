@@ -9,13 +9,13 @@ from typing import Any
 
 from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import remove_leftovers
-from rnnlab.config import compose as schema
 from rnnlab.config.identity import config_id
 from rnnlab.config.schema import Config
+from rnnlab.config.stored import from_dict
 from rnnlab.data.corpus import Corpus
-from rnnlab.nn.engines import resolve_engine
 from rnnlab.runs.checkpoint import Checkpoint, load_checkpoint
 from rnnlab.runs.folder import cut_back
+from rnnlab.runs.needs import engine_of
 from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.result import LAST, NEXT, Result
 from rnnlab.runs.run import Run
@@ -29,7 +29,7 @@ def resume(folder: Path, changes: dict[str, Any]) -> Result:
     `changes` are dotted names and values; only those that do not redefine the experiment may
     change. On another device or engine the run is the same to rounding. Raises ConfigError.
     """
-    config = schema.from_dict(Result.read(folder).config)
+    config = from_dict(Result.read(folder).config)
     return resume_stack([folder], {folder: changed(config, changes)})[0]
 
 
@@ -68,7 +68,7 @@ def resume_stack(
 def _reopen(folder: Path, config: Config | None, corpora: Corpora) -> Run:
     """The run as it was left; one that can go on is `running` again."""
     before = Result.read(folder)
-    config = config or schema.from_dict(before.config)
+    config = config or from_dict(before.config)
     corpus = check(config, corpora)
     _refuse_another_experiment(folder, before, config, corpus)
     require(
@@ -129,7 +129,7 @@ def changed(config: Config, changes: dict[str, Any]) -> Config:
         if not isinstance(place, dict) or key not in place or isinstance(place[key], dict):
             raise ConfigError(f"{name}={value} is not allowed: a run has no such value to change.")
         place[key] = value
-    return schema.from_dict(values)
+    return from_dict(values)
 
 
 def _refuse_another_experiment(
@@ -149,7 +149,7 @@ def _note_where(run: Run, begun: Checkpoint) -> None:
     result, before = run.result, run.before
     assert before
     device = resolve_device(run.config.device)
-    engine = resolve_engine(run.config.engine, begun.model.cell_name, device)
+    engine = engine_of(run.config, device.type).name
     same = (result.device, engine) == (before.device, before.engine)
     if result.versions != before.versions or before.host.get("threads") != result.host["threads"]:
         same = False

@@ -89,18 +89,18 @@ class Run:
     def after_epoch(self, figures: Epoch) -> None:
         config, result, epoch = self.config, self.result, figures.epoch
         last = epoch == config.num_epochs
-        self.seconds += figures.seconds
+        self.seconds += figures["seconds"]
         result.epochs = epoch
-        result.tokens += figures.tokens
+        result.tokens += int(figures["tokens"])
         result.tokens_per_second = result.tokens / self.seconds
-        result.perplexity = figures.perplexity
+        result.perplexity = figures["perplexity"]
         evaluates = len(self.held_out) > 0 and (last or epoch % config.log.val_every == 0)
         val_perplexity = self._evaluate() if evaluates else None
-        self._keep_best(val_perplexity if len(self.held_out) else figures.perplexity)
+        self._keep_best(val_perplexity if len(self.held_out) else figures["perplexity"])
         if last or evaluates or epoch % config.log.every == 0:
             for tracker in self.trackers:
                 tracker.epoch(figures, val_perplexity)
-            self.log.info("epoch %d: perplexity %.6g", epoch, figures.perplexity)
+            self.log.info("epoch %d: perplexity %.6g", epoch, figures["perplexity"])
         if _due(epoch, config.log.sample_every):
             self._sample(last)
 

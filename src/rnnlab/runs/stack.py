@@ -140,7 +140,7 @@ class Stack:
             if run is None:
                 self.training.healthy[k] = False
                 continue
-            run.result.engine = recipe.engine
+            run.result.engine = recipe.engine.name
             run.attach(self.training, k, device)
             if len(runs) == 1:
                 run.trackers.append(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rnnlab.config.identity import changed
 from rnnlab.studies.plan import Invalid, Plan
-from rnnlab.studies.stacks import Job, Stack, lane_bytes, shape_of
+from rnnlab.studies.stacks import Job, Stack, job_bytes, shape_of
 
 SECONDS = 1.0  # of training, for each kind of stack
 
@@ -33,7 +33,7 @@ def show_plan(planned: Plan, stacks: list[Stack], num_workers: int) -> None:
         jobs, depth = stack.jobs, len(stack.lanes)
         numbers = ", ".join(str(job.number) for job in jobs)
         lanes = f"stack {number}: {depth} lane{'s' if depth > 1 else ''}"
-        lanes += f", {depth * lane_bytes(jobs[0]) / 2**20:,.0f} MiB"
+        lanes += f", {depth * job_bytes(jobs[0]) / 2**20:,.0f} MiB"
         kind = (shape_of(jobs[0]), depth)
         try:
             if kind not in timed:

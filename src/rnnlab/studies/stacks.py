@@ -12,13 +12,13 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from rnnlab.config.schema import LSTM, Config, TorchOptim
+from rnnlab.config.schema import Config
 from rnnlab.data.corpus import Corpus
+from rnnlab.runs.needs import lane_bytes, parameter_bytes
 from rnnlab.runs.result import LAST, Result, has_checkpoint
 
 STACK_BYTES = 1 << 20  # of a stack's parameters on a CPU core; see docs/decisions.md
 DEEPEST = 64  # lanes
-GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 OF_A_LANE = ("lr", "theta", "seed", "num_epochs", "sampler", "dataset", "log", "checkpoint")
 
 
@@ -42,27 +42,13 @@ class Job:
 def shape_of(job: Job) -> tuple[Any, ...]:
     """Jobs may share a stack if this is equal: all that is not a lane's own."""
     shared = {k: v for k, v in job.config.as_dict().items() if k not in OF_A_LANE}
-    alone = job.number if isinstance(job.config.optimizer, TorchOptim) else None
+    alone = None if job.config.optimizer.stacks else job.number
     return (repr(shared), len(job.corpus.vocabulary), alone)
 
 
-def parameter_bytes(config: Config, V: int) -> int:
-    """Of one lane, in fp32."""
-    gates, H, L = GATES[config.model.name], config.num_hiddens, config.num_layers
-    return 4 * (gates * H * (V + H + 1 + (L - 1) * (2 * H + 1)) + H * V + V)
-
-
-def lane_bytes(job: Job) -> int:
-    """All that a lane needs while it trains, roughly: engines/fused.py's buffers, in fp32.
-
-    Parameters, gradients, their masked copy and Adam's two moments; gates and outputs of every
-    time step with their gradients, in two orders; logits and their gradients.
-    """
-    config, V = job.config, len(job.corpus.vocabulary)
-    steps = config.batch_size * config.num_steps
-    layer = 2 * (GATES[config.model.name] + 3) * config.num_hiddens
-    of_steps = 4 * steps * (config.num_layers * layer + 4 * V)
-    return 5 * parameter_bytes(config, V) + of_steps
+def job_bytes(job: Job, device_type: str = "cpu") -> int:
+    """What its lane needs while it trains."""
+    return lane_bytes(job.config, len(job.corpus.vocabulary), device_type)
 
 
 @dataclass
@@ -102,9 +88,7 @@ def _by_shape(
         if lanes is not None:
             depth = lanes
         elif gpu_bytes is not None:
-            depth = max(1, min(DEEPEST, gpu_bytes // lane_bytes(group[0])))
-        elif isinstance(group[0].config.model, LSTM) and group[0].config.num_hiddens > 256:
-            depth = 1
+            depth = max(1, min(DEEPEST, gpu_bytes // job_bytes(group[0], "cuda")))
         else:
             of_lane = parameter_bytes(group[0].config, len(group[0].corpus.vocabulary))
             fitting = max(1, STACK_BYTES // of_lane)

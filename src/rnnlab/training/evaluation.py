@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from rnnlab._common.shapes import Integer
-from rnnlab.nn.engines.stacked.network import Network
+from rnnlab.nn.engines import ENGINES
 from rnnlab.nn.model import Parameters
 from rnnlab.training.metrics import perplexity
 
@@ -23,13 +23,13 @@ def evaluate(parameters: Parameters, tokens: Integer[Tensor, " N"]) -> float:
     model, flat = parameters.model, parameters.flat
     state = model.zero_state(1, 1, flat.dtype, flat.device)
     nats = torch.zeros((), dtype=torch.float64, device=flat.device)
-    network = None
+    engine = next(each for each in ENGINES.values() if each.refuses(model.cell) is None)
+    forward = None
     for start in range(0, len(tokens) - 1, STEPS):
         window = tokens[start : start + STEPS + 1].long()
         T = len(window) - 1
-        if network is None or T < STEPS:  # the last steps are fewer
-            network = Network(parameters, None, T, 1)
-        logits = network.forward(window[None, None, :-1], state)
+        if forward is None or T < STEPS:  # the last steps are fewer
+            forward = engine.forward_pass(parameters, T, B=1)
+        logits, state = forward(window[None, None, :-1], state)
         nats += cross_entropy(logits[0].double(), window[1:], reduction="sum")
-        state = network.state()
     return perplexity(nats.item(), len(tokens) - 1)

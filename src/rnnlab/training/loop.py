@@ -19,14 +19,16 @@ import torch
 from torch import Tensor
 
 from rnnlab._common.shapes import Bool, Float, Integer
-from rnnlab.nn.engines import ENGINES
+from rnnlab.nn.engines import ENGINES, Engine
 from rnnlab.nn.model import Model, Parameters
 from rnnlab.nn.seeding import generator
+from rnnlab.training.clips import ByNorm, Clip
 from rnnlab.training.graph import StepGraph
-from rnnlab.training.metrics import Epoch, Sums
-from rnnlab.training.optim import CLIPS, FromScratch, Optimizer, global_norm
-from rnnlab.training.precision import PRECISIONS, tf32_allowed
-from rnnlab.training.samplers import SAMPLERS
+from rnnlab.training.metrics import Epoch, Minibatch, Sums
+from rnnlab.training.optim import global_norm
+from rnnlab.training.precision import PRECISIONS, Precision, tf32_allowed
+from rnnlab.training.rules import OptimizerChoice
+from rnnlab.training.samplers import Sampler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +38,11 @@ class Recipe:
     model: Model
     batch_size: int
     num_steps: int
-    optimizer: Callable[..., Optimizer]  # makes one from the stacked parameters
+    optimizer: OptimizerChoice
     device: torch.device
-    clip: str = "norm"  # a key of optim.CLIPS
-    engine: str = "fused"  # a key of engines.ENGINES
-    precision: str = "fp32"  # a key of precision.PRECISIONS
+    clip: Clip = ByNorm()
+    engine: Engine = ENGINES["fused"]
+    precision: Precision = PRECISIONS["fp32"]
     max_minibatches: int | None = None
     repeat_first_epoch: bool = False
 
@@ -50,7 +52,7 @@ class Lane:
     """What is a lane's own."""
 
     tokens: Integer[Tensor, " N"]
-    sampler: str  # a key of samplers.SAMPLERS
+    sampler: Sampler
     lr: float
     theta: float
     seed: int
@@ -71,23 +73,23 @@ class Training:
 
     def __init__(self, recipe: Recipe, lanes: list[Lane]) -> None:
         self.recipe, self.lanes = recipe, lanes
-        self.precision = PRECISIONS[recipe.precision]
+        self.precision = recipe.precision
         like = {"dtype": self.precision.parameters, "device": recipe.device}
-        self.engine = ENGINES[recipe.engine](self.precision.products)
-        self.clip = CLIPS[recipe.clip]
+        self.engine = recipe.engine.computation(self.precision.products)
+        self.clip = recipe.clip.clip
         self.lr = torch.tensor([lane.lr for lane in lanes], **like)
         self.theta = torch.tensor([lane.theta for lane in lanes], **like)
         self.texts, self.text_starts = _join([lane.tokens for lane in lanes], recipe.device)
 
         self.shape = torch.Size([len(lanes), recipe.batch_size, recipe.num_steps])
         self.parameters = recipe.model.init([lane.seed for lane in lanes], **like)
-        self.optimizer = recipe.optimizer(self.parameters)
+        self.optimizer = recipe.optimizer.start(self.parameters)
         self.state = recipe.model.zero_state(len(lanes), recipe.batch_size, **like)
         self.epoch = 0  # epochs completed
         self.minibatch = 0  # minibatches done in the epoch under way
         self.seconds = 0.0  # spent in the epoch under way
         self.sums = Sums(len(lanes), recipe.device)
-        recordable = recipe.engine == "fused" and isinstance(self.optimizer, FromScratch)
+        recordable = recipe.engine.is_recordable and recipe.optimizer.is_recordable
         on_gpu = recipe.device.type == "cuda"
         self.step = StepGraph(self._step) if recordable and on_gpu else self._step
         self.reach = torch.arange(recipe.num_steps + 1, device=recipe.device)
@@ -116,13 +118,13 @@ class Training:
         self.healthy &= self.parameters.flat.isfinite().all(1)
         lanes = self.sums.read()  # the host waits for the device here, and nowhere else
         self.seconds += time.perf_counter() - started
-        figures = [lane.figures(self.epoch, self.seconds) for lane in lanes]
+        figures = [Epoch.of(lane, self.epoch, self.seconds) for lane in lanes]
         for k, healthy in enumerate(self.healthy.tolist()):
             own = figures[k]
-            beyond = own is not None and math.isinf(own.perplexity)
+            beyond = own is not None and math.isinf(own["perplexity"])
             if (beyond or not healthy) and self.diverged[k] is None:
                 self.healthy[k] = False
-                self.diverged[k] = (self.epoch, min(lanes[k].updates + 1, self.minibatch))
+                self.diverged[k] = (self.epoch, min(int(lanes[k]["updates"]) + 1, self.minibatch))
         self.sums.clear()
         self.minibatch, self.seconds = 0, 0.0
         return figures
@@ -179,7 +181,7 @@ class Training:
         active = present & self.healthy & loss.isfinite() & norm.isfinite()
         self.healthy &= active | ~present
         clipped = self.clip(gradients.flat, norm, self.theta)
-        self.sums.add(active, loss, X[0].numel(), norm, clipped)
+        self.sums.add(active, Minibatch(loss, X[0].numel(), norm, clipped))
         self.optimizer.update(gradients, self.lr, active)
         new = [tensor for layer in new_state for tensor in layer]
         for old, carried in zip(state, new, strict=True):
@@ -195,7 +197,7 @@ class Training:
         recipe, drawn = self.recipe, []
         for lane, text_start in zip(self.lanes, self.text_starts, strict=True):
             epoch = 0 if recipe.repeat_first_epoch else self.epoch
-            starts = SAMPLERS[lane.sampler](
+            starts = lane.sampler.starts(
                 len(lane.tokens),
                 recipe.batch_size,
                 recipe.num_steps,
@@ -210,23 +212,21 @@ class Training:
         for k, (lane, lane_starts) in enumerate(zip(self.lanes, drawn, strict=True)):
             starts[: len(lane_starts), k] = lane_starts
             present[: len(lane_starts), k] = True
-            reset[:1, k] = True
-            if lane.sampler == "random":
-                reset[:, k] = True
+            reset[: len(lane_starts), k] = lane.sampler.resets(len(lane_starts))
         return Plan(*(tensor.to(recipe.device) for tensor in (starts, present, reset)))
 
     def _dropout_masks(self) -> list[Float[Tensor, "K T B H"]]:
         """Inverted dropout between layers: zero with probability p, else 1 / (1 - p)."""
         model, recipe = self.recipe.model, self.recipe
-        if not model.dropout:
+        if not model.cell.dropout:
             return []
         shape = (recipe.num_steps, recipe.batch_size, model.num_hiddens)
         streams = [generator(x.seed, "dropout", self.epoch, self.minibatch) for x in self.lanes]
         masks = []
         for _ in range(model.num_layers - 1):
-            keep = [torch.rand(shape, generator=stream) >= model.dropout for stream in streams]
+            keep = [torch.rand(shape, generator=stream) >= model.cell.dropout for stream in streams]
             kept = torch.stack(keep).to(recipe.device, self.precision.parameters)
-            masks.append(kept / (1 - model.dropout))
+            masks.append(kept / (1 - model.cell.dropout))
         return masks
 
 

@@ -1,11 +1,15 @@
 """Exact figures of an epoch: sums over tokens and updates, divided once at the end.
 
 Shapes: K lanes.
+
+A figure is one call of `define`: what each minibatch adds to sums, and what the figure is of them.
+It is then in metrics.jsonl, in TensorBoard under its tag, and in what a run's trackers are given.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +18,43 @@ from torch import Tensor
 from rnnlab._common.shapes import Bool, Float
 
 
-def perplexity(nats: float, tokens: int) -> float:
+@dataclass(frozen=True)
+class Minibatch:
+    """What all lanes did in one step; lanes that made no update have no meaning here."""
+
+    loss: Float[Tensor, " K"]  # mean nats a token
+    tokens: int  # of a lane
+    norm: Float[Tensor, " K"]  # of the gradient, before clipping
+    clipped: Bool[Tensor, " K"]
+
+
+Term = Callable[[Minibatch], Tensor | float]  # (K,) or one number for all lanes
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of an epoch, from the epoch's sums and its `seconds`."""
+
+    of: Callable[[Mapping[str, float]], int | float]
+    tag: str | None  # in TensorBoard; None: not there
+
+
+TERMS: dict[str, Term] = {}
+FIGURES: dict[str, Figure] = {}
+
+
+def define(
+    name: str,
+    of: Callable[[Mapping[str, float]], int | float],
+    tag: str | None = None,
+    **terms: Term,
+) -> None:
+    """Make a figure known; `terms` are sums of its own, by their names."""
+    FIGURES[name] = Figure(of, tag)
+    TERMS.update(terms)
+
+
+def perplexity(nats: float, tokens: int | float) -> float:
     """exp(sum of nats / number of tokens); never a mean over minibatches of their perplexities."""
     try:
         return math.exp(nats / tokens)
@@ -22,80 +62,77 @@ def perplexity(nats: float, tokens: int) -> float:
         return math.inf
 
 
+define(
+    "loss",
+    lambda sums: sums["nats"] / sums["tokens"],
+    tag="loss/train",
+    nats=lambda step: step.loss.double() * step.tokens,
+    tokens=lambda step: step.tokens,
+    updates=lambda _: 1,
+)
+define("perplexity", lambda sums: perplexity(sums["nats"], sums["tokens"]), tag="perplexity/train")
+define("tokens", lambda sums: int(sums["tokens"]))
+define("updates", lambda sums: int(sums["updates"]))
+define("seconds", lambda sums: sums["seconds"])
+define(
+    "gradient_norm",  # mean over updates, before clipping
+    lambda sums: sums["norm"] / sums["updates"],
+    tag="gradient/norm",
+    norm=lambda step: step.norm.double(),
+)
+define(
+    "clipped_fraction",
+    lambda sums: sums["clipped"] / sums["updates"],
+    tag="gradient/clipped_fraction",
+    clipped=lambda step: step.clipped.double(),
+)
+define(
+    "bits_per_token",
+    lambda sums: sums["nats"] / sums["tokens"] / math.log(2),
+    tag="loss/bits_per_token",
+)
+define(
+    "tokens_per_second",
+    lambda sums: sums["tokens"] / sums["seconds"],
+    tag="speed/tokens_per_second",
+)
+
+
 @dataclass(frozen=True)
-class LaneSums:
-    """One lane's sums over the minibatches of an epoch."""
-
-    nats: float
-    tokens: int
-    updates: int
-    gradient_norm: float
-    clipped: int  # updates whose gradient was clipped
-
-    def figures(self, epoch: int, seconds: float) -> Epoch | None:
-        """The sums divided; None for a lane that made no update."""
-        if not self.updates:
-            return None
-        return Epoch(
-            epoch=epoch,
-            loss=self.nats / self.tokens,
-            perplexity=perplexity(self.nats, self.tokens),
-            tokens=self.tokens,
-            updates=self.updates,
-            seconds=seconds,
-            gradient_norm=self.gradient_norm / self.updates,
-            clipped_fraction=self.clipped / self.updates,
-        )
-
-
-class Sums:
-    """LaneSums of all lanes, (5, K) in fp64; on the device until the epoch has ended."""
-
-    def __init__(self, K: int, device: torch.device) -> None:
-        self.values = torch.zeros(5, K, dtype=torch.float64, device=device)
-
-    def add(
-        self,
-        active: Bool[Tensor, " K"],
-        loss: Float[Tensor, " K"],
-        tokens: int,
-        norm: Float[Tensor, " K"],
-        clipped: Bool[Tensor, " K"],
-    ) -> None:
-        """One minibatch; lanes that are not active add nothing, not even a NaN."""
-        one = torch.ones_like(self.values[0])
-        row = torch.stack(
-            [loss.double() * tokens, one * tokens, one, norm.double(), clipped.double()]
-        )
-        self.values += torch.where(active, row, 0)
-
-    def read(self) -> list[LaneSums]:
-        return [
-            LaneSums(nats, int(tokens), int(updates), norm, int(clipped))
-            for nats, tokens, updates, norm, clipped in self.values.T.tolist()
-        ]
-
-    def clear(self) -> None:
-        self.values.zero_()
-
-
-@dataclass(frozen=True, kw_only=True)
 class Epoch:
     """What one lane did in one epoch."""
 
     epoch: int  # the first is 1
-    loss: float  # nats a token
-    perplexity: float
-    tokens: int
-    updates: int
-    seconds: float
-    gradient_norm: float  # mean over updates, before clipping
-    clipped_fraction: float
+    figures: dict[str, int | float]
 
-    @property
-    def tokens_per_second(self) -> float:
-        return self.tokens / self.seconds
+    def __getitem__(self, name: str) -> int | float:
+        return self.figures[name]
 
-    @property
-    def bits_per_token(self) -> float:
-        return self.loss / math.log(2)
+    @classmethod
+    def of(cls, sums: Mapping[str, float], epoch: int, seconds: float) -> Epoch | None:
+        """None for a lane that made no update."""
+        if not sums["updates"]:
+            return None
+        given = {**sums, "seconds": seconds}
+        return cls(epoch, {name: figure.of(given) for name, figure in FIGURES.items()})
+
+
+class Sums:
+    """The terms of all lanes, summed over an epoch in fp64; on the device until it has ended."""
+
+    def __init__(self, K: int, device: torch.device) -> None:
+        self.terms = dict(TERMS)
+        self.values = torch.zeros(len(self.terms), K, dtype=torch.float64, device=device)
+
+    def add(self, active: Bool[Tensor, " K"], minibatch: Minibatch) -> None:
+        """One minibatch; lanes that are not active add nothing, not even a NaN."""
+        one = torch.ones_like(self.values[0])
+        row = torch.stack([one * term(minibatch) for term in self.terms.values()])
+        self.values += torch.where(active, row, 0)
+
+    def read(self) -> list[dict[str, float]]:
+        """Each lane's sums by their names."""
+        return [dict(zip(self.terms, lane, strict=True)) for lane in self.values.T.tolist()]
+
+    def clear(self) -> None:
+        self.values.zero_()

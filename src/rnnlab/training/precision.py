@@ -1,27 +1,52 @@
 """fp32, tf32, bf16, fp64: what parameters are kept in, and what products are taken in."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import torch
+from rnnlab._common.choices import register, registered
+from rnnlab._common.late import torch
 
 
 @dataclass(frozen=True)
 class Precision:
     """Loss, clipping and updates are in the parameters' type always."""
 
-    parameters: torch.dtype
-    products: torch.dtype
+    meaning: str
+    parameters_type: str = "float32"
+    products_type: str = "float32"
     tf32: bool = False  # a GPU's fp32 products may round their factors to 10 bits
 
+    @property
+    def parameters(self) -> torch.dtype:
+        return getattr(torch, self.parameters_type)
 
-PRECISIONS = {
-    "fp32": Precision(torch.float32, torch.float32),
-    "tf32": Precision(torch.float32, torch.float32, tf32=True),
-    "bf16": Precision(torch.float32, torch.bfloat16),
-    "fp64": Precision(torch.float64, torch.float64),
-}
+    @property
+    def products(self) -> torch.dtype:
+        return getattr(torch, self.products_type)
+
+    @property
+    def bytes(self) -> int:
+        """Of a parameter."""
+        return int(self.parameters_type.removeprefix("float")) // 8
+
+    @property
+    def wants(self) -> str | None:
+        """The type of device that alone has it."""
+        return "cuda" if self.tf32 else None
+
+
+for name, precision in {
+    "fp32": Precision("single precision"),
+    "tf32": Precision("products of 10 bits, on a GPU only", tf32=True),
+    "bf16": Precision("products of 8 bits, parameters in fp32", products_type="bfloat16"),
+    "fp64": Precision("double precision", "float64", "float64"),
+}.items():
+    register("precision", name, precision)
+
+PRECISIONS: Mapping[str, Precision] = registered("precision")
 
 
 @contextmanager

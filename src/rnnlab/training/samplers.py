@@ -1,44 +1,90 @@
-"""Where an epoch's minibatches begin in the text.
+"""Where an epoch's minibatches begin in the text, and what becomes of the hidden state.
 
-Shapes: N tokens, B batch, T time steps, M minibatches. Both samplers give the start of every
-subsequence; its inputs are tokens start..start+T-1, its targets the same shifted by one.
+Shapes: N tokens, B batch, T time steps, M minibatches. A subsequence's inputs are tokens
+start..start+T-1, its targets the same shifted by one.
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rnnlab._common.shapes import Integer
+from rnnlab._common.choices import Choice, choice
+from rnnlab._common.late import torch
+from rnnlab._common.shapes import Bool, Integer, Tensor
+
+if TYPE_CHECKING:
+    from torch import Generator
 
 
-def random(N: int, B: int, T: int, generator: torch.Generator) -> Integer[Tensor, "M B"]:
+@dataclass(frozen=True, kw_only=True)
+class Sampler(Choice, ABC):
+    """How a text is cut into minibatches."""
+
+    group = "sampler"
+
+    @abstractmethod
+    def starts(self, N: int, B: int, T: int, generator: Generator) -> Integer[Tensor, "M B"]:
+        """Where every subsequence of an epoch begins; random only by the generator."""
+
+    @abstractmethod
+    def resets(self, M: int) -> Bool[Tensor, " M"]:
+        """Before which of an epoch's M minibatches the hidden state starts at zero."""
+
+    @abstractmethod
+    def largest_offset(self, T: int) -> int:
+        """How many tokens an epoch may leave out at the text's beginning."""
+
+
+@choice("random")
+@dataclass(frozen=True, kw_only=True)
+class Random(Sampler):
     """Subsequences in random order; consecutive minibatches are unrelated.
 
     The offset is uniform in 0..T-1; an incomplete last minibatch is dropped.
     """
-    offset = _uniform(T - 1, generator)
-    num_subsequences = (N - offset - 1) // T
-    order = torch.randperm(num_subsequences, generator=generator)
-    M = num_subsequences // B
-    return (offset + order * T)[: M * B].reshape(M, B)
+
+    name: str = "random"
+
+    def starts(self, N: int, B: int, T: int, generator: Generator) -> Integer[Tensor, "M B"]:
+        offset = _uniform(self.largest_offset(T), generator)
+        num_subsequences = (N - offset - 1) // T
+        order = torch.randperm(num_subsequences, generator=generator)
+        M = num_subsequences // B
+        return (offset + order * T)[: M * B].reshape(M, B)
+
+    def resets(self, M: int) -> Bool[Tensor, " M"]:
+        return torch.ones(M, dtype=torch.bool)
+
+    def largest_offset(self, T: int) -> int:
+        return T - 1
 
 
-def sequential(N: int, B: int, T: int, generator: torch.Generator) -> Integer[Tensor, "M B"]:
+@choice("sequential")
+@dataclass(frozen=True, kw_only=True)
+class Sequential(Sampler):
     """Minibatches that adjoin in the text: row b of minibatch i+1 goes on where that of i ended.
 
-    The offset is uniform in 0..T; the rest is cut to B equal rows.
+    The offset is uniform in 0..T; the rest is cut to B equal rows. The state is carried.
     """
-    offset = _uniform(T, generator)
-    row_length = (N - offset - 1) // B
-    rows = offset + row_length * torch.arange(B)
-    columns = T * torch.arange(row_length // T)
-    return rows + columns[:, None]
+
+    name: str = "sequential"
+
+    def starts(self, N: int, B: int, T: int, generator: Generator) -> Integer[Tensor, "M B"]:
+        offset = _uniform(self.largest_offset(T), generator)
+        row_length = (N - offset - 1) // B
+        rows = offset + row_length * torch.arange(B)
+        columns = T * torch.arange(row_length // T)
+        return rows + columns[:, None]
+
+    def resets(self, M: int) -> Bool[Tensor, " M"]:
+        return torch.arange(M) == 0
+
+    def largest_offset(self, T: int) -> int:
+        return T
 
 
-def _uniform(maximum: int, generator: torch.Generator) -> int:
+def _uniform(maximum: int, generator: Generator) -> int:
     """A whole number uniform in 0..maximum."""
     return int(torch.randint(maximum + 1, (), generator=generator))
-
-
-SAMPLERS = {"random": random, "sequential": sequential}

@@ -1,24 +1,30 @@
-"""Ways to get loss and gradients for the same cell. They agree to rounding."""
+"""Ways to get loss and gradients for the same cell. They agree to rounding.
+
+An Engine is what there is to ask before training: which cells it knows, what it needs, how fast it
+is; its Computation does the work. Imports no torch: a study is planned without it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
-import torch
-from torch import Tensor
+from rnnlab._common.choices import register, registered
+from rnnlab._common.shapes import Float, Integer, Tensor
+from rnnlab.nn.engines.stacked import LAYERS
+from rnnlab.nn.spec import Cell, Spec
 
-from rnnlab._common.shapes import Float, Integer
-from rnnlab.nn.engines.eager import Eager
-from rnnlab.nn.engines.stacked.network import Fused
-from rnnlab.nn.engines.torch_nn import TorchNN
-from rnnlab.nn.model import Parameters, State
+if TYPE_CHECKING:
+    import torch
+
+    from rnnlab.nn.model import Parameters, State
 
 
 @runtime_checkable
-class Engine(Protocol):
-    """What training needs of an engine."""
+class Computation(Protocol):
+    """What training needs of an engine at work."""
 
     def session(self, parameters: Parameters, shape: Sequence[int]) -> AbstractContextManager[None]:
         """What has to hold while it trains on minibatches of this shape (K, B, T)."""
@@ -39,14 +45,119 @@ class Engine(Protocol):
         ...
 
 
-ENGINES: dict[str, Callable[..., Engine]] = {"eager": Eager, "fused": Fused, "torch_nn": TorchNN}
+# X (K, B, T) and a state -> the logits (K, T B, V) in the order of time, and the state after them
+ForwardPass = Callable[["Tensor", "State"], tuple["Tensor", "State"]]
 
 
-def resolve_engine(name: str, cell_name: str, device: torch.device) -> str:
-    """auto is what was measured to be fastest for one lane (benchmarks/results).
+class Engine(ABC):
+    """A way to compute; one object for each, registered under its name."""
 
-    On a CPU torch.nn.LSTM is oneDNN's, which the fused engine does not reach; else fused.
-    """
+    name: ClassVar[str]
+    meaning: ClassVar[str]
+    stacks: ClassVar[bool] = True  # lanes are one batched computation, not one after another
+    is_recordable: ClassVar[bool] = False  # a step works in place, and can be a CUDA graph
+
+    def refuses(self, cell: Cell) -> str | None:  # noqa: ARG002
+        """Why it cannot train this cell, and what to type instead; None if it can."""
+        return None
+
+    @abstractmethod
+    def rank(self, cell: Cell, device_type: str) -> int:
+        """How fast it is for one lane beside the other engines, as measured: auto takes the top."""
+
+    @abstractmethod
+    def numbers(self, spec: Spec, B: int, T: int) -> int:
+        """How many a lane keeps while it trains, roughly, besides parameters and optimizer."""
+
+    @abstractmethod
+    def computation(self, dtype: torch.dtype | None = None) -> Computation:
+        """An engine at work; `dtype` is that of all products, None that of the parameters."""
+
+    @abstractmethod
+    def forward_pass(self, parameters: Parameters, T: int, B: int) -> ForwardPass:
+        """The model on texts of T tokens, without dropout and gradients."""
+
+
+class Fused(Engine):
+    name, meaning = "fused", "by hand, no autograd, no allocation"
+    is_recordable = True
+
+    def refuses(self, cell: Cell) -> str | None:
+        known = cell.form in LAYERS
+        return None if known else "its backward pass is not derived; use engine=eager"
+
+    def rank(self, cell: Cell, device_type: str) -> int:  # noqa: ARG002
+        return 2
+
+    def numbers(self, spec: Spec, B: int, T: int) -> int:
+        """Gates and outputs of every time step with their gradients, in two orders; logits."""
+        layer = 2 * (spec.cell.num_gates + 3) * spec.num_hiddens
+        return B * T * (spec.num_layers * layer + 4 * spec.vocab_size)
+
+    def computation(self, dtype: torch.dtype | None = None) -> Computation:
+        from rnnlab.nn.engines.stacked.network import Stacked
+
+        return Stacked(dtype)
+
+    def forward_pass(self, parameters: Parameters, T: int, B: int) -> ForwardPass:
+        from rnnlab.nn.engines.stacked.network import Network
+
+        return Network(parameters, None, T, B).logits_and_state
+
+
+class Eager(Engine):
+    name, meaning = "eager", "the equations, differentiated by autograd"
+
+    def rank(self, cell: Cell, device_type: str) -> int:  # noqa: ARG002
+        return 1
+
+    def numbers(self, spec: Spec, B: int, T: int) -> int:
+        """What autograd keeps of every time step: products, sums and activations of each gate."""
+        layer = 6 * (spec.cell.num_gates + 1) * spec.num_hiddens
+        return B * T * (spec.num_layers * layer + 6 * spec.vocab_size)
+
+    def computation(self, dtype: torch.dtype | None = None) -> Computation:
+        from rnnlab.nn.engines.eager import Loop
+
+        return Loop(dtype)
+
+    def forward_pass(self, parameters: Parameters, T: int, B: int) -> ForwardPass:  # noqa: ARG002
+        from rnnlab.nn.engines.eager import Loop
+
+        return Loop().forward_pass(parameters)
+
+
+class TorchNN(Eager):
+    name, meaning = "torch_nn", "torch.nn.RNN, LSTM and GRU"
+    stacks = False
+
+    def refuses(self, cell: Cell) -> str | None:
+        if cell.form == "gru_before":
+            return (
+                "torch.nn.GRU has only the other form; add model.reset=after, or use engine=eager"
+            )
+        known = cell.form in ("rnn_tanh", "rnn_relu", "lstm", "gru_after")
+        return None if known else "torch.nn has no such cell; use engine=eager"
+
+    def rank(self, cell: Cell, device_type: str) -> int:
+        """Its LSTM is oneDNN's on a CPU, which the fused engine does not reach."""
+        return 3 if cell.form == "lstm" and device_type == "cpu" else 0
+
+    def computation(self, dtype: torch.dtype | None = None) -> Computation:
+        from rnnlab.nn.engines.torch_nn import Modules
+
+        return Modules(dtype)
+
+
+for engine in (Fused(), Eager(), TorchNN()):  # evaluation takes the first that knows the cell
+    register("engine", engine.name, engine)
+
+ENGINES: Mapping[str, Engine] = registered("engine")
+
+
+def resolve(name: str, cell: Cell, device_type: str) -> Engine:
+    """The engine of that name; of auto, the fastest that knows the cell."""
     if name != "auto":
-        return name
-    return "torch_nn" if cell_name == "lstm" and device.type == "cpu" else "fused"
+        return ENGINES[name]
+    able = [engine for engine in ENGINES.values() if engine.refuses(cell) is None]
+    return max(able, key=lambda engine: engine.rank(cell, device_type))

@@ -15,13 +15,15 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from rnnlab._common.shapes import Float, Integer
+from rnnlab.nn.engines import ForwardPass
 from rnnlab.nn.model import Parameters, State
+from rnnlab.nn.spec import Cell
 
 Weights = dict[str, Tensor]  # one layer's, under the names of its cell's equations
 
 
 @dataclass(frozen=True)
-class AutogradEngine(ABC):
+class Autograd(ABC):
     """Loss and gradients of a stack of lanes by automatic differentiation."""
 
     dtype: torch.dtype | None = None  # of all products; None: that of the parameters
@@ -36,7 +38,7 @@ class AutogradEngine(ABC):
     @abstractmethod
     def layer(
         self,
-        cell_name: str,
+        cell: Cell,
         weights: Weights,
         X: Float[Tensor, "K T B I"],
         state: tuple[Tensor, ...],
@@ -63,10 +65,19 @@ class AutogradEngine(ABC):
             if layer > 0 and dropout_masks:
                 inputs = inputs * dropout_masks[layer - 1]
             weights = parameters.layer(layer)
-            inputs, layer_state = self.layer(model.cell_name, weights, inputs, state[layer])
+            inputs, layer_state = self.layer(model.cell, weights, inputs, state[layer])
             new_state.append(layer_state)
         logits = inputs.flatten(1, 2) @ parameters["W_hq"] + parameters["b_q"]
         return logits.unflatten(1, inputs.shape[1:3]), tuple(new_state)
+
+    def forward_pass(self, parameters: Parameters) -> ForwardPass:
+        """The logits (K, T B, V) in the order of time, and the state after them."""
+
+        def run(X: Tensor, state: State) -> tuple[Tensor, State]:
+            logits, after = self.forward(parameters, X, state)
+            return logits.flatten(1, 2), after
+
+        return run
 
     def loss_and_gradients(
         self,

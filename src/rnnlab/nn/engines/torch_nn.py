@@ -12,25 +12,26 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from rnnlab._common.shapes import Float
-from rnnlab.nn.engines.autograd import AutogradEngine, Weights
+from rnnlab.nn.engines.autograd import Autograd, Weights
+from rnnlab.nn.spec import Cell
 
 GATES = {"rnn": "h", "lstm": "ifco", "gru": "rzh"}  # in the order in which torch.nn stacks them
 
 
-class TorchNN(AutogradEngine):
+class Modules(Autograd):
     """torch.nn's modules over the same stacked parameters, lane after lane."""
 
     def layer(
         self,
-        cell_name: str,
+        cell: Cell,
         weights: Weights,
         X: Float[Tensor, "K T B I"],
         state: tuple[Tensor, ...],
     ) -> tuple[Float[Tensor, "K T B H"], tuple[Tensor, ...]]:
-        module = _module(cell_name, X.shape[-1], state[0].shape[-1])
+        module = _module(cell.form, X.shape[-1], state[0].shape[-1])
         outputs, states = [], []
         for k in range(len(X)):
-            named = _weights(cell_name, weights, k)
+            named = _weights(cell, weights, k)
             lane_state = tuple(tensor[k : k + 1] for tensor in state)  # nn wants (layers, B, H)
             given = lane_state if len(lane_state) > 1 else lane_state[0]
             output, new = functional_call(module, named, (X[k], given))
@@ -40,10 +41,10 @@ class TorchNN(AutogradEngine):
         return torch.stack(outputs), stacked
 
 
-def _module(cell_name: str, inputs: int, hiddens: int) -> nn.Module:
+def _module(form: str, inputs: int, hiddens: int) -> nn.Module:
     """A module that holds no weights of its own: they are passed in at each call."""
     with torch.device("meta"):
-        match cell_name:
+        match form:
             case "rnn_tanh":
                 return nn.RNN(inputs, hiddens)
             case "rnn_relu":
@@ -52,12 +53,12 @@ def _module(cell_name: str, inputs: int, hiddens: int) -> nn.Module:
                 return nn.LSTM(inputs, hiddens)
             case "gru_after":
                 return nn.GRU(inputs, hiddens)
-    raise ValueError(f"torch.nn has no {cell_name}; use reset=after or engine=eager")
+    raise ValueError(f"torch.nn has no {form}")
 
 
-def _weights(cell_name: str, weights: Weights, k: int) -> Weights:
+def _weights(cell: Cell, weights: Weights, k: int) -> Weights:
     """Lane k's weights under torch.nn's names: transposed, gates stacked by rows."""
-    gates = GATES[cell_name.partition("_")[0]]
+    gates = GATES[cell.name]
     b_h = torch.cat([weights[f"b_{gate}"][k, 0] for gate in gates])
     second = torch.zeros_like(b_h)
     if "b_hh" in weights:  # the candidate is the last gate

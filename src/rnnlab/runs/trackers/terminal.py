@@ -54,15 +54,15 @@ class Terminal(Tracker):
         self.progress.update(
             self.bar,
             completed=figures.epoch,
-            perplexity=figures.perplexity,
+            perplexity=figures["perplexity"],
             held_out=self.held_out,
-            speed=figures.tokens_per_second,
+            speed=figures["tokens_per_second"],
         )
         if not self.console.is_terminal and figures.epoch >= self.next_line:
             self.next_line = figures.epoch + max(1, self.num_epochs // PLAIN_LINES)
             self.console.print(
-                f"epoch {figures.epoch}/{self.num_epochs}  perplexity {figures.perplexity:.4g}"
-                f"{self.held_out}  {figures.tokens_per_second:,.0f} tokens/s"
+                f"epoch {figures.epoch}/{self.num_epochs}  perplexity {figures['perplexity']:.4g}"
+                f"{self.held_out}  {figures['tokens_per_second']:,.0f} tokens/s"
             )
 
     def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002

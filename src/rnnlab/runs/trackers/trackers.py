@@ -7,7 +7,6 @@ back to that: no step is lost or doubled.
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import platform
 import time
@@ -25,7 +24,7 @@ from torch.utils.tensorboard.summary import custom_scalars, scalar
 from rnnlab.runs.folder import EVENTS, METRICS, SAMPLES
 from rnnlab.runs.result import Result, to_json
 from rnnlab.runs.trackers import hparams
-from rnnlab.training.metrics import Epoch
+from rnnlab.training.metrics import FIGURES, Epoch
 
 
 class Tracker(ABC):
@@ -61,11 +60,7 @@ class Files(Tracker):
         self.samples = (folder / SAMPLES).open("ab")
 
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
-        values = dataclasses.asdict(figures) | {
-            "val_perplexity": val_perplexity,
-            "bits_per_token": figures.bits_per_token,
-            "tokens_per_second": figures.tokens_per_second,
-        }
+        values = {"epoch": figures.epoch, **figures.figures, "val_perplexity": val_perplexity}
         _append(self.metrics, to_json(values))
 
     def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002
@@ -117,14 +112,8 @@ class TensorBoard(Tracker):
             self.file.flush()
 
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
-        scalars = {
-            "perplexity/train": figures.perplexity,
-            "perplexity/val": val_perplexity,
-            "loss/train": figures.loss,
-            "loss/bits_per_token": figures.bits_per_token,
-            "speed/tokens_per_second": figures.tokens_per_second,
-            "gradient/norm": figures.gradient_norm,
-            "gradient/clipped_fraction": figures.clipped_fraction,
+        scalars = {figure.tag: figures[name] for name, figure in FIGURES.items() if figure.tag} | {
+            "perplexity/val": val_perplexity
         }
         for tag, value in scalars.items():
             if value is not None:

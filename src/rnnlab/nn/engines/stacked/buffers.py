@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 
 from rnnlab._common.shapes import Float, Integer
+from rnnlab.nn.engines.stacked.aten import sum_by_row
 from rnnlab.nn.model import Packed
-
-aten = torch.ops.aten
 
 
 def lane_free(tensor: Tensor) -> Tensor:
@@ -63,16 +62,14 @@ class Gates:
     def __init__(
         self, columns: slice, T: int, B: int, weights: Packed, gradient: Packed | None
     ) -> None:
-        self.W_x, self.W_h, self.b = (
-            packed[..., columns] for packed in (weights.W_x, weights.W_h, weights.b)
-        )
+        self.W_x, self.W_h, self.b = (weights[kind][..., columns] for kind in ("W_x", "W_h", "b_"))
         K, I, n = self.W_x.shape
         self.A = Series(T, K, B, n, like=self.W_x)
         self.table = self.W_x.new_zeros(K, I, n)
         self.w_h = lane_free(self.W_h)
         if gradient:
             self.dW_x, self.dW_h, self.db = (
-                packed[..., columns] for packed in (gradient.W_x, gradient.W_h, gradient.b)
+                gradient[kind][..., columns] for kind in ("W_x", "W_h", "b_")
             )
             # a transposed operand makes for a slow product
             self.W_h_T = self.W_x.new_zeros(K, n, self.W_h.shape[1])
@@ -88,7 +85,7 @@ class Gates:
         """dW_x: every row sums the da_t of its occurrences, in an order that does not vary."""
         dA, table = self.A.by_step.flatten(0, 2), self.table.flatten(0, 1)
         if dA.is_cuda:
-            table.copy_(aten.embedding_dense_backward(dA, rows, len(table), -1, False))
+            table.copy_(sum_by_row(dA, rows, len(table)))
         else:  # twice as fast; on a GPU its order would vary
             table.zero_().index_add_(0, rows, dA)
         self.dW_x.copy_(self.table)

@@ -9,32 +9,17 @@ initial state first. Every buffer is made once.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from rnnlab._common.shapes import Float
-from rnnlab.nn.cells import CELLS
+from rnnlab.nn.engines.stacked.aten import relu, through_relu, through_sigmoid, through_tanh
 from rnnlab.nn.engines.stacked.buffers import Gates, Series, lane_free
 from rnnlab.nn.model import Packed
-
-aten = torch.ops.aten
-
-
-def through_tanh(gradient: Tensor, y: Tensor, out: Tensor) -> None:
-    """gradient (1 - y^2), for y = tanh(a)."""
-    aten.tanh_backward.grad_input(gradient, y, grad_input=out)
-
-
-def through_sigmoid(gradient: Tensor, y: Tensor, out: Tensor) -> None:
-    """gradient y (1 - y), for y = sigmoid(a)."""
-    aten.sigmoid_backward.grad_input(gradient, y, grad_input=out)
-
-
-def through_relu(gradient: Tensor, y: Tensor, out: Tensor) -> None:
-    """gradient where y > 0, for y = relu(a)."""
-    aten.threshold_backward.grad_input(gradient, y, 0, grad_input=out)
+from rnnlab.nn.spec import Cell
 
 
 class Layer(ABC):
@@ -43,16 +28,16 @@ class Layer(ABC):
     together: tuple[str, ...] | None = None  # gates of one product; None: all of them
 
     def __init__(
-        self, cell_name: str, T: int, B: int, weights: Packed, gradient: Packed | None
+        self, cell: Cell, T: int, B: int, weights: Packed, gradient: Packed | None
     ) -> None:
-        like = weights.W_h
+        like = weights["W_h"]
         K, H, _ = like.shape
-        self.cell_name, self.K, self.T, self.B, self.H = cell_name, K, T, B, H
+        self.cell, self.K, self.T, self.B, self.H = cell, K, T, B, H
         self.outputs = Series(T + 1, K, B, H, like)
         self.h = self.outputs.steps
         self.gates = [
             Gates(self.place(gates), T, B, weights, gradient)
-            for gates in self.together or (CELLS[cell_name].gates,)
+            for gates in self.together or (cell.gates,)
         ]
         self.baddbmm = torch.addmm if K == 1 else torch.baddbmm
         self.bmm = torch.mm if K == 1 else torch.bmm
@@ -63,7 +48,7 @@ class Layer(ABC):
 
     def place(self, gates: str) -> slice:
         """The columns of some neighbouring gates where all lie side by side."""
-        start = CELLS[self.cell_name].gates.index(gates)
+        start = self.cell.gates.index(gates)
         return slice(start * self.H, (start + len(gates)) * self.H)
 
     @property
@@ -110,13 +95,13 @@ class Layer(ABC):
 
 
 class RNNLayer(Layer):
-    """h_t = f(a_t), f = tanh or relu."""
+    """h_t = f(a_t)."""
+
+    activate: Callable[..., Tensor]
+    through: Callable[..., None]
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        is_tanh = self.cell_name == "rnn_tanh"
-        self.activate = torch.tanh if is_tanh else aten.relu.out
-        self.through = through_tanh if is_tanh else through_relu
         (self.all,) = self.gates
         self.a = self.all.A.steps
 
@@ -128,6 +113,14 @@ class RNNLayer(Layer):
         self.through(self.dh[t], self.h[t + 1], out=self.a[t])
         if t > 0:
             self.baddbmm(self.dh[t - 1], self.a[t], self.all.w_h_T, out=self.dh[t - 1])
+
+
+class TanhLayer(RNNLayer):
+    activate, through = staticmethod(torch.tanh), staticmethod(through_tanh)
+
+
+class ReluLayer(RNNLayer):
+    activate, through = staticmethod(relu), staticmethod(through_relu)
 
 
 class LSTMLayer(Layer):
@@ -249,13 +242,13 @@ class GRUAfterLayer(GRULayer):
     """n = tanh(X W_xh + b_h + r s), s = h_{t-1} W_hh + b_hh: one product for all gates."""
 
     def __init__(
-        self, cell_name: str, T: int, B: int, weights: Packed, gradient: Packed | None
+        self, cell: Cell, T: int, B: int, weights: Packed, gradient: Packed | None
     ) -> None:
-        super().__init__(cell_name, T, B, weights, gradient)
+        super().__init__(cell, T, B, weights, gradient)
         (self.all,) = self.gates
-        (self.b_hh,) = weights.extra_biases
+        self.b_hh = weights["b_hh"]
         if gradient:
-            (self.db_hh,) = gradient.extra_biases
+            self.db_hh = gradient["b_hh"]
         self.zr, self.z, self.r, self.n = (
             self.all.A.columns(self.place(gates)) for gates in ("zr", *"zrh")
         )
@@ -288,12 +281,3 @@ class GRUAfterLayer(GRULayer):
         torch.sum(self.all.A.by_lane, 1, keepdim=True, out=self.all.db)
         torch.bmm(H.transpose(1, 2), dS, out=self.all.dW_h)
         torch.sum(dS[..., self.place("h")], 1, keepdim=True, out=self.db_hh)
-
-
-LAYERS: dict[str, type[Layer]] = {
-    "rnn_tanh": RNNLayer,
-    "rnn_relu": RNNLayer,
-    "lstm": LSTMLayer,
-    "gru_before": GRUBeforeLayer,
-    "gru_after": GRUAfterLayer,
-}

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from rnnlab._common.shapes import Float, Integer
-from rnnlab.nn.engines.stacked.layers import LAYERS, Layer
+from rnnlab.nn.engines.stacked import LAYERS, layers
+from rnnlab.nn.engines.stacked.aten import log_softmax
+from rnnlab.nn.engines.stacked.layers import Layer
 from rnnlab.nn.model import Model, Parameters, State
-
-aten = torch.ops.aten
 
 WORTH_SHARING = 5e5  # FLOP of a time step; as measured, see docs/decisions.md
 
@@ -27,9 +27,10 @@ class Network:
     def __init__(self, weights: Parameters, gradient: Parameters | None, T: int, B: int) -> None:
         model, K = weights.model, len(weights.flat)
         self.weights, self.gradient = weights, gradient
-        layer, of_layers = LAYERS[model.cell_name], gradient.layers if gradient else repeat(None)
+        layer = getattr(layers, LAYERS[model.cell.form])
+        of_layers = gradient.layers if gradient else repeat(None)
         self.layers: list[Layer] = [
-            layer(model.cell_name, T, B, own, own_gradient)
+            layer(model.cell, T, B, own, own_gradient)
             for own, own_gradient in zip(weights.layers, of_layers, strict=False)
         ]
         new = weights.flat.new_zeros
@@ -74,12 +75,18 @@ class Network:
             if masks:
                 dX.mul_(masks[l - 1].flatten(1, 2))
 
+    def logits_and_state(
+        self, X: Integer[Tensor, "K B T"], state: State
+    ) -> tuple[Float[Tensor, "K N V"], State]:
+        """The forward pass; both live in buffers until the next one."""
+        return self.forward(X, state), self.state()
+
     def state(self) -> State:
         """The states after the last time step."""
         return tuple(layer.state() for layer in self.layers)
 
 
-class Fused:
+class Stacked:
     """Loss and gradients of a stack. What it returns lives in its buffers until the next call."""
 
     def __init__(self, dtype: torch.dtype | None = None) -> None:
@@ -104,7 +111,7 @@ class Fused:
         logits = network.forward(X, state, dropout_masks)
         # the mean loss, and its gradient dO = (softmax(O) - one_hot(Y)) / (T B)
         dO, share, targets = self.dO, 1 / logits.shape[1], Y.transpose(1, 2).flatten(1)[:, :, None]
-        aten._log_softmax.out(logits.to(dO.dtype), -1, False, out=dO)
+        log_softmax(logits.to(dO.dtype), out=dO)
         torch.sum(dO.gather(2, targets), (1, 2), out=self.loss).mul_(-share)
         dO.exp_()
         dO.scatter_add_(2, targets, dO.new_full((), -1.0).expand_as(targets)).mul_(share)
@@ -149,5 +156,5 @@ def torch_threads(number: int) -> Iterator[None]:
 def threads_for(model: Model, shape: Sequence[int], cores: int) -> int:
     """One thread for steps of little work, else all; by shape, so that a run repeats exactly."""
     K, B, _ = shape
-    step = 2 * K * B * model.num_hiddens**2 * len(model.cell.gates)  # FLOP
+    step = 2 * K * B * model.num_hiddens**2 * model.cell.num_gates  # FLOP
     return 1 if step < WORTH_SHARING else cores

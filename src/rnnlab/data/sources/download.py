@@ -1,19 +1,46 @@
-"""Finds a text among the user's folders, or downloads it: checked by SHA-256, placed atomically."""
+"""A text that is found among the user's folders, or downloaded.
+
+Checked by SHA-256, placed atomically.
+"""
+
+from __future__ import annotations
 
 import hashlib
 import http.client
 import os
 import urllib.parse
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rnnlab._common.choices import choice, knob
 from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import write_atomically
-from rnnlab.config.schema import Download
+from rnnlab.data.source import Source, read_file
 
 TIMEOUT_SECONDS = 20
 MAX_BYTES = 256 << 20  # no text here is near this size: a server that sends more is wrong
+
+
+@choice("download")
+@dataclass(frozen=True, kw_only=True)
+class Download(Source):
+    """A file looked for in root, $RNNLAB_DATA and the user's cache, else downloaded."""
+
+    file: str = knob("its name")
+    sha256: str = knob("of its bytes")
+    urls: tuple[str, ...] = knob("where it is downloaded from, tried in this order")
+    root: str | None = knob("the folder that is looked in first")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "urls", tuple(self.urls))
+        plain = "/" not in self.file and "\\" not in self.file and self.file not in ("", ".", "..")
+        require(plain, f"dataset.file={self.file}", "it is the name of a file, without folders")
+
+    def read(self) -> bytes:
+        return read_file(find_or_fetch(self))
 
 
 def find_or_fetch(dataset: Download) -> Path:

@@ -1,0 +1,126 @@
+"""Choices of a group of the config, each defined and registered in one place.
+
+A choice is a frozen dataclass: its fields are its knobs, each with meaning and range beside it, and
+its methods are what it does. So a value of the config is the thing itself, and no table elsewhere
+says what a name stands for. Modules that define choices are imported for every command, mistakes
+and --help included, so they import torch late (late.py).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from rnnlab._common.errors import require
+
+T = TypeVar("T")
+_registered: dict[str, dict[str, Any]] = {}
+
+
+def register(group: str, name: str, thing: T) -> T:
+    """Make a thing known as GROUP=NAME; raises ValueError if another one has the name already."""
+    known = _registered.setdefault(group, {})
+    if name in known and repr(known[name]) != repr(thing):
+        raise ValueError(f"{group}={name} is {known[name]!r} already")
+    known[name] = thing
+    return thing
+
+
+def choice(name: str) -> Callable[[type[T]], type[T]]:
+    """Register a subclass of Choice under its group and this name."""
+    return lambda cls: register(cls.group, name, cls)  # type: ignore[attr-defined]
+
+
+def registered(group: str) -> Mapping[str, Any]:
+    """All that a group can be, in the order of definition."""
+    return _registered.get(group, {})
+
+
+# --- knobs -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Which values a knob may have; None, where the knob's type has it, is always allowed."""
+
+    at_least: float | None = None
+    above: float | None = None
+    below: float | None = None
+    one_of: tuple[str, ...] = ()  # names; @group is all that is registered in it
+    instead: str = ""  # what to type for what lies outside
+
+    def names(self) -> list[str]:
+        found = []
+        for each in self.one_of:
+            found += registered(each[1:]) if each.startswith("@") else [each]
+        return found
+
+    def holds(self, value: Any) -> bool:
+        if self.one_of:
+            return value in self.names()
+        low = -math.inf if self.at_least is None else self.at_least
+        lower = -math.inf if self.above is None else self.above
+        high = math.inf if self.below is None else self.below
+        return low <= value < high and lower < value
+
+    @property
+    def is_given(self) -> bool:
+        return bool(self.one_of) or (self.at_least, self.above, self.below) != (None, None, None)
+
+    def __str__(self) -> str:
+        """one of a, b; >= 0; in [0, 1)."""
+        if self.one_of:
+            return f"one of {', '.join(self.names())}"
+        if self.below is not None:
+            return f"in [{self.at_least:g}, {self.below:g})"
+        return f"> {self.above:g}" if self.at_least is None else f">= {self.at_least:g}"
+
+
+def knob(
+    meaning: str,
+    *,
+    default: Any = dataclasses.MISSING,
+    at_least: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    one_of: tuple[str, ...] = (),
+    instead: str = "",
+) -> Any:
+    """A field with its meaning and its range, which --help shows and `Knobs` checks."""
+    allowed = Allowed(at_least, above, below, one_of, instead)
+    metadata = {"meaning": meaning, "allowed": allowed if allowed.is_given else None}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knobs:
+    """Named values, each in its range; raises ConfigError when made with another one."""
+
+    group: ClassVar[str] = ""  # what stands before its knobs' names, but for the dot
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            allowed, value = field.metadata.get("allowed"), getattr(self, field.name)
+            if allowed is None or value is None or allowed.holds(value):
+                continue
+            name = f"{self.group}.{field.name}" if self.group else field.name
+            kind = {int: "a whole number ", float: "a finite number "}.get(type(value), "")
+            given = f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+            hint = f"; {allowed.instead}" if allowed.instead else ""
+            require(False, given, f"{name} is {kind}{allowed}{hint}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice(Knobs):
+    """What a group can be; its name says in result.json and in checkpoints which one it is."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        own = type(self).__dataclass_fields__["name"].default
+        ours = own is dataclasses.MISSING or self.name == own
+        require(ours, f"the name {self.name}", f"this choice is {own}; see --help")
+        super().__post_init__()

@@ -1,0 +1,37 @@
+"""What a job needs, without torch: its model's sizes, its engine, its memory."""
+
+from __future__ import annotations
+
+from rnnlab.config.schema import Config
+from rnnlab.nn.engines import Engine, resolve
+from rnnlab.nn.spec import Spec
+from rnnlab.training.precision import PRECISIONS
+
+PER_PARAMETER = 3  # parameters, gradients and their masked copy; an optimizer's slots come on top
+LARGEST_SLOTS = 2  # of an optimizer
+
+
+def spec_of(config: Config, vocab_size: int) -> Spec:
+    return Spec(
+        cell=config.model,
+        vocab_size=vocab_size,
+        num_hiddens=config.num_hiddens,
+        num_layers=config.num_layers,
+    )
+
+
+def engine_of(config: Config, device_type: str) -> Engine:
+    """The engine that the job trains with on such a device: auto, decided."""
+    return resolve(config.engine, config.model, device_type)
+
+
+def parameter_bytes(config: Config, vocab_size: int) -> int:
+    """Of one lane's parameters."""
+    return spec_of(config, vocab_size).num_parameters * PRECISIONS[config.precision].bytes
+
+
+def lane_bytes(config: Config, vocab_size: int, device_type: str) -> int:
+    """All that a lane needs while it trains, roughly, as its engine says."""
+    spec, number = spec_of(config, vocab_size), PRECISIONS[config.precision].bytes
+    kept = engine_of(config, device_type).numbers(spec, config.batch_size, config.num_steps)
+    return (PER_PARAMETER + LARGEST_SLOTS) * parameter_bytes(config, vocab_size) + number * kept
