@@ -6,7 +6,7 @@ L layers, P parameters of a lane.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +16,8 @@ from rnnlab.nn.seeding import generator
 from rnnlab.nn.spec import Spec
 
 State = tuple[tuple[Tensor, ...], ...]  # a layer's states (K, B, H), for each layer
+# X (K, B, T) and a state -> the logits (K, T B, V) in the order of time, and the state after them
+ForwardPass = Callable[[Tensor, State], tuple[Tensor, State]]
 
 
 @dataclass(frozen=True, kw_only=True)

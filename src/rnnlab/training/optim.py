@@ -44,7 +44,7 @@ class Formula(Protocol):
     slots: ClassVar[int]  # tensors (K, P) that it keeps, zero at the start
 
     def update(
-        self, p: Tensor, g: Tensor, *slots: Tensor, lr: Tensor, t: Tensor, moves: Tensor
+        self, p: Tensor, g: Tensor, slots: list[Tensor], *, lr: Tensor, t: Tensor, moves: Tensor
     ) -> None:
         """One update in place."""
         ...
@@ -66,7 +66,7 @@ class FromScratch:
         moves, t = active[:, None], self.t[:, None]
         g = gradients.flat.masked_fill_(~moves, 0)
         lr = torch.where(moves, lr[:, None], 0)
-        self.rule.update(self.p, g, *self.slots, lr=lr, t=t, moves=moves)
+        self.rule.update(self.p, g, self.slots, lr=lr, t=t, moves=moves)
 
     def snapshot(self, k: int) -> dict[str, Tensor]:
         slots = {f"slot{i}": slot[k].clone() for i, slot in enumerate(self.slots)}

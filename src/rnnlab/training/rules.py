@@ -47,9 +47,9 @@ class Rule(OptimizerChoice):
 
     @abstractmethod
     def update(
-        self, p: Tensor, g: Tensor, *slots: Tensor, lr: Tensor, t: Tensor, moves: Tensor
+        self, p: Tensor, g: Tensor, slots: list[Tensor], *, lr: Tensor, t: Tensor, moves: Tensor
     ) -> None:
-        """One update in place."""
+        """One update in place, of parameters and slots."""
 
     def start(self, parameters: Parameters) -> Optimizer:
         from rnnlab.training.optim import FromScratch
@@ -69,7 +69,15 @@ class SGD(Rule):
 
     name: str = "sgd"
 
-    def update(self, p: Tensor, g: Tensor, *, lr: Tensor, **_: Any) -> None:
+    def update(
+        self,
+        p: Tensor,
+        g: Tensor,
+        slots: list[Tensor],  # noqa: ARG002
+        *,
+        lr: Tensor,
+        **_: Any,
+    ) -> None:
         p.addcmul_(g, lr, value=-1)
 
 
@@ -83,8 +91,9 @@ class Momentum(Rule):
     momentum: float = knob("share of the last step that is kept", at_least=0, below=1)
 
     def update(
-        self, p: Tensor, g: Tensor, v: Tensor, *, lr: Tensor, moves: Tensor, **_: Any
+        self, p: Tensor, g: Tensor, slots: list[Tensor], *, lr: Tensor, moves: Tensor, **_: Any
     ) -> None:
+        (v,) = slots
         decay(v, self.momentum, moves).add_(g)
         p.addcmul_(v, lr, value=-1)
 
@@ -101,8 +110,9 @@ class Adam(Rule):
     eps: float = knob("added to the root of the mean square", at_least=0)
 
     def update(
-        self, p: Tensor, g: Tensor, m: Tensor, v: Tensor, *, lr: Tensor, t: Tensor, moves: Tensor
+        self, p: Tensor, g: Tensor, slots: list[Tensor], *, lr: Tensor, t: Tensor, moves: Tensor
     ) -> None:
+        m, v = slots
         decay(m, self.beta1, moves).add_(g, alpha=1 - self.beta1)
         decay(v, self.beta2, moves).addcmul_(g, g, value=1 - self.beta2)
         t = t.clamp(min=1)  # a lane that never moved
@@ -120,9 +130,11 @@ class AdamW(Adam):
     name: str = "adamw"
     weight_decay: float = knob("share of a weight that lr 1 takes away", at_least=0)
 
-    def update(self, p: Tensor, g: Tensor, *slots: Tensor, lr: Tensor, **rest: Tensor) -> None:
+    def update(
+        self, p: Tensor, g: Tensor, slots: list[Tensor], *, lr: Tensor, t: Tensor, moves: Tensor
+    ) -> None:
         p.mul_(1 - lr * self.weight_decay)
-        super().update(p, g, *slots, lr=lr, **rest)
+        super().update(p, g, slots, lr=lr, t=t, moves=moves)
 
 
 @choice("rmsprop")
@@ -136,8 +148,9 @@ class RMSprop(Rule):
     eps: float = knob("added to the root of the mean square", at_least=0)
 
     def update(
-        self, p: Tensor, g: Tensor, v: Tensor, *, lr: Tensor, moves: Tensor, **_: Any
+        self, p: Tensor, g: Tensor, slots: list[Tensor], *, lr: Tensor, moves: Tensor, **_: Any
     ) -> None:
+        (v,) = slots
         decay(v, self.alpha, moves).addcmul_(g, g, value=1 - self.alpha)
         p.addcmul_(g.div_(v.sqrt().add_(self.eps)), lr, value=-1)
 

@@ -7,7 +7,7 @@ is; its Computation does the work. Imports no torch: a study is planned without 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
@@ -19,7 +19,7 @@ from rnnlab.nn.spec import Cell, Spec
 if TYPE_CHECKING:
     import torch
 
-    from rnnlab.nn.model import Parameters, State
+    from rnnlab.nn.model import ForwardPass, Parameters, State
 
 
 @runtime_checkable
@@ -43,10 +43,6 @@ class Computation(Protocol):
         What comes back may live in the engine's buffers, and be valid until the next call only.
         """
         ...
-
-
-# X (K, B, T) and a state -> the logits (K, T B, V) in the order of time, and the state after them
-ForwardPass = Callable[["Tensor", "State"], tuple["Tensor", "State"]]
 
 
 class Engine(ABC):

@@ -15,8 +15,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from rnnlab._common.shapes import Float, Integer
-from rnnlab.nn.engines import ForwardPass
-from rnnlab.nn.model import Parameters, State
+from rnnlab.nn.model import ForwardPass, Parameters, State
 from rnnlab.nn.spec import Cell
 
 Weights = dict[str, Tensor]  # one layer's, under the names of its cell's equations
