@@ -12,6 +12,7 @@ from torch import nn
 import library
 from rnnlab.nn.cells import CELLS
 from rnnlab.nn.engines import ENGINES
+from rnnlab.nn.engines.stacked import aten
 from rnnlab.nn.model import Model
 
 CPU = torch.device("cpu")
@@ -203,3 +204,39 @@ def test_initial_weights_are_a_lanes_own_and_as_wide_as_asked():
     assert parameters["0.W_hh"].std().item() == pytest.approx(0.02, rel=0.05)
     assert parameters["0.W_hh"].mean().item() == pytest.approx(0.0, abs=0.002)
     assert not any(value.any() for name, value in parameters.items() if "b_" in name)
+
+
+# --- operations of torch that have no documented name ------------------------------------------
+
+
+def slope(function, a: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    """What autograd says flows through a documented function."""
+    leaf = a.clone().requires_grad_()
+    (found,) = torch.autograd.grad(function(leaf), leaf, gradient)
+    return found
+
+
+@pytest.mark.parametrize("name", ["tanh", "sigmoid", "relu"])
+def test_what_flows_through_an_activation_is_what_autograd_says(name):
+    a, gradient = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0)).double()
+    function, out = getattr(torch, name), torch.empty_like(a)
+    getattr(aten, f"through_{name}")(gradient, function(a), out)
+    torch.testing.assert_close(out, slope(function, a, gradient), rtol=1e-14, atol=1e-15)
+    getattr(aten, f"through_{name}")(gradient, function(a), gradient)  # in place of the gradient
+    assert torch.equal(gradient, out)
+
+
+def test_relu_and_log_softmax_write_into_a_buffer():
+    a = torch.randn(4, 7, generator=torch.Generator().manual_seed(1)).double()
+    out = torch.empty_like(a)
+    aten.relu(a, out)
+    assert torch.equal(out, torch.relu(a))
+    aten.log_softmax(a, out)
+    torch.testing.assert_close(out, torch.log_softmax(a, -1), rtol=1e-14, atol=0)
+
+
+def test_rows_are_summed_by_their_number():
+    values = torch.randn(6, 3, generator=torch.Generator().manual_seed(2)).double()
+    rows = torch.tensor([4, 0, 4, 1, 4, 0])
+    expected = torch.zeros(5, 3).double().index_add_(0, rows, values)
+    torch.testing.assert_close(aten.sum_by_row(values, rows, 5), expected, rtol=1e-14, atol=1e-15)

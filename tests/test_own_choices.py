@@ -148,7 +148,10 @@ def test_it_trains_in_a_study_with_two_others(choice):
     assert len(own[0].stack) in (1, 2, 3)
     alone = run(choice, *SMALL, "seed=1", "num_epochs=4", "hydra.run.dir=alone")
     assert alone
-    figures = [json.loads(line)["perplexity"] for line in Path("alone/metrics.jsonl").open()]
+    figures = [
+        json.loads(line)["perplexity"]
+        for line in Path("alone/metrics.jsonl").read_text().splitlines()
+    ]
     assert own[1].perplexity == pytest.approx(figures[-1], rel=1e-5)
 
 
