@@ -24,13 +24,14 @@ from typing import Any, Protocol
 import torch
 from peers import AutogradLoop, B, GraphedTorchNN, Ours, T, TorchNN, V
 
+from rnnlab.nn.cells import CELLS
+
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 0.4  # of a runner's turn
 HEAD = """\
 | cell | H | lanes | | tokens/s | lowest - highest | x torch.nn | share of GEMM peak |
 |---|---|---|---|---|---|---|---|"""
 OUR_CELLS = {"rnn": "rnn_tanh", "lstm": "lstm", "gru": "gru_after"}
-GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 
 
 class Runner(Protocol):
@@ -96,7 +97,7 @@ def gemm_peak(device: torch.device) -> float:
 
 def flop_per_token(cell: str, H: int) -> float:
     """Forward and backward, the one-hot product as a row look-up: 6 G H^2 + 6 H V."""
-    return 6 * GATES[cell] * H * H + 6 * H * V
+    return 6 * CELLS[OUR_CELLS[cell]].num_gates * H * H + 6 * H * V
 
 
 def measure(cell: str, H: int, K: int, rounds: int, device: torch.device) -> list[dict[str, Any]]:
