@@ -2,6 +2,7 @@
 
 import collections
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,12 @@ texts = st.text(
 
 
 def dataset(**changes) -> Text:
-    settings = {"name": "text", "path": "text.txt", "clean": Clean.letters, "token": Token.char}
+    settings: dict[str, Any] = {
+        "name": "text",
+        "path": "text.txt",
+        "clean": Clean.letters,
+        "token": Token.char,
+    }
     settings |= {"min_freq": 0, "max_tokens": None, "val_fraction": 0.0, "prefixes": ()}
     return Text(**(settings | changes))
 

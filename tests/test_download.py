@@ -28,7 +28,7 @@ def server():
             self.end_headers()
             self.wfile.write(body or b"")
 
-        def log_message(self, *_):
+        def log_message(self, format, *args):
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
@@ -109,7 +109,7 @@ def test_a_redirect_to_another_scheme_is_refused(dataset, target):
             self.send_header("Location", target)
             self.end_headers()
 
-        def log_message(self, *_):
+        def log_message(self, format, *args):
             pass
 
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as running:

@@ -15,12 +15,8 @@ import pytest
 from conftest import ROOT
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-DIFFS = {
-    title: diff
-    for title, diff in re.findall(
-        r"^## (.*?)$(?:(?!^## ).)*?^```diff\n(.*?)^```", PAGE, re.M | re.S
-    )
-}
+SECTION = re.compile(r"^## (.*?)$(?:(?!^## ).)*?^```diff\n(.*?)^```", re.MULTILINE | re.DOTALL)
+DIFFS: dict[str, str] = dict(SECTION.findall(PAGE))
 SMALL = ["num_hiddens=8", "batch_size=4", "num_steps=10", "log.sample_length=5", "num_epochs=2"]
 
 

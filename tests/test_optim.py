@@ -1,14 +1,16 @@
 """Update rules against torch.optim over twenty steps; clipping from both sides."""
 
+from typing import Any
+
 import pytest
 import torch
 
 import library
 from rnnlab.nn.model import Parameters
 from rnnlab.training.clips import ByNorm, ByValue, NoClip
-from rnnlab.training.optim import TorchOptimizer, global_norm
+from rnnlab.training.optim import FromScratch, TorchOptimizer, global_norm
 
-CASES = {
+CASES: dict[str, tuple[dict[str, float], Any, dict[str, Any]]] = {
     "sgd": ({}, torch.optim.SGD, {}),
     "momentum": ({"momentum": 0.9}, torch.optim.SGD, {"momentum": 0.9}),
     "adam": (
@@ -67,6 +69,7 @@ def test_a_masked_lane_is_not_touched_by_a_gradient_that_is_not_a_number(name):
     hyperparameters, _, _ = CASES[name]
     parameters = lanes(2, torch.Generator().manual_seed(1))
     optimizer = library.optimizer(name, **hyperparameters).start(parameters)
+    assert isinstance(optimizer, FromScratch)
     for _ in range(2):
         before = [tensor.clone() for tensor in (parameters.flat, *optimizer.slots)]
         gradients = parameters.like(torch.ones_like(parameters.flat))
