@@ -127,7 +127,8 @@ class Sums:
     def add(self, active: Bool[Tensor, " K"], minibatch: Minibatch) -> None:
         """One minibatch; lanes that are not active add nothing, not even a NaN."""
         one = torch.ones_like(self.values[0])
-        row = torch.stack([one * term(minibatch) for term in self.terms.values()])
+        terms = [term(minibatch) for term in self.terms.values()]
+        row = torch.stack([each if isinstance(each, Tensor) else one * each for each in terms])
         self.values += torch.where(active, row, 0)
 
     def read(self) -> list[dict[str, float]]:
