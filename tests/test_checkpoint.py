@@ -76,7 +76,9 @@ HOSTILE = {
     "its model is none that rnnlab has": lambda d, t: d["model"].update(cell_name="os.system"),
     "unexpected keyword": lambda d, t: d["model"].update(evil=1),
     "its vocabulary is not as long": lambda d, t: d["vocabulary"]["tokens"].append("x"),
-    "its vocabulary is not a list of texts": lambda d, t: d["vocabulary"].update(tokens=[1] * 4),
+    "its vocabulary.tokens is not of the type str": lambda d, t: d["vocabulary"].update(
+        tokens=[1] * 4
+    ),
     "its epoch is not of the type int": lambda d, t: d.update(epoch="7"),
     "its format is": lambda d, t: d.update(format="rnnlab-1"),
     "its config is not of the type dict": lambda d, t: d.update(config=[]),
