@@ -27,8 +27,8 @@ from pathlib import Path
 from rnnlab._common.files import locked
 from rnnlab.cli.train import compose
 from rnnlab.runs.compare import differences, verify
-from rnnlab.runs.result import Result
-from rnnlab.runs.run import LAST
+from rnnlab.runs.folder import LAST, RESULT
+from rnnlab.runs.result import Result, Status
 
 ROOT = Path(__file__).resolve().parents[1]
 KILLS = 9  # of each of the twelve cases below
@@ -109,14 +109,14 @@ def completed(sweep: Path) -> dict[Path, int]:
     return {
         folder: (folder / "metrics.jsonl").stat().st_mtime_ns
         for folder, result in found
-        if result and result.status == "completed"
+        if result and result.status == Status.completed
     }
 
 
 def kill_workers(sweep: Path) -> None:
     for path in sweep.glob("*/result.json"):
         result = Result.read(path.parent)
-        if result.status == "running":
+        if result.status == Status.running:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(result.process, signal.SIGKILL)
 
@@ -149,7 +149,7 @@ def left(folder: str = "run") -> str:
     path = Path(folder)
     if not path.exists():
         return "no folder"
-    status = Result.read(path).status if (path / "result.json").exists() else "no result.json"
+    status = Result.read(path).status if (path / RESULT).exists() else "no result.json"
     return f"result.json: {status}; checkpoint: {'yes' if (path / LAST).exists() else 'no'}"
 
 

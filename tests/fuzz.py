@@ -24,6 +24,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from rnnlab._common.errors import ConfigError
+from rnnlab._common.typed import read_as
 from rnnlab.cli.train import compose
 from rnnlab.config.mistakes import explain
 from rnnlab.config.stored import from_dict
@@ -31,8 +32,9 @@ from rnnlab.data.corpus import load
 from rnnlab.nn.generation import generate
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.checkpoint import _checksum, load_checkpoint
+from rnnlab.runs.folder import LAST, RESULT
 from rnnlab.runs.result import Result
-from rnnlab.runs.run import LAST, Run
+from rnnlab.runs.resume import Stopped
 
 SECONDS = 20  # longer than that is a hang
 ODD = [
@@ -107,7 +109,7 @@ class Fuzz:
         self.tensors = load_file(self.path)
         with safe_open(self.path, framework="pt") as file:
             self.described = json.loads(file.metadata()["rnnlab"])
-        self.result = json.loads((self.folder / "result.json").read_text())
+        self.result = json.loads((self.folder / RESULT).read_text())
         self.text_config = compose(["dataset=text", f"dataset.path={home / 'text.txt'}"]).dataset
 
     def checkpoint_bytes(self) -> None:
@@ -130,11 +132,11 @@ class Fuzz:
         checkpoint = load_checkpoint(self.path)
         generate(checkpoint.parameters, [[0]], 2)
         corpus = load(self.config.dataset)
-        run = Run(self.config, corpus, self.folder, Result(**self.result))
-        run.continue_from(checkpoint)
+        before = read_as(Result, self.result)
+        Stopped(self.folder, self.config, corpus, before).go_on(["run"], checkpoint)
 
     def results(self) -> None:
-        path, text = self.folder / "result.json", json.dumps(forged(self.result, self.rng))
+        path, text = self.folder / RESULT, json.dumps(forged(self.result, self.rng))
         content = text.encode()
         path.write_bytes(content if self.rng.random() < 0.7 else damaged(content, self.rng))
         Result.read(self.folder)

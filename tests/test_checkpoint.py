@@ -76,13 +76,27 @@ HOSTILE = {
     "model=os.system is none of rnn, lstm, gru": lambda d, t: d["model"]["cell"].update(
         name="os.system"
     ),
-    "its model has an unexpected evil": lambda d, t: d["model"].update(evil=1),
+    "unexpected keyword argument 'evil'": lambda d, t: d["model"].update(evil=1),
     "its vocabulary is not as long": lambda d, t: d["vocabulary"]["tokens"].append("x"),
-    "its vocabulary is not a list of texts": lambda d, t: d["vocabulary"].update(tokens=[1] * 4),
+    "its vocabulary.tokens is not of the type str": lambda d, t: d["vocabulary"].update(
+        tokens=[1] * 4
+    ),
     "its epoch is not of the type int": lambda d, t: d.update(epoch="7"),
     "its format is": lambda d, t: d.update(format="rnnlab-1"),
     "its config is not of the type dict": lambda d, t: d.update(config=[]),
 }
+
+
+def test_a_checkpoint_of_the_format_before_is_read(saved):
+    """It had a cell's form, dropout and init_std beside a model's sizes."""
+
+    def as_before(described, _):
+        del described["model"]["cell"]
+        described["model"] |= {"cell_name": "gru_after", "dropout": 0.0, "init_std": 0.01}
+        described["format"] = "rnnlab-2"
+
+    forged(saved, as_before)
+    assert load_checkpoint(saved).model == MODEL
 
 
 @pytest.mark.parametrize("sentence", HOSTILE)

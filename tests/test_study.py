@@ -17,8 +17,9 @@ from commands import finish, run, start
 from rnnlab.runs import resume as resuming
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.compare import differences
+from rnnlab.runs.folder import LAST
 from rnnlab.runs.result import Result
-from rnnlab.runs.run import LAST, Run
+from rnnlab.runs.run import Run
 from rnnlab.studies.stacks import Job, lane_bytes, stacks
 
 SMALL = ["num_hiddens=8", "batch_size=4", "num_steps=10", "dataset.max_tokens=600"]

@@ -124,3 +124,17 @@ class Choice(Knobs):
         ours = own is dataclasses.MISSING or self.name == own
         require(ours, f"the name {self.name}", f"this choice is {own}; see --help")
         super().__post_init__()
+
+
+def named_by(kind: type[Any], values: Mapping[str, Any]) -> type[Any]:
+    """The choice of this kind's group that stored values are of; raises TypeError for none.
+
+    It is the one of that name, or where names are free (a text's) the one with these fields.
+    """
+    known = registered(kind.group)
+    for name, each in known.items():
+        fields = {field.name: field for field in dataclasses.fields(each)}
+        is_free = fields["name"].default is dataclasses.MISSING
+        if values.get("name") == name or (is_free and fields.keys() == values.keys()):
+            return each
+    raise TypeError(f"{kind.group}={values.get('name')} is none of {', '.join(known)}")

@@ -2,12 +2,15 @@
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+TEMPORARY = re.compile(r"\.[0-9a-f]{8}")  # what the name of a file that is being written ends with
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -38,11 +41,11 @@ def _flush_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Temporary files of a write that was killed."""
-    for path in folder.rglob(".*.????????"):
-        if path.suffix[1:].isalnum() and path.is_file():
-            path.unlink()
+def remove_leftovers_of(path: Path) -> None:
+    """Temporary files of writes of this file that were killed, and no others."""
+    for other in path.parent.glob(f".{path.name}.*"):
+        if TEMPORARY.fullmatch(other.suffix) and other.is_file():
+            other.unlink()
 
 
 class InUseError(RuntimeError):

@@ -77,7 +77,7 @@ def reproduce(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> N
 
     before = Result.read(run)
     require(
-        before.status in ("completed", "diverged"),
+        before.status.is_final,
         f"reproducing {run}, which is {before.status}",
         f"only a run that has ended can be compared; type rnnlab resume {run}",
     )
@@ -157,9 +157,9 @@ def generate(
     )
     from rnnlab.nn import generation
     from rnnlab.runs.checkpoint import load_checkpoint
+    from rnnlab.runs.folder import BEST, LAST
 
-    name = "best.safetensors" if best else "last.safetensors"
-    checkpoint = load_checkpoint(run / "checkpoints" / name)
+    checkpoint = load_checkpoint(run / (BEST if best else LAST))
     texts = generation.generate(
         checkpoint.parameters,
         [checkpoint.vocabulary.encode(prefix)] * samples,

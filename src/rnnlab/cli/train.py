@@ -143,9 +143,9 @@ class Jobs:
             changes[override.get_key_element()] = override.value()
         require(folder.is_dir(), f"resume={folder}", "it is the folder of a run or a study")
         with interrupts.ending_at_once(INTERRUPTED):
+            from rnnlab.runs import log as logs
             from rnnlab.runs import resume as resuming
-            from rnnlab.runs import run as record
-        logging.basicConfig(level=logging.WARNING, handlers=[record.log_file(folder)])
+        logging.basicConfig(level=logging.WARNING, handlers=[logs.log_file(folder)])
         logging.getLogger("rnnlab").setLevel(logging.INFO)
         self.statuses.append("running")
         result = resuming.resume(folder, changes)

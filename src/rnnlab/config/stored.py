@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rnnlab._common.errors import ConfigError
-from rnnlab._common.typed import construct
+from rnnlab._common.typed import read_as
 from rnnlab.config.schema import Config
 
 
@@ -15,6 +15,6 @@ def from_dict(values: Any) -> Config:
     Only data: no interpolation is resolved, no file is read.
     """
     try:
-        return construct(Config, values, "the config")
+        return read_as(Config, values)
     except (TypeError, RecursionError) as error:
         raise ConfigError(f"a stored config is not allowed: {error}.") from None

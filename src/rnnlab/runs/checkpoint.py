@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,31 @@ from torch import Tensor
 
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import write_atomically
-from rnnlab._common.typed import construct
+from rnnlab._common.typed import read_as
 from rnnlab.data.corpus import Vocabulary
 from rnnlab.data.source import Token
 from rnnlab.nn.cells import CELLS
 from rnnlab.nn.model import Model, Parameters
+from rnnlab.runs.result import Result
 
-FORMAT = "rnnlab-2"
-TRAINING = "training."
+BEFORE, FORMAT = "rnnlab-2", "rnnlab-3"
+TRAINING = "training."  # what the names of tensors begin with that are no parameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What result.json says of the epochs so far."""
+
+    epochs: int
+    tokens: int
+    perplexity: float | None
+    best_perplexity: float | None
+    val_perplexity: float | None
+    samples: dict[str, str]
+
+    @classmethod
+    def of(cls, result: Result) -> Figures:
+        return cls(**{f.name: getattr(result, f.name) for f in fields(cls)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +56,32 @@ class Progress:
     seconds_in_epoch: float
     seconds: float  # of training in all
     lengths: dict[str, int]  # of the logs, in bytes
-    figures: dict[str, Any]  # of result.json
+    figures: Figures
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What the tensors mean, as the file's metadata say it in JSON."""
+
+    format: str = FORMAT
+    model: Model
+    vocabulary: Vocabulary
+    epoch: int
+    config: dict[str, Any]
+    config_id: str
+    versions: dict[str, str]
+    progress: Progress | None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the parts do not fit together."""
+        model, tokens = self.model, self.vocabulary.tokens
+        sizes = (model.vocab_size, model.num_hiddens, model.num_layers)
+        if min(sizes) < 1:
+            raise ValueError("its model is none that rnnlab has")
+        if self.vocabulary.kind not in list(Token):
+            raise ValueError("its vocabulary is of no kind that rnnlab has")
+        if not len(tokens) == len(set(tokens)) == model.vocab_size:
+            raise ValueError("its vocabulary is not as long as its model's")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,21 +106,13 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write the file whole or not at all."""
-    described = {
-        "format": FORMAT,
-        "model": dataclasses.asdict(checkpoint.model),
-        "vocabulary": dataclasses.asdict(checkpoint.vocabulary),
-        **{
-            name: getattr(checkpoint, name) for name in ("epoch", "config", "config_id", "versions")
-        },
-        "progress": checkpoint.progress and dataclasses.asdict(checkpoint.progress),
-    }
+    described = Description(**_described(checkpoint))
     rest = {TRAINING + name: value for name, value in checkpoint.training.items()}
     tensors = {
         name: value.detach().cpu().contiguous()
         for name, value in [*checkpoint.parameters.items(), *rest.items()]
     }
-    text = json.dumps(described)
+    text = json.dumps(dataclasses.asdict(described))
     metadata = {"rnnlab": text, "sha256": _checksum(text, tensors)}
     write_atomically(path, save(tensors, metadata))
 
@@ -95,12 +129,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
             metadata = file.metadata() or {}
             text = metadata["rnnlab"]
             described = json.loads(text)
+            if described["format"] == BEFORE:
+                described = _brought_up(described)
             if described["format"] != FORMAT:
                 raise ValueError(f"its format is {described['format']}, not {FORMAT}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if metadata["sha256"] != _checksum(text, tensors):
             raise ValueError("its checksum is not that of its content")
-        return _understood(described, tensors)
+        return _understood(read_as(Description, described), tensors)
     except (
         OSError,
         SafetensorError,
@@ -116,10 +152,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         ) from error
 
 
-def _understood(described: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
-    """Raises ValueError, KeyError or TypeError where the parts do not fit together."""
-    model = _model(described["model"])
-    vocabulary = _vocabulary(described["vocabulary"], model.vocab_size)
+def _understood(described: Description, tensors: dict[str, Tensor]) -> Checkpoint:
+    """Raises ValueError where the tensors are not those that are described."""
+    model = described.model
     named = {name: value for name, value in tensors.items() if not name.startswith(TRAINING)}
     if model.shapes() != {name: tuple(value.shape[1:]) for name, value in named.items()}:
         raise ValueError("its tensors are not those of its model")
@@ -127,59 +162,28 @@ def _understood(described: dict[str, Any], tensors: dict[str, Tensor]) -> Checkp
         raise ValueError("its tensors are not one lane of numbers")
     if not all(value.isfinite().all() for value in named.values()):
         raise ValueError("its parameters are not finite")
-    kinds = {"epoch": int, "config": dict, "config_id": str, "versions": dict}
-    for name, kind in kinds.items():
-        if type(described[name]) is not kind:
-            raise TypeError(f"its {name} is not of the type {kind.__name__}")
     return Checkpoint(
-        model=model,
-        vocabulary=vocabulary,
         parameters=model.gather(named),
         training={
             name.removeprefix(TRAINING): value
             for name, value in tensors.items()
             if name.startswith(TRAINING)
         },
-        progress=_progress(described["progress"]),
-        **{name: described[name] for name in kinds},
+        **_described(described),
     )
 
 
-def _model(values: dict[str, Any]) -> Model:
-    """rnnlab-2, as first written, had a cell's form, dropout and init_std beside the sizes."""
-    if "cell_name" in values:
-        knobs = {name: values[name] for name in ("dropout", "init_std")}
-        sizes = {name: value for name, value in values.items() if name not in knobs}
-        cell = CELLS.get(sizes.pop("cell_name"))
-        if cell is None:
-            raise ValueError("its model is none that rnnlab has")
-        values = {"cell": dataclasses.asdict(replace(cell, **knobs)), **sizes}
-    model = construct(Model, values, "its model")
-    if min(model.vocab_size, model.num_hiddens, model.num_layers) < 1:
-        raise ValueError("its model is none that rnnlab has")
-    return model
+def _described(by: Description | Checkpoint) -> dict[str, Any]:
+    """What a file's description and a checkpoint have in common."""
+    return {f.name: getattr(by, f.name) for f in fields(Description) if f.name != "format"}
 
 
-def _vocabulary(values: dict[str, Any], size: int) -> Vocabulary:
-    tokens, kind = values["tokens"], values["kind"]
-    if not all(type(token) is str for token in tokens) or kind not in list(Token):
-        raise TypeError("its vocabulary is not a list of texts")
-    if not len(tokens) == len(set(tokens)) == size:
-        raise ValueError("its vocabulary is not as long as its model's")
-    return Vocabulary(tuple(tokens), kind)
-
-
-def _progress(values: dict[str, Any] | None) -> Progress | None:
-    if values is None:
-        return None
-    progress = Progress(**values)
-    seconds = (progress.seconds, progress.seconds_in_epoch)
-    if type(progress.minibatch) is not int or not all(type(s) in (int, float) for s in seconds):
-        raise TypeError("its position is not made of numbers")
-    lengths = progress.lengths.items()
-    if not all(type(length) is int for _, length in lengths) or type(progress.figures) is not dict:
-        raise TypeError("its logs' lengths are not numbers, or its figures none")
-    return progress
+def _brought_up(described: dict[str, Any]) -> dict[str, Any]:
+    """rnnlab-2 had a cell's form, dropout and init_std beside a model's sizes."""
+    sizes = dict(described["model"])
+    knobs = {name: sizes.pop(name) for name in ("dropout", "init_std")}
+    cell = dataclasses.asdict(CELLS[sizes.pop("cell_name")]) | knobs
+    return described | {"format": FORMAT, "model": {"cell": cell, **sizes}}
 
 
 def _checksum(text: str, tensors: dict[str, Tensor]) -> str:

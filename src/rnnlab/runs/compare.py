@@ -22,8 +22,17 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from rnnlab.config.schema import Config
-from rnnlab.runs.folder import EVENTS, SAMPLES, read_metrics
-from rnnlab.runs.result import BEST, LAST, Result, has_checkpoint
+from rnnlab.runs.folder import (
+    BEST,
+    EVENTS,
+    LAST,
+    METRICS,
+    RESULT,
+    SAMPLES,
+    has_checkpoint,
+    read_metrics,
+)
+from rnnlab.runs.result import Result
 from rnnlab.studies.executors import local as workers
 
 TIMES = ("seconds", "tokens_per_second", "speed/tokens_per_second")
@@ -32,16 +41,16 @@ FIGURES = "status error perplexity best_perplexity val_perplexity epochs tokens 
 
 def differences(left: Path, right: Path) -> Iterator[str]:
     """What differs between two runs' folders, in the order of training."""
-    yield from _first_difference("metrics.jsonl", *(_metrics(folder) for folder in (left, right)))
+    yield from _first_difference(METRICS, *(_metrics(folder) for folder in (left, right)))
     yield from _first_difference(
-        "samples.txt", *((f / SAMPLES).read_text().splitlines() for f in (left, right))
+        SAMPLES, *((f / SAMPLES).read_text().splitlines() for f in (left, right))
     )
     yield from _first_difference("TensorBoard", *(_scalars(folder) for folder in (left, right)))
     results = [Result.read(folder) for folder in (left, right)]
     for name in FIGURES:
         one, other = (getattr(result, name) for result in results)
         if one != other:
-            yield f"result.json: {name} is {one!r} and {other!r}"
+            yield f"{RESULT}: {name} is {one!r} and {other!r}"
     for name in (LAST, BEST):
         yield from _tensors(name, left / name, right / name)
 

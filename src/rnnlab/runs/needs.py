@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rnnlab.config.schema import Config
-from rnnlab.nn.engines import Engine, resolve
+from rnnlab.config.schema import AUTO, Config
+from rnnlab.nn.engines import ENGINES, Engine, resolve
 from rnnlab.nn.spec import Spec
 from rnnlab.training.precision import PRECISIONS
 
@@ -23,6 +23,15 @@ def spec_of(config: Config, vocab_size: int) -> Spec:
 def engine_of(config: Config, device_type: str) -> Engine:
     """The engine that the job trains with on such a device: auto, decided."""
     return resolve(config.engine, config.model, device_type)
+
+
+def note_on_engine(config: Config, device_type: str) -> str | None:
+    """What auto takes instead of the engine that it takes for other cells; None as a rule."""
+    usual = next(iter(ENGINES.values()))
+    if config.engine != AUTO or usual.refuses(config.model) is None:
+        return None
+    taken = engine_of(config, device_type)
+    return f"engine=auto takes {taken.name}: {usual.name} does not know {config.model.form}"
 
 
 def parameter_bytes(config: Config, vocab_size: int) -> int:

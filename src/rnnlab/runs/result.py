@@ -7,35 +7,40 @@ import json
 import math
 import os
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import write_atomically
+from rnnlab._common.typed import read_as
 from rnnlab.config.identity import FREE, differing, flat
 from rnnlab.config.schema import Config
+from rnnlab.runs.folder import RESULT
 
 SCHEMA_VERSION = 2
-LAST, NEXT, BEST = (f"checkpoints/{name}.safetensors" for name in ("last", "next", "best"))
-NUMBER = (int, float, type(None))
-KINDS = {
-    "status": (str,),
-    "epochs": (int,),
-    "tokens": (int,),
-    "perplexity": NUMBER,
-    "best_perplexity": NUMBER,
-    "val_perplexity": NUMBER,
-    "wall_seconds": NUMBER,
-    "samples": (dict,),
-    "dataset": (dict,),
-    "config": (dict,),
-    "config_id": (str,),
-    "versions": (dict,),
-    "host": (dict,),
-    "stack": (list,),
-    "swept": (list,),
-    "resumed": (list,),
-}  # what the program reads back must be of these types
+
+
+class Status(StrEnum):
+    """How a run is, or how it ended."""
+
+    running = "running"
+    completed = "completed"
+    diverged = "diverged"
+    interrupted = "interrupted"
+    failed = "failed"
+
+    __repr__ = str.__repr__  # in sentences it is the word that result.json has
+
+    @property
+    def has_ended(self) -> bool:
+        """There is news of the run: nobody trains it any more, or will without being asked."""
+        return self in (Status.completed, Status.diverged, Status.failed)
+
+    @property
+    def is_final(self) -> bool:
+        """Its training came to an end of its own: again it would come to the same."""
+        return self in (Status.completed, Status.diverged)
 
 
 @dataclass(kw_only=True)
@@ -43,7 +48,7 @@ class Result:
     """Everything there is to say of a run. What does not apply is null, never absent."""
 
     schema_version: int = SCHEMA_VERSION
-    status: str = "running"  # running | completed | diverged | interrupted | failed
+    status: Status = Status.running
     process: int  # the id of the process that trains, or trained last
     error: str | None = None
     perplexity: float | None = None  # of the last epoch, over its minibatches as trained on
@@ -71,16 +76,12 @@ class Result:
     @classmethod
     def read(cls, folder: Path) -> Result:
         """A run's result.json; raises ConfigError for anything else."""
-        path = folder / "result.json"
+        path = folder / RESULT
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             if values["schema_version"] != SCHEMA_VERSION:
                 raise ValueError(f"its schema_version is {values['schema_version']}")
-            result = cls(**values)
-            for name, kinds in KINDS.items():
-                if type(getattr(result, name)) not in kinds:
-                    raise TypeError(f"its {name} is {getattr(result, name)!r}")
-            return result
+            return read_as(cls, values)
         except FileNotFoundError:
             raise ConfigError(
                 f"{folder} is not the folder of a run: it has no result.json."
@@ -98,26 +99,11 @@ class Result:
         except ConfigError:
             return None
 
-    @property
-    def figure(self) -> float | None:
-        """The one that counts: held out where text is held out, else of training."""
-        return self.perplexity if self.val_perplexity is None else self.val_perplexity
-
-    @property
-    def has_ended(self) -> bool:
-        """There is news of it: nobody trains it any more."""
-        return self.status in ("completed", "diverged", "failed")
-
-    def is_done(self, num_epochs: int) -> bool:
-        """There is nothing left to train."""
-        completed = self.status == "completed" and self.epochs >= num_epochs
-        return completed or self.status == "diverged"
-
     @classmethod
     def without_run(cls, error: str) -> Result:
         """Of a job that could not be trained: there is nothing else to say of it."""
         return cls(
-            status="failed",
+            status=Status.failed,
             error=error,
             process=os.getpid(),
             device="none",
@@ -130,6 +116,21 @@ class Result:
             versions={},
             git=None,
             host={},
+        )
+
+    @property
+    def figure(self) -> float | None:
+        """The one that counts: held out where text is held out, else of training."""
+        return self.perplexity if self.val_perplexity is None else self.val_perplexity
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status.has_ended
+
+    def is_done(self, num_epochs: int) -> bool:
+        """There is nothing left to train."""
+        return self.status.is_final and (
+            self.epochs >= num_epochs or self.status == Status.diverged
         )
 
     def differences_to(self, config: Config, sha256: str) -> list[str]:
@@ -145,11 +146,7 @@ class Result:
         return found
 
     def write(self, folder: Path) -> None:
-        write_atomically(folder / "result.json", to_json(dataclasses.asdict(self), indent=2) + "\n")
-
-
-def has_checkpoint(folder: Path) -> bool:
-    return any((folder / name).exists() for name in (LAST, NEXT))
+        write_atomically(folder / RESULT, to_json(dataclasses.asdict(self), indent=2) + "\n")
 
 
 def to_json(values: dict[str, Any], indent: int | None = None) -> str:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rnnlab._common.errors import ConfigError, require
-from rnnlab._common.files import remove_leftovers
 from rnnlab.config.identity import config_id
 from rnnlab.config.schema import Config
 from rnnlab.config.stored import from_dict
 from rnnlab.data.corpus import Corpus
-from rnnlab.runs.checkpoint import Checkpoint, load_checkpoint
-from rnnlab.runs.folder import cut_back
-from rnnlab.runs.needs import engine_of
+from rnnlab.runs.checkpoint import Checkpoint
+from rnnlab.runs.folder import LAST, METRICS, cut_back, held, remove_leftovers
 from rnnlab.runs.preflight import Corpora, check
-from rnnlab.runs.result import LAST, NEXT, Result
-from rnnlab.runs.run import Run
-from rnnlab.runs.stack import begin, held, train
+from rnnlab.runs.record import Record
+from rnnlab.runs.result import Result
+from rnnlab.runs.stack import train
+from rnnlab.runs.staging import newest_common
 from rnnlab.runs.surroundings import resolve_device
+from rnnlab.runs.trackers import log_names
 
 
 def resume(folder: Path, changes: dict[str, Any]) -> Result:
@@ -43,81 +44,110 @@ def resume_stack(
     The lane of a run that has ended, or None, stays idle: the bits of the others do not change.
     `configs` are those that differ from the runs' own.
     """
-    corpora = {} if corpora is None else corpora
+    configs, corpora = configs or {}, {} if corpora is None else corpora
     folders = [folder for folder in lanes if folder]
     with ExitStack() as holding:
         for folder in folders:
             holding.enter_context(held(folder))
-        runs = {folder: _reopen(folder, (configs or {}).get(folder), corpora) for folder in folders}
-        live = [run for run in runs.values() if not run.ended]
-        if live:
-            by_folder: dict[Path | None, Run] = {run.folder: run for run in live}
-            places = [by_folder.get(folder) for folder in lanes]
-            for run in live:
-                run.result.stack = [place.folder.name if place else "" for place in places]
-            for run, checkpoint in zip(live, _common_checkpoints(live), strict=True):
-                if checkpoint is None:  # killed before the first one
-                    cut_back(run.folder, {})
-                else:
-                    run.continue_from(checkpoint)
-                    _note_where(run, checkpoint)
-            train(places, resolve_device(live[0].config.device))
-    return [run.result for run in runs.values()]
+        runs = {folder: Stopped.read(folder, configs.get(folder), corpora) for folder in folders}
+        results = {folder: run.before for folder, run in runs.items()}
+        left = {folder: run for folder, run in runs.items() if not run.is_done}
+        if left:
+            checkpoints = newest_common({f: run.before.config_id for f, run in left.items()})
+            stack = [folder.absolute().name if folder in left else "" for folder in lanes]
+            begun = dict(zip(left, checkpoints, strict=True)) if checkpoints else {}
+            records = {f: run.go_on(stack, begun.get(f)) for f, run in left.items()}
+            results |= {folder: record.result for folder, record in records.items()}
+            train([records.get(folder) if folder else None for folder in lanes], checkpoints)
+    return [*results.values()]
 
 
-def _reopen(folder: Path, config: Config | None, corpora: Corpora) -> Run:
-    """The run as it was left; one that can go on is `running` again."""
-    before = Result.read(folder)
-    config = config or from_dict(before.config)
-    corpus = check(config, corpora)
-    _refuse_another_experiment(folder, before, config, corpus)
-    require(
-        before.epochs <= config.num_epochs,
-        f"num_epochs={config.num_epochs}",
-        f"{folder} has completed {before.epochs} epochs",
-    )
-    if before.is_done(config.num_epochs):
-        return Run(config, corpus, folder, before)
-    remove_leftovers(folder)
-    result = begin(config, corpus, resolve_device(config.device))
-    result.wall_seconds, result.resumed = before.wall_seconds, before.resumed
-    result.swept = before.swept
-    run = Run(config, corpus, folder, result)
-    run.before = before
-    return run
+@dataclass(frozen=True)
+class Stopped:
+    """A run as it was left."""
 
+    folder: Path
+    config: Config  # to go on with
+    corpus: Corpus
+    before: Result  # what its result.json says
 
-def _common_checkpoints(runs: list[Run]) -> list[Checkpoint | None]:
-    """The newest that all of them have; nothing if one of them has none yet.
-
-    Checkpoints of a stack are first all staged, then all put in their places; a kill in between
-    leaves some lanes with a newer one than others, but never without a common one.
-    """
-    found: list[dict[tuple[int, int], tuple[str, Checkpoint]]] = []
-    for run in runs:
-        own = {}
-        for name in (NEXT, LAST):
-            if (run.folder / name).exists():
-                checkpoint = load_checkpoint(run.folder / name)
-                own[checkpoint.position] = (name, checkpoint)
-        found.append(own)
-    if not all(found):  # killed while the first ones were written
-        return [None] * len(runs)
-    common = set.intersection(*(set(own) for own in found))
-    require(bool(common), f"continuing {runs[0].folder}", "its stack has no common checkpoint")
-    chosen: list[Checkpoint | None] = []
-    for run, own in zip(runs, found, strict=True):
-        name, checkpoint = own[max(common)]
+    @classmethod
+    def read(cls, folder: Path, config: Config | None, corpora: Corpora) -> Stopped:
+        """Raises ConfigError where it cannot go on with that config; its own without one."""
+        before = Result.read(folder)
+        config = config or from_dict(before.config)
+        corpus = check(config, corpora)
+        if config_id(config, corpus.sha256) != before.config_id:
+            differing = "; ".join(before.differences_to(config, corpus.sha256))
+            raise ConfigError(
+                f"{folder} cannot go on as another experiment ({differing}): only num_epochs, "
+                "device, engine, log.* and checkpoint.* may change; start a new run for the rest."
+            )
         require(
-            checkpoint.config_id == run.result.config_id,
-            f"continuing {run.folder}",
-            f"its checkpoint is of another experiment, {checkpoint.config_id}",
+            before.epochs <= config.num_epochs,
+            f"num_epochs={config.num_epochs}",
+            f"{folder} has completed {before.epochs} epochs",
         )
-        if name == NEXT:
-            run.commit()
-        (run.folder / NEXT).unlink(missing_ok=True)
-        chosen.append(checkpoint)
-    return chosen
+        return cls(folder, config, corpus, before)
+
+    @property
+    def is_done(self) -> bool:
+        return self.before.is_done(self.config.num_epochs)
+
+    def go_on(self, stack: list[str], begun: Checkpoint | None) -> Record:
+        """Its record where this checkpoint left it, or empty without one; cuts back the logs.
+
+        Raises ConfigError, before anything is touched, where the checkpoint does not fit.
+        """
+        folder, before, device = self.folder, self.before, resolve_device(self.config.device)
+        figures: dict[str, Any] = {}
+        lengths: dict[str, int] = {}  # without a checkpoint it was killed before the first one
+        if begun:
+            if begun.progress is None:
+                raise ConfigError(f"{folder / LAST} has no run to continue: it is a model alone.")
+            figures = asdict(begun.progress.figures)
+            lengths = {METRICS: 0} | begun.progress.lengths
+        cut_back(folder, lengths, log_names())
+        remove_leftovers(folder)
+        record = Record.begun(
+            self.config,
+            self.corpus,
+            folder,
+            device,
+            stack=stack,
+            swept=before.swept,
+            wall_seconds=before.wall_seconds,
+            resumed=[*before.resumed],
+            **figures,
+        )
+        if begun:
+            _note_where(before, record.result, begun)
+        return record
+
+
+def _note_where(before: Result, result: Result, begun: Checkpoint) -> None:
+    """Write down, and say, where the run goes on and what it goes on with."""
+    threads, threads_before = result.host["threads"], before.host.get("threads")
+    exact = (result.device, result.engine, result.versions, threads) == (
+        before.device, before.engine, before.versions, threads_before,
+    )  # fmt: skip
+    epoch, minibatch = begun.position
+    result.resumed.append(
+        {
+            "epoch": epoch,
+            "minibatch": minibatch,
+            "device": result.device,
+            "engine": result.engine,
+            "threads": threads,
+            "exact": exact,
+        }
+    )
+    if not exact:
+        print(
+            f"{before.device}, {before.engine}, {threads_before} threads before, {result.device}, "
+            f"{result.engine}, {threads} threads (or other versions) now: "
+            "the run goes on equal to rounding, not bit for bit"
+        )
 
 
 def changed(config: Config, changes: dict[str, Any]) -> Config:
@@ -130,43 +160,3 @@ def changed(config: Config, changes: dict[str, Any]) -> Config:
             raise ConfigError(f"{name}={value} is not allowed: a run has no such value to change.")
         place[key] = value
     return from_dict(values)
-
-
-def _refuse_another_experiment(
-    folder: Path, result: Result, config: Config, corpus: Corpus
-) -> None:
-    if config_id(config, corpus.sha256) == result.config_id:
-        return
-    differing = "; ".join(result.differences_to(config, corpus.sha256))
-    raise ConfigError(
-        f"{folder} cannot go on as another experiment ({differing}): only num_epochs, "
-        "device, engine, log.* and checkpoint.* may change; start a new run for the rest."
-    )
-
-
-def _note_where(run: Run, begun: Checkpoint) -> None:
-    """Write down, and say, where the run goes on and what it goes on with."""
-    result, before = run.result, run.before
-    assert before
-    device = resolve_device(run.config.device)
-    engine = engine_of(run.config, device.type).name
-    same = (result.device, engine) == (before.device, before.engine)
-    if result.versions != before.versions or before.host.get("threads") != result.host["threads"]:
-        same = False
-    result.resumed = [
-        *before.resumed,
-        {
-            "epoch": begun.epoch,
-            "minibatch": begun.position[1],
-            "device": result.device,
-            "engine": engine,
-            "threads": result.host["threads"],
-            "exact": same,
-        },
-    ]
-    if not same:
-        print(
-            f"{before.device}, {before.engine}, {before.host.get('threads')} threads before, "
-            f"{result.device}, {engine}, {result.host['threads']} threads (or other versions) now: "
-            "the run goes on equal to rounding, not bit for bit"
-        )

@@ -17,7 +17,8 @@ from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import InUseError, locked
 from rnnlab._common.interrupts import stop_requests
 from rnnlab.config.schema import Config
-from rnnlab.runs.result import Result
+from rnnlab.runs.folder import HYDRA, RESULT
+from rnnlab.runs.result import Result, Status
 from rnnlab.studies import command as commands
 from rnnlab.studies import loop as study
 from rnnlab.studies.plan import Invalid, Plan, plan
@@ -62,7 +63,7 @@ def launch(
             stopped = stop()
         asked = {job.folder: view.results.get(job.folder) for _, job in planned.rows}
         jobs.statuses += [result.status if result else "not ended" for result in asked.values()]
-        if any(asked.values()) or any(sweep.rglob("result.json")):
+        if any(asked.values()) or any(sweep.rglob(RESULT)):
             print(write_report(sweep))
     if stopped:
         raise KeyboardInterrupt
@@ -87,7 +88,7 @@ def _held(sweep: Path) -> Iterator[None]:
 def _open_folder(launcher: StackedLauncher, planned: Plan, job: Job) -> None:
     """With .hydra in it, as Hydra itself makes it."""
     whole = planned.composed[job.folder]
-    folder = job.folder / str(whole.hydra.output_subdir or ".hydra")
+    folder = job.folder / str(whole.hydra.output_subdir or HYDRA)
     if not (folder / "config.yaml").exists():
         task, hydra = planned.split(job)
         _save_config(task, "config.yaml", folder)
@@ -101,7 +102,7 @@ def _open_folder(launcher: StackedLauncher, planned: Plan, job: Job) -> None:
 def _job_return(launcher: StackedLauncher, planned: Plan, job: Job | Invalid) -> JobReturn:
     """What a sweeper minimises; infinite for a job that came to nothing."""
     result = Result.find(job.folder)
-    figure = result.figure if result and result.status == "completed" else None
+    figure = result.figure if result and result.status == Status.completed else None
     returned = JobReturn(overrides=job.overrides, working_dir=str(Path.cwd()))
     returned.return_value = math.inf if figure is None else figure
     returned.status = JobStatus.COMPLETED

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rnnlab._common.files import InUseError, locked
-from rnnlab.runs.result import Result
+from rnnlab.runs.result import Result, Status
 from rnnlab.studies.executors import local as workers
 from rnnlab.studies.stacks import Job, Stack
 
@@ -132,7 +132,7 @@ def _give_up(job: Job, reason: str, view: View) -> None:
     """A job whose workers ended before it did."""
     result = Result.find(job.folder) or Result.without_run(reason)
     if not result.has_ended:
-        result.status, result.error = "failed", reason
+        result.status, result.error = Status.failed, reason
         with contextlib.suppress(InUseError, OSError), locked(job.folder):
             result.write(job.folder)
     view.ended(job, result)

@@ -20,10 +20,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab._common.errors import ConfigError
 from rnnlab.config.compose import job_folder, to_config
-from rnnlab.config.identity import changed, config_id, differing, flat, number_of, overrides_of
+from rnnlab.config.identity import changed, config_id, differing, flat
 from rnnlab.config.mistakes import explain
 from rnnlab.config.schema import Config
 from rnnlab.data.corpus import Corpus
+from rnnlab.runs.folder import HYDRA, OVERRIDES, RESULT, number_of, overrides_of
 from rnnlab.runs.result import Result
 from rnnlab.studies.stacks import Job
 
@@ -42,9 +43,9 @@ class Invalid:
         """Leave in its folder why it was not trained, if it has never been."""
         result = Result.without_run(self.mistake)
         if self.before is None:
-            (self.folder / ".hydra").mkdir(parents=True, exist_ok=True)
+            (self.folder / HYDRA).mkdir(parents=True, exist_ok=True)
             overrides = OmegaConf.create(list(self.overrides))
-            OmegaConf.save(overrides, self.folder / ".hydra" / "overrides.yaml")
+            OmegaConf.save(overrides, self.folder / OVERRIDES)
             result.write(self.folder)
         return result
 
@@ -142,10 +143,10 @@ class Folders:
         self.results: dict[Path, Result | None] = {}  # None: nothing came of it yet
         self.by_identity: dict[tuple[str, int], Path] = {}
         self.by_overrides: dict[tuple[str, ...], Path] = {}
-        folders = {path.parents[1] for path in sweep.rglob(".hydra/overrides.yaml")}
+        folders = {path.parents[1] for path in sweep.rglob(OVERRIDES)}
         for folder in sorted(folders, key=lambda folder: (number_of(folder, -1), folder)):
             try:
-                has_begun = (folder / "result.json").exists()
+                has_begun = (folder / RESULT).exists()
                 result = Result.read(folder) if has_begun else None
             except ConfigError as error:
                 print(f"left alone: {error}", file=sys.stderr)

@@ -14,8 +14,9 @@ from typing import Any
 
 from rnnlab.config.schema import Config
 from rnnlab.data.corpus import Corpus
+from rnnlab.runs.folder import LAST, has_checkpoint
 from rnnlab.runs.needs import lane_bytes, parameter_bytes
-from rnnlab.runs.result import LAST, Result, has_checkpoint
+from rnnlab.runs.result import Result, Status
 
 STACK_BYTES = 1 << 20  # of a stack's parameters on a CPU core; see docs/decisions.md
 DEEPEST = 64  # lanes
@@ -118,10 +119,10 @@ def _as_they_began(jobs: Sequence[Job]) -> list[Stack]:
     found = []
     for folders, own in groups.items():
         results = [Result.find(folder) for folder in folders if folder]
-        all_failed = all(result and result.status == "failed" for result in results)
+        all_failed = all(result and result.status == Status.failed for result in results)
         together: dict[Path | None, Job] = {}
         for job in own:
-            if job.before and job.before.status == "failed" and not all_failed:
+            if job.before and job.before.status == Status.failed and not all_failed:
                 found.append(Stack([job], begins=False))
             else:
                 together[job.folder] = job

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from rnnlab._common.console import QuietConsole
 from rnnlab.config.identity import changed
-from rnnlab.runs.folder import last_metrics
-from rnnlab.runs.result import Result
+from rnnlab.runs.folder import MESSAGES, last_metrics
+from rnnlab.runs.result import Result, Status
 from rnnlab.studies.plan import Invalid, Plan
 from rnnlab.studies.report.tables import shown
 from rnnlab.studies.stacks import Job
@@ -65,7 +65,7 @@ class StudyView:
     def ended(self, job: Job, result: Result) -> None:
         """A job has ended: told at once if it went wrong, with the end of its log if it failed."""
         self.results[job.folder] = result
-        if result.status != "completed":
+        if result.status != Status.completed:
             self.console.print(
                 f"job {job.number} {result.status} ({self.changed[job.folder]}): {result.error}"
             )
@@ -74,8 +74,8 @@ class StudyView:
                 f"job {job.number} completed ({len(self.results)}/{len(self.jobs)}): "
                 f"perplexity {result.perplexity:.4g}  {self.changed[job.folder]}"
             )
-        log = job.folder / "run.log"
-        if result.status == "failed" and log.exists():
+        log = job.folder / MESSAGES
+        if result.status == Status.failed and log.exists():
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
             self.console.print(f"{log} ends with:")
             for line in lines[-LOG_LINES:]:
@@ -104,7 +104,7 @@ class StudyView:
         return done / whole if whole else 1.0, running
 
     def _table(self, share: float, running: list[tuple[Job, dict[str, float]]]) -> Table:
-        failed = sum(result.status != "completed" for result in self.results.values())
+        failed = sum(result.status != Status.completed for result in self.results.values())
         elapsed = time.monotonic() - self.started
         trained, speed = share - self.share_before, sum(r["tokens_per_second"] for _, r in running)
         left = f"{elapsed * (1 - share) / trained:.0f} s left" if trained > 0 else "beginning"
@@ -144,5 +144,5 @@ class StudyView:
 
     def _order(self, job: Job | Invalid) -> tuple[bool, float]:
         result = self.results.get(job.folder)
-        figure = result.figure if result and result.status == "completed" else None
+        figure = result.figure if result and result.status == Status.completed else None
         return figure is None, figure or 0.0

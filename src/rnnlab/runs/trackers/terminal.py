@@ -8,26 +8,23 @@ from matplotlib.figure import Figure
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rnnlab._common.console import QuietConsole
-from rnnlab.runs.checkpoint import Checkpoint
-from rnnlab.runs.result import Result
-from rnnlab.runs.trackers.trackers import Tracker
+from rnnlab.runs.result import Result, Status
+from rnnlab.runs.trackers.tracker import Tracked, Tracker, register
 from rnnlab.training.metrics import Epoch
 
 PLAIN_LINES = 20  # lines that a whole run prints where there is no terminal
 
 
+@register
 class Terminal(Tracker):
-    """A live bar and the samples; at the end the textbook's closing lines."""
+    """Of a run that trains alone: a live bar, samples, at the end the textbook's closing lines."""
 
-    def __init__(
-        self, folder: Path, num_epochs: int, description: str, begun: Checkpoint | None
-    ) -> None:
-        self.folder = (
-            folder.relative_to(here) if folder.is_relative_to(here := Path.cwd()) else folder
-        )
+    def __init__(self, run: Tracked) -> None:
+        here, folder = Path.cwd(), run.folder
+        self.folder = folder.relative_to(here) if folder.is_relative_to(here) else folder
         self.console = QuietConsole()
-        self.num_epochs = num_epochs
-        self.next_line = max(1, num_epochs // PLAIN_LINES)  # the epoch of the next plain line
+        self.num_epochs = run.config.num_epochs
+        self.next_line = max(1, self.num_epochs // PLAIN_LINES)  # the epoch of the next plain line
         self.progress = Progress(
             TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
             BarColumn(),
@@ -38,15 +35,24 @@ class Terminal(Tracker):
             transient=True,
             disable=not self.console.is_terminal,
         )
-        self.console.print(description)
-        done = begun.epoch if begun else 0
-        if begun:
-            self.console.print(f"goes on after epoch {done}, {begun.position[1]} minibatches later")
+        self.console.print(run.description)
+        done, minibatches = run.begun or (0, 0)
+        if run.begun:
+            self.console.print(f"goes on after epoch {done}, {minibatches} minibatches later")
         self.held_out = ""  # the last figure, as text
         self.bar = self.progress.add_task(
-            "", total=num_epochs, completed=done, perplexity=float("nan"), held_out="", speed=0.0
+            "",
+            total=self.num_epochs,
+            completed=done,
+            perplexity=float("nan"),
+            held_out="",
+            speed=0.0,
         )
         self.progress.start()
+
+    @classmethod
+    def of(cls, run: Tracked) -> Terminal | None:
+        return cls(run) if run.is_alone else None
 
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
         if val_perplexity is not None:
@@ -74,9 +80,9 @@ class Terminal(Tracker):
 
     def close(self, result: Result) -> None:
         self.progress.stop()
-        if result.status == "running":  # an exception is on its way, and says what happened
+        if result.status == Status.running:  # an exception is on its way, and says what happened
             return
-        if result.status != "completed":
+        if result.status != Status.completed:
             reason = f": {result.error}" if result.error else ""
             self.console.print(f"{result.status} after {result.epochs} epochs{reason}.")
         if result.perplexity is not None and result.tokens_per_second is not None:
@@ -86,7 +92,7 @@ class Terminal(Tracker):
             )
         if result.val_perplexity is not None:
             self.console.print(f"held-out perplexity {result.val_perplexity:.2f}")
-        if result.status != "diverged":
+        if result.status != Status.diverged:
             for text in result.samples.values():
                 self.console.print(text)
         self.console.print(f"\n{self.folder}\ntensorboard --logdir {self.folder.parent}")

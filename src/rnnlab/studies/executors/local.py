@@ -16,12 +16,11 @@ from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from rnnlab._common.errors import ConfigError, require
+from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import InUseError, locked
 from rnnlab.config.schema import Config
-from rnnlab.runs.folder import cut_back
 from rnnlab.runs.preflight import Corpora
-from rnnlab.runs.result import LAST, NEXT, Result
+from rnnlab.runs.result import Result, Status
 
 PATIENCE = 60  # seconds
 _context = multiprocessing.get_context("forkserver")
@@ -74,7 +73,7 @@ def _work(lanes: Lanes) -> None:
 def _train(lanes: Lanes) -> bool:
     """Whatever goes wrong is in the results then. What cannot go on together goes on alone."""
     from rnnlab.runs.resume import resume_stack
-    from rnnlab.runs.stack import run_stack
+    from rnnlab.runs.stack import clear, run_stack
 
     folders = [folder for folder in lanes.folders if folder]
     try:
@@ -82,7 +81,7 @@ def _train(lanes: Lanes) -> bool:
             folder.mkdir(parents=True, exist_ok=True)
             with locked(folder, PATIENCE):  # the worker of a study that was killed may still save
                 if lanes.begins:
-                    _clear(folder)
+                    clear(folder)
         if lanes.begins:
             configs = [lanes.configs[folder] for folder in folders]
             run_stack(configs, folders, lanes.corpora, lanes.swept)
@@ -104,26 +103,18 @@ def _train_apart(lanes: Lanes, folders: list[Path]) -> bool:
     for folder in folders:
         went.append(_train(replace(lanes, folders=[folder])))
         result = Result.find(folder)
-        if result and result.status == "interrupted":
+        if result and result.status == Status.interrupted:
             break
     return all(went)
-
-
-def _clear(folder: Path) -> None:
-    """What is left of a run that was ended before its first checkpoint."""
-    require(not (folder / LAST).exists(), f"beginning in {folder}", "it has a checkpoint")
-    for name in ("result.json", NEXT):
-        (folder / name).unlink(missing_ok=True)
-    cut_back(folder, {})
 
 
 def _note(folders: list[Path], error: str) -> None:
     """The runs that do not say themselves how they ended have failed."""
     for folder in folders:
         result = Result.find(folder) or Result.without_run(error)
-        told = result.status == "failed" and result.process == os.getpid() and result.config
-        if told or result.status in ("completed", "diverged"):
+        told = result.status == Status.failed and result.process == os.getpid() and result.config
+        if told or result.status.is_final:
             continue
-        result.status, result.error, result.process = "failed", error, os.getpid()
+        result.status, result.error, result.process = Status.failed, error, os.getpid()
         with contextlib.suppress(OSError, InUseError), locked(folder):
             result.write(folder)

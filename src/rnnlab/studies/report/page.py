@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from rnnlab._common.errors import require
 from rnnlab._common.files import write_atomically
-from rnnlab.runs.figures import curves_figure, effects_figure, heat_map
+from rnnlab.studies.report.figures import curves_figure, effects_figure, heat_map
 from rnnlab.studies.report.tables import (
     Entry,
     best_command,

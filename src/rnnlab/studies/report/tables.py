@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from rnnlab._common.errors import ConfigError
-from rnnlab.config.identity import differing, flat, number_of, overrides_of
-from rnnlab.runs.folder import read_metrics
-from rnnlab.runs.result import Result
+from rnnlab.config.identity import differing, flat
+from rnnlab.runs.folder import RESULT, number_of, overrides_of, read_metrics
+from rnnlab.runs.result import Result, Status
 
 Table = tuple[str, list[str], list[list[str]]]  # title, head, rows
 # 97.5 % points of Student's t for 1, 2, ... degrees of freedom
@@ -38,7 +38,7 @@ class Entry:
     @property
     def figure(self) -> float | None:
         """Of a run that has completed."""
-        return self.result.figure if self.result.status == "completed" else None
+        return self.result.figure if self.result.status == Status.completed else None
 
     def key(self, names: Iterable[str]) -> str:
         """Equal for runs with the same values of these settings, whatever their seeds."""
@@ -53,7 +53,7 @@ class Entry:
 def read(home: Path) -> tuple[list[Entry], list[str]]:
     """Every run below `home`, by its number, and what could not be read."""
     entries, skipped = [], []
-    for path in home.rglob("result.json"):
+    for path in home.rglob(RESULT):
         folder = path.parent
         try:
             result = Result.read(folder)
@@ -149,7 +149,7 @@ def tables(entries: list[Entry], swept: list[str]) -> Iterable[Table]:
                 for settings, figures in over_seeds(entries, swept)
             ],
         )
-    troubled = [e for e in entries if e.result.status != "completed"]
+    troubled = [e for e in entries if e.result.status != Status.completed]
     if troubled:
         rows = [[e.folder.name, e.result.status, e.result.error or ""] for e in troubled]
         yield "Not completed", ["run", "status", "reason"], rows

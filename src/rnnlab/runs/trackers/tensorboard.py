@@ -1,18 +1,11 @@
-"""Where a run's figures go: metrics.jsonl, samples.txt, TensorBoard, the terminal.
-
-Every tracker has the same methods; the loop in experiment.py calls them and knows no more. The logs
-only ever grow, so a checkpoint notes how long they were, and a run that is continued cuts them
-back to that: no step is lost or doubled.
-"""
+"""TensorBoard: scalars, text samples, the curve and the hparams, in one event file."""
 
 from __future__ import annotations
 
 import io
 import platform
 import time
-from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import IO
 
 from matplotlib.figure import Figure
 from tensorboard.compat.proto.event_pb2 import Event
@@ -21,66 +14,11 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import custom_scalars, scalar
 
-from rnnlab.runs.folder import EVENTS, METRICS, SAMPLES
-from rnnlab.runs.result import Result, to_json
+from rnnlab.runs.folder import EVENTS
+from rnnlab.runs.result import Result, Status
 from rnnlab.runs.trackers import hparams
+from rnnlab.runs.trackers.tracker import Tracked, Tracker, register
 from rnnlab.training.metrics import FIGURES, Epoch
-
-
-class Tracker(ABC):
-    """Receives a run's figures as they come."""
-
-    @abstractmethod
-    def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
-        """An epoch has ended."""
-
-    @abstractmethod
-    def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:
-        """A text was generated after `epoch` epochs; `last`: none will follow."""
-
-    @abstractmethod
-    def figure(self, figure: Figure) -> None:
-        """Training is over; this is its perplexity curve."""
-
-    @abstractmethod
-    def close(self, result: Result) -> None:
-        """The run has ended, in whatever way."""
-
-    def lengths(self) -> dict[str, int]:
-        """Name and length in bytes of every log, all of it handed to the system."""
-        return {}
-
-
-class Files(Tracker):
-    """metrics.jsonl, an object a logged epoch; samples.txt; perplexity.svg."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.metrics = (folder / METRICS).open("ab")
-        self.samples = (folder / SAMPLES).open("ab")
-
-    def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
-        values = {"epoch": figures.epoch, **figures.figures, "val_perplexity": val_perplexity}
-        _append(self.metrics, to_json(values))
-
-    def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002
-        _append(self.samples, f"epoch {epoch}: {text}")
-
-    def figure(self, figure: Figure) -> None:
-        figure.savefig(self.folder / "perplexity.svg")
-
-    def close(self, result: Result) -> None:  # noqa: ARG002
-        self.metrics.close()
-        self.samples.close()
-
-    def lengths(self) -> dict[str, int]:
-        return {METRICS: self.metrics.tell(), SAMPLES: self.samples.tell()}
-
-
-def _append(file: IO[bytes], line: str) -> None:
-    file.write(line.encode() + b"\n")
-    file.flush()
-
 
 CHARTS = {  # TensorBoard's tab of custom scalars
     "Perplexity": {
@@ -93,12 +31,15 @@ CHARTS = {  # TensorBoard's tab of custom scalars
 }
 
 
+@register
 class TensorBoard(Tracker):
-    """Scalars, text samples, the curve and the hparams, in one event file in the run's own folder.
+    """Writes the run's own event file, and goes on with it when the run is continued.
 
     TensorBoard's SummaryWriter would begin another file when a run is continued, and write from a
     thread, whose length at a checkpoint nobody knows; its records and protos are used here.
     """
+
+    logs = (EVENTS + "*",)
 
     def __init__(self, folder: Path, settings: hparams.Settings) -> None:
         begun = sorted(folder.glob(EVENTS + "*"))
@@ -110,6 +51,10 @@ class TensorBoard(Tracker):
             self._write(Event(summary=hparams.begin(settings, folder.name)))
             self._write(Event(summary=custom_scalars(CHARTS)))
             self.file.flush()
+
+    @classmethod
+    def of(cls, run: Tracked) -> TensorBoard:
+        return cls(run.folder, hparams.settings(run.config, run.swept))
 
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
         scalars = {figure.tag: figures[name] for name, figure in FIGURES.items() if figure.tag} | {
@@ -134,7 +79,7 @@ class TensorBoard(Tracker):
         self._write(Event(summary=Summary(value=[{"tag": "perplexity/curve", "image": image}])))
 
     def close(self, result: Result) -> None:
-        ended = hparams.end(result.status == "completed")
+        ended = hparams.end(result.status == Status.completed)
         self._write(Event(summary=ended, step=result.epochs))
         self.file.close()
 

@@ -1,0 +1,117 @@
+"""What is said of a run in its folder, from before it takes memory until whatever ends it.
+
+A Run (run.py) is what fills it in between, while there is a lane that trains.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass, field
+from logging import Logger
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rnnlab.config.identity import config_id
+from rnnlab.config.schema import Config
+from rnnlab.data.corpus import Corpus
+from rnnlab.runs import surroundings
+from rnnlab.runs.build import build_model, build_recipe
+from rnnlab.runs.folder import CHECKPOINTS
+from rnnlab.runs.log import logger_of
+from rnnlab.runs.needs import note_on_engine
+from rnnlab.runs.result import Result, Status
+from rnnlab.training.loop import Recipe
+
+
+@dataclass(eq=False)
+class Record:
+    """A run's result.json and run.log, and the job that they are of."""
+
+    config: Config
+    corpus: Corpus
+    folder: Path
+    recipe: Recipe  # the same for all runs of its stack
+    result: Result
+    log: Logger = field(init=False)
+    seconds_before: float = field(init=False)  # of wall time, before the run was continued
+
+    def __post_init__(self) -> None:
+        (self.folder / CHECKPOINTS).mkdir(exist_ok=True)
+        self.log = logger_of(self.folder)
+        self.seconds_before = self.result.wall_seconds or 0.0
+
+    @classmethod
+    def begun(
+        cls, config: Config, corpus: Corpus, folder: Path, device: torch.device, **more: Any
+    ) -> Record:
+        """Of a run that has done nothing yet; `more` are fields of its result."""
+        recipe = build_recipe(config, build_model(config, len(corpus.vocabulary)), device)
+        result = Result(
+            process=os.getpid(),
+            device=surroundings.device_name(device),
+            engine=recipe.engine.name,
+            precision=config.precision,
+            seed=config.seed,
+            dataset={
+                "name": corpus.name,
+                "sha256": corpus.sha256,
+                "num_tokens": len(corpus.train),
+                "vocab_size": len(corpus.vocabulary),
+                "entropy_floor_perplexity": None,  # known for synthetic texts only
+            },
+            config=config.as_dict(),
+            config_id=config_id(config, corpus.sha256),
+            versions=surroundings.versions(),
+            git=surroundings.git_state(),
+            host=surroundings.host(),
+            **more,
+        )
+        return cls(config, corpus, folder, recipe, result)
+
+    @property
+    def description(self) -> str:
+        """Two lines for a person, and one more where the engine is not what one would expect."""
+        config, V = self.config, len(self.corpus.vocabulary)
+        lines = (
+            f"{config.model.name} {config.num_hiddens}x{config.num_layers} "
+            f"on {config.dataset.name} ({len(self.corpus.train):,} tokens, {V} in the vocabulary)\n"
+            f"{config.sampler.name} sampling, {config.optimizer.name} lr {config.lr:g}, "
+            + (
+                f"clipping by {config.clip.name}, theta {config.theta:g}"
+                if config.clip.uses_theta
+                else "no clipping"
+            )
+        )
+        note = note_on_engine(config, self.recipe.device.type)
+        return f"{lines}\n{note}" if note else lines
+
+    @property
+    def is_alone(self) -> bool:
+        """No other run trains with it."""
+        return sum(name != "" for name in self.result.stack) == 1
+
+    @property
+    def has_ended(self) -> bool:
+        return self.result.status != Status.running
+
+    def write(self) -> None:
+        self.result.write(self.folder)
+
+    def ends_early(self, status: Status, error: str) -> None:
+        """Said while the exception is handled, whose trace goes to run.log."""
+        self.result.status, self.result.error = status, error
+        self.log.exception("the run ended early")
+
+    def close(self, seconds: float) -> None:
+        """Nobody trains it any more, after so many seconds; raises OSError if a folder is full."""
+        self.result.wall_seconds = self.seconds_before + seconds
+        expected = (OSError,) if self.result.status == Status.failed else ()  # perhaps that is why
+        try:
+            with contextlib.suppress(*expected):
+                self.write()
+        finally:
+            for handler in self.log.handlers:
+                handler.close()

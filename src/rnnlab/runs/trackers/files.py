@@ -1,0 +1,51 @@
+"""Files that anything can read: metrics.jsonl, samples.txt, perplexity.svg."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO
+
+from matplotlib.figure import Figure
+
+from rnnlab.runs.folder import CURVE, METRICS, SAMPLES
+from rnnlab.runs.result import Result, to_json
+from rnnlab.runs.trackers.tracker import Tracked, Tracker, register
+from rnnlab.training.metrics import Epoch
+
+
+@register
+class Files(Tracker):
+    """An object a logged epoch, a line a text, and at the end the curve."""
+
+    logs = (METRICS, SAMPLES)
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.metrics = (folder / METRICS).open("ab")
+        self.samples = (folder / SAMPLES).open("ab")
+
+    @classmethod
+    def of(cls, run: Tracked) -> Files:
+        return cls(run.folder)
+
+    def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
+        values = {"epoch": figures.epoch, **figures.figures, "val_perplexity": val_perplexity}
+        _append(self.metrics, to_json(values))
+
+    def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002
+        _append(self.samples, f"epoch {epoch}: {text}")
+
+    def figure(self, figure: Figure) -> None:
+        figure.savefig(self.folder / CURVE)
+
+    def close(self, result: Result) -> None:  # noqa: ARG002
+        self.metrics.close()
+        self.samples.close()
+
+    def lengths(self) -> dict[str, int]:
+        return {METRICS: self.metrics.tell(), SAMPLES: self.samples.tell()}
+
+
+def _append(file: IO[bytes], line: str) -> None:
+    file.write(line.encode() + b"\n")
+    file.flush()
