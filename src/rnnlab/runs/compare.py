@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file
-from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from rnnlab.config.schema import Config
+from rnnlab.runs.events import read_numbers
 from rnnlab.runs.folder import (
     BEST,
-    EVENTS,
     LAST,
     METRICS,
     RESULT,
@@ -75,14 +74,7 @@ def _metrics(folder: Path) -> list[Any]:
 
 
 def _scalars(folder: Path) -> list[Any]:
-    """(step, tag, value) of every scalar in every event file."""
-    found = []
-    for path in sorted(folder.glob(EVENTS + "*")):
-        for event in EventFileLoader(str(path)).Load():
-            for value in event.summary.value:
-                if value.HasField("tensor") and value.tag not in TIMES and value.tensor.float_val:
-                    found.append((event.step, value.tag, list(value.tensor.float_val)))
-    return found
+    return [number for number in read_numbers(folder) if number[1] not in TIMES]
 
 
 def _first_difference(name: str, left: list[Any], right: list[Any]) -> Iterator[str]:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import io
-import platform
-import time
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
-from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.plugins.text.summary_v2 import text_pb
-from tensorboard.summary.writer.record_writer import RecordWriter
-from torch.utils.tensorboard.summary import custom_scalars, scalar
 
+from rnnlab.config.identity import flat
+from rnnlab.config.schema import Config
+from rnnlab.runs import events
 from rnnlab.runs.folder import EVENTS
 from rnnlab.runs.result import Result, Status
-from rnnlab.runs.trackers import hparams
 from rnnlab.runs.trackers.tracker import Tracked, Tracker, register
 from rnnlab.training.metrics import FIGURES, Epoch
 
-CHARTS = {  # TensorBoard's tab of custom scalars
+CHARTS = {  # the tab of custom scalars
     "Perplexity": {
         "train, and held out": ["Multiline", ["perplexity/train", "perplexity/val"]],
     },
@@ -29,64 +25,57 @@ CHARTS = {  # TensorBoard's tab of custom scalars
         "share of minibatches that were clipped": ["Multiline", ["gradient/clipped_fraction"]],
     },
 }
+ALONE = """sampler lr theta seed model num_hiddens num_layers optimizer clip dataset batch_size
+    num_steps num_epochs precision""".split()
 
 
 @register
 class TensorBoard(Tracker):
-    """Writes the run's own event file, and goes on with it when the run is continued.
-
-    TensorBoard's SummaryWriter would begin another file when a run is continued, and write from a
-    thread, whose length at a checkpoint nobody knows; its records and protos are used here.
-    """
+    """Writes the run's own event file."""
 
     logs = (EVENTS + "*",)
 
-    def __init__(self, folder: Path, settings: hparams.Settings) -> None:
-        begun = sorted(folder.glob(EVENTS + "*"))
-        new = folder / f"{EVENTS}{time.time():.0f}.{platform.node()}"
-        self.file = (begun[-1] if begun else new).open("ab")
-        self.records = RecordWriter(self.file)
-        if not begun:
-            self._write(Event(file_version="brain.Event:2"))
-            self._write(Event(summary=hparams.begin(settings, folder.name)))
-            self._write(Event(summary=custom_scalars(CHARTS)))
+    def __init__(self, folder: Path, settings: events.Settings) -> None:
+        self.file = events.EventFile(folder)
+        if self.file.is_new:
+            self.file.add(events.of_settings(settings, folder.name))
+            self.file.add(events.of_charts(CHARTS))
             self.file.flush()
 
     @classmethod
     def of(cls, run: Tracked) -> TensorBoard:
-        return cls(run.folder, hparams.settings(run.config, run.swept))
+        return cls(run.folder, settings_of(run.config, run.swept))
 
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
-        scalars = {figure.tag: figures[name] for name, figure in FIGURES.items() if figure.tag} | {
-            "perplexity/val": val_perplexity
-        }
+        scalars = {figure.tag: figures[name] for name, figure in FIGURES.items() if figure.tag}
+        if val_perplexity is not None:
+            scalars["perplexity/val"] = val_perplexity
         for tag, value in scalars.items():
-            if value is not None:
-                self._write(Event(summary=scalar(tag, value), step=figures.epoch))
+            self.file.add(events.of_number(tag, value), figures.epoch)
         self.file.flush()
 
     def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002
-        code = "\n".join(f"    {line}" for line in text.splitlines())  # Markdown, letter for letter
-        self._write(Event(summary=text_pb(f"samples/{prefix}", code), step=epoch))
+        self.file.add(events.of_text(f"samples/{prefix}", text), epoch)
         self.file.flush()
 
     def figure(self, figure: Figure) -> None:
         png, (width, height) = io.BytesIO(), figure.canvas.get_width_height()
         figure.savefig(png, format="png")
-        image = Summary.Image(
-            encoded_image_string=png.getvalue(), width=width, height=height, colorspace=4
-        )
-        self._write(Event(summary=Summary(value=[{"tag": "perplexity/curve", "image": image}])))
+        self.file.add(events.of_image("perplexity/curve", png.getvalue(), width, height))
 
     def close(self, result: Result) -> None:
-        ended = hparams.end(result.status == Status.completed)
-        self._write(Event(summary=ended, step=result.epochs))
+        self.file.add(events.of_end(result.status == Status.completed), result.epochs)
         self.file.close()
 
     def lengths(self) -> dict[str, int]:
-        self.file.flush()
-        return {Path(self.file.name).name: self.file.tell()}
+        return {self.file.path.name: self.file.flush()}
 
-    def _write(self, event: Event) -> None:
-        event.wall_time = time.time()
-        self.records.write(event.SerializeToString())
+
+def settings_of(config: Config, swept: list[str]) -> events.Settings:
+    """A row of the hparams: what the run's study varies, or of a run alone what matters most."""
+    values = flat(config.as_dict())
+    return {name: _plain(values.get(name)) for name in swept or ALONE}
+
+
+def _plain(value: Any) -> str | int | float:
+    return value if isinstance(value, str | int | float) else str(value)

@@ -1,0 +1,106 @@
+"""TensorBoard's event files, written and read; and every name of TensorBoard without a promise.
+
+TensorBoard documents SummaryWriter alone. It would begin another file when a run is continued,
+write from a thread, whose length at a checkpoint nobody knows, and make an extra run of hparams;
+so records and protos are used here, which its own writer is made of. Tests read the files back
+with TensorBoard's reader and its server. Here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
+from tensorboard.plugins.text.summary_v2 import text_pb
+from tensorboard.summary.writer.record_writer import RecordWriter
+from torch.utils.tensorboard.summary import custom_scalars, scalar
+
+from rnnlab.runs.folder import EVENTS
+
+Settings = dict[str, str | int | float]
+
+
+class EventFile:
+    """The run's own file; a run that is continued goes on with it."""
+
+    def __init__(self, folder: Path) -> None:
+        begun = sorted(folder.glob(EVENTS + "*"))
+        self.path = begun[-1] if begun else folder / f"{EVENTS}{time.time():.0f}.{platform.node()}"
+        self.is_new = not begun
+        self.file = self.path.open("ab")
+        self.records = RecordWriter(self.file)
+        if self.is_new:
+            self._write(Event(file_version="brain.Event:2"))
+
+    def add(self, summary: Summary, step: int = 0) -> None:
+        self._write(Event(summary=summary, step=step))
+
+    def flush(self) -> int:
+        """Hand all to the system; says how many bytes the file has."""
+        self.file.flush()
+        return self.file.tell()
+
+    def close(self) -> None:
+        self.file.close()
+
+    def _write(self, event: Event) -> None:
+        event.wall_time = time.time()
+        self.records.write(event.SerializeToString())
+
+
+def of_number(tag: str, value: float) -> Summary:
+    return scalar(tag, value)
+
+
+def of_text(tag: str, text: str) -> Summary:
+    """Shown letter for letter: as code of Markdown."""
+    return text_pb(tag, "\n".join(f"    {line}" for line in text.splitlines()))
+
+
+def of_image(tag: str, png: bytes, width: int, height: int) -> Summary:
+    image = Summary.Image(encoded_image_string=png, width=width, height=height, colorspace=4)
+    return Summary(value=[{"tag": tag, "image": image}])
+
+
+def of_charts(layout: dict[str, dict[str, list[Any]]]) -> Summary:
+    """The tab of custom scalars."""
+    return custom_scalars(layout)
+
+
+def of_settings(values: Settings, run: str) -> Summary:
+    """A row of the hparams tab.
+
+    TensorBoard makes the table's columns from all runs that it reads: the union of what they give.
+    A list of columns in a run's own file would count for all others.
+    """
+    return summary_v2.hparams_pb(values, trial_id=run)
+
+
+def of_end(completed: bool) -> Summary:
+    """The row's status, when a run has ended."""
+    status = api_pb2.Status.STATUS_SUCCESS if completed else api_pb2.Status.STATUS_FAILURE
+    info = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
+    data = plugin_data_pb2.HParamsPluginData(session_end_info=info)
+    summary = Summary()
+    summary.value.add(
+        tag=metadata.SESSION_END_INFO_TAG,
+        metadata=metadata.create_summary_metadata(data),
+        tensor=metadata.NULL_TENSOR,
+    )
+    return summary
+
+
+def read_numbers(folder: Path) -> Iterator[tuple[int, str, list[float]]]:
+    """(step, tag, value) of every scalar in every event file of a run."""
+    for path in sorted(folder.glob(EVENTS + "*")):
+        for event in EventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                if value.HasField("tensor") and value.tensor.float_val:
+                    yield event.step, value.tag, list(value.tensor.float_val)
