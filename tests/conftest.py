@@ -7,8 +7,10 @@ tests need is imported only where it is there.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +52,23 @@ def compose() -> Callable[..., Config]:
             return to_config(hydra.compose("config", list(overrides)))
 
     return composed
+
+
+@pytest.fixture
+def stop_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """stop_after(n): runs are asked to stop before their (n + 1)-th minibatch from now on."""
+    from rnnlab.runs import stack
+
+    def set_number(number: float) -> None:
+        asked = count()
+
+        @contextmanager
+        def requests() -> Iterator[Callable[[], bool]]:
+            yield lambda: next(asked) >= number
+
+        monkeypatch.setattr(stack, "stop_requests", requests)
+
+    return set_number
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ from rnnlab.config.stored import from_dict
 from rnnlab.data.corpus import load
 from rnnlab.nn.generation import generate
 from rnnlab.runs import stack as experiment
-from rnnlab.runs.checkpoint import _checksum, load_checkpoint
+from rnnlab.runs.checkpoint import checksum, load_checkpoint
 from rnnlab.runs.folder import LAST, RESULT
 from rnnlab.runs.result import Result
 from rnnlab.runs.resume import Stopped
@@ -128,7 +128,7 @@ class Fuzz:
             case 2:
                 tensors[name] = torch.full_like(tensors[name], self.rng.choice([0, 1]))
         text = json.dumps(described)
-        save_file(tensors, self.path, {"rnnlab": text, "sha256": _checksum(text, tensors)})
+        save_file(tensors, self.path, {"rnnlab": text, "sha256": checksum(text, tensors)})
         checkpoint = load_checkpoint(self.path)
         generate(checkpoint.parameters, [[0]], 2)
         corpus = load(self.config.dataset)

@@ -13,7 +13,7 @@ from fuzz import fuzz
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import write_atomically
 from rnnlab.data.corpus import Vocabulary
-from rnnlab.runs.checkpoint import Checkpoint, _checksum, load_checkpoint, save_checkpoint
+from rnnlab.runs.checkpoint import Checkpoint, checksum, load_checkpoint, save_checkpoint
 
 MODEL = library.model("gru_after", 4, 3, 2)
 
@@ -66,7 +66,7 @@ def forged(path: Path, change) -> None:
         described = json.loads(file.metadata()["rnnlab"])
     change(described, tensors)
     text = json.dumps(described)
-    save_file(tensors, path, {"rnnlab": text, "sha256": _checksum(text, tensors)})
+    save_file(tensors, path, {"rnnlab": text, "sha256": checksum(text, tensors)})
 
 
 HOSTILE = {

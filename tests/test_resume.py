@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -28,22 +27,6 @@ from rnnlab.training.loop import Training
 SMALL = ["num_hiddens=8", "batch_size=4", "num_steps=10", "num_epochs=6", "log.sample_length=5"]
 SMALL += ["dataset.max_tokens=600", "dataset.val_fraction=0.1", "log.val_every=2"]
 SMALL += ["checkpoint.seconds=0", "log.sample_every=2"]
-
-
-@pytest.fixture
-def stop_after(monkeypatch):
-    """stop_after(n): the next run is asked to stop before its (n + 1)-th minibatch."""
-
-    def set_number(number: float) -> None:
-        asked = count()
-
-        @contextmanager
-        def requests():
-            yield lambda: next(asked) >= number
-
-        monkeypatch.setattr(experiment, "stop_requests", requests)
-
-    return set_number
 
 
 def train(config, name: str) -> Path:
@@ -234,6 +217,21 @@ def test_from_the_command_line_after_sigterm():
     )
     assert refused.returncode == 2
     assert "lr: 1.0 -> 3" in refused.stderr
+
+
+def test_a_run_that_was_killed_goes_on_exactly_and_says_so(capsys):
+    """result.json has had its engine's name from the beginning, not "auto" until its end."""
+    command = [sys.executable, str(ROOT / "run.py"), *SMALL, "num_epochs=100000"]
+    process = subprocess.Popen([*command, "hydra.run.dir=run"], stdout=subprocess.DEVNULL)
+    while not Path("run/metrics.jsonl").exists() or not Path("run/metrics.jsonl").read_bytes():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert Result.read(Path("run")).engine == "fused"
+    result = resuming.resume(Path("run"), {"num_epochs": 3})
+    assert [place["exact"] for place in result.resumed] == [True]
+    assert "to rounding" not in capsys.readouterr().out
 
 
 def test_a_clock_that_jumps_back_does_no_harm(compose, monkeypatch, stop_after):

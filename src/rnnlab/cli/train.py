@@ -1,4 +1,4 @@
-"""The border to Hydra: compose, check everything, then hand plain values to experiment.py.
+"""The border to Hydra: compose, check everything, then hand plain values to runs/.
 
 Whatever a user can get wrong is answered here in one sentence with exit status 2, before torch
 is imported and before an output folder exists.

@@ -113,7 +113,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         for name, value in [*checkpoint.parameters.items(), *rest.items()]
     }
     text = json.dumps(dataclasses.asdict(described))
-    metadata = {"rnnlab": text, "sha256": _checksum(text, tensors)}
+    metadata = {"rnnlab": text, "sha256": checksum(text, tensors)}
     write_atomically(path, save(tensors, metadata))
 
 
@@ -134,7 +134,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             if described["format"] != FORMAT:
                 raise ValueError(f"its format is {described['format']}, not {FORMAT}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if metadata["sha256"] != _checksum(text, tensors):
+        if metadata["sha256"] != checksum(text, tensors):
             raise ValueError("its checksum is not that of its content")
         return _understood(read_as(Description, described), tensors)
     except (
@@ -186,7 +186,7 @@ def _brought_up(described: dict[str, Any]) -> dict[str, Any]:
     return described | {"format": FORMAT, "model": {"cell": cell, **sizes}}
 
 
-def _checksum(text: str, tensors: dict[str, Tensor]) -> str:
+def checksum(text: str, tensors: dict[str, Tensor]) -> str:
     """SHA-256 of the description, and of every tensor's name, type, shape and bytes."""
     digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
