@@ -20,11 +20,12 @@ from rnnlab._common.errors import ConfigError
 from rnnlab.runs import resume as resuming
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.checkpoint import load_checkpoint
-from rnnlab.runs.compare import differences, verify
+from rnnlab.runs.compare import differences
 from rnnlab.runs.folder import METRICS
 from rnnlab.runs.result import Result
 from rnnlab.runs.run import LAST, NEXT
 from rnnlab.runs.stack import held
+from rnnlab.studies.verify import verify
 from rnnlab.training.loop import Training
 
 SMALL = ["num_hiddens=8", "batch_size=4", "num_steps=10", "num_epochs=6", "log.sample_length=5"]

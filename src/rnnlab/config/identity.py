@@ -7,9 +7,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-from yaml import YAMLError
-
 from rnnlab.config.schema import Config
 
 
@@ -47,14 +44,6 @@ def number_of(folder: Path, otherwise: int) -> int:
     """The number that a job's folder begins with."""
     digits = re.match(r"\d+", folder.name)
     return int(digits[0]) if digits else otherwise
-
-
-def overrides_of(folder: Path) -> tuple[str, ...] | None:
-    """The overrides that a job's folder was made with; None where that cannot be read."""
-    try:
-        return tuple(map(str, OmegaConf.load(folder / ".hydra" / "overrides.yaml")))
-    except (OSError, YAMLError):
-        return None
 
 
 FREE = ("device", "engine", "log", "checkpoint", "num_epochs")  # may change when a run goes on

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from rnnlab._common.errors import ConfigError
-from rnnlab.config.identity import differing, flat, number_of, overrides_of
+from rnnlab.config.identity import differing, flat, number_of
+from rnnlab.runs.composed import overrides_of
 from rnnlab.runs.folder import read_metrics
 from rnnlab.runs.result import Result
 
