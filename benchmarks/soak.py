@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
-from rnnlab.cli.train import compose
+from rnnlab.config.compose import compose
 from rnnlab.runs import stack as experiment
 from rnnlab.training.loop import Training
 

@@ -43,15 +43,9 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def compose() -> Callable[..., Config]:
     """compose("lr=2", "size=tiny") -> Config, as the command line makes it."""
-    import hydra
+    from rnnlab.config.compose import compose
 
-    from rnnlab.config.compose import conf_dir, to_config
-
-    def composed(*overrides: str) -> Config:
-        with hydra.initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
-            return to_config(hydra.compose("config", list(overrides)))
-
-    return composed
+    return lambda *overrides: compose([*overrides])
 
 
 @pytest.fixture

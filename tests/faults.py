@@ -25,10 +25,11 @@ from datetime import date
 from pathlib import Path
 
 from rnnlab._common.files import locked
-from rnnlab.cli.train import compose
-from rnnlab.runs.compare import differences, verify
+from rnnlab.config.compose import compose
+from rnnlab.runs.compare import differences
 from rnnlab.runs.folder import LAST, RESULT
 from rnnlab.runs.result import Result, Status
+from rnnlab.studies.verify import verify
 
 ROOT = Path(__file__).resolve().parents[1]
 KILLS = 9  # of each of the twelve cases below

@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.typed import read_as
-from rnnlab.cli.train import compose
+from rnnlab.config.compose import compose
 from rnnlab.config.mistakes import explain
 from rnnlab.config.stored import from_dict
 from rnnlab.data.corpus import load

@@ -5,17 +5,22 @@ Their task functions are not rnnlab's, for which it behaves as Hydra's basic lau
 
 import pytest
 from hydra.core.plugins import Plugins
+from hydra.core.singleton import Singleton
 from hydra.plugins.launcher import Launcher
 from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, LauncherTestSuite
-from hydra.version import _UNSPECIFIED_, VersionBase
+from hydra.version import VersionBase
 
 from hydra_plugins.rnnlab_launcher.stacked import StackedLauncher
 
 
 @pytest.fixture(autouse=True)
-def _no_version_base(monkeypatch):
+def _no_version_base():
     """As in a process of their own: other tests have chosen a version_base, and it stays."""
-    monkeypatch.setattr(VersionBase.instance(), "version_base", _UNSPECIFIED_)
+    before = Singleton.get_state()
+    kept = {kind: one for kind, one in before["instances"].items() if kind is not VersionBase}
+    Singleton.set_state(before | {"instances": kept})
+    yield
+    Singleton.set_state(before)
 
 
 def test_hydra_finds_the_launcher():

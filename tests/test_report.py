@@ -12,7 +12,7 @@ import pytest
 from rnnlab._common.errors import ConfigError
 from rnnlab.config.identity import differing, flat
 from rnnlab.runs import stack as experiment
-from rnnlab.runs.result import Result
+from rnnlab.runs.result import Result, Status
 from rnnlab.studies.report.page import write_report
 from rnnlab.studies.report.tables import (
     best_command,
@@ -73,7 +73,7 @@ def test_what_comes_from_a_text_is_escaped(study):
     folder = sorted(study.iterdir())[0]
     result = Result.read(folder)
     result.samples = {evil: evil}
-    result.error, result.status = evil, "failed"
+    result.error, result.status = evil, Status.failed
     result.write(folder)
     page = write_report(study).read_text()
     assert "<script" not in page

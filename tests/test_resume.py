@@ -19,9 +19,10 @@ from rnnlab._common.errors import ConfigError
 from rnnlab.runs import resume as resuming
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.checkpoint import load_checkpoint
-from rnnlab.runs.compare import differences, verify
+from rnnlab.runs.compare import differences
 from rnnlab.runs.folder import LAST, METRICS, NEXT, held
 from rnnlab.runs.result import Result
+from rnnlab.studies.verify import verify
 from rnnlab.training.loop import Training
 
 SMALL = ["num_hiddens=8", "batch_size=4", "num_steps=10", "num_epochs=6", "log.sample_length=5"]
@@ -56,7 +57,9 @@ def test_stopped_in_the_middle_of_an_epoch_it_goes_on_bit_for_bit(
     stopped = train(config, "stopped")
     assert Result.read(stopped).status == "interrupted"
     assert list(differences(whole, stopped)) != []
-    assert load_checkpoint(stopped / LAST).progress.minibatch > 0
+    progress = load_checkpoint(stopped / LAST).progress
+    assert progress
+    assert progress.minibatch > 0
     stop_after(13)
     assert resuming.resume(stopped, {}).status == "interrupted"
     stop_after(float("inf"))

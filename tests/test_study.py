@@ -17,10 +17,10 @@ from commands import finish, run, start
 from rnnlab.runs import resume as resuming
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.compare import differences
-from rnnlab.runs.folder import LAST
 from rnnlab.runs.result import Result
-from rnnlab.runs.run import Run
-from rnnlab.studies.stacks import Job, lane_bytes, stacks
+from rnnlab.runs.run import LAST, Run
+from rnnlab.studies.job import Job
+from rnnlab.studies.stacks import job_bytes, stacks
 
 SMALL = ["num_hiddens=8", "batch_size=4", "num_steps=10", "dataset.max_tokens=600"]
 SMALL += ["log.sample_length=5", "dataset.val_fraction=0.1", "checkpoint.seconds=0.1"]
@@ -154,7 +154,7 @@ def test_stacks_hold_jobs_of_one_shape_and_keep_workers_busy(compose):
 
     def job(number: int, *overrides: str) -> Job:
         config = compose(*SMALL, *overrides)
-        return Job(number, overrides, config, check(config, {}), Path(str(number)), str(number))
+        return Job(number, overrides, config, check(config, {}), Path(str(number)))
 
     jobs = [job(k, f"lr={k + 1}", f"seed={k}", "sampler=random") for k in range(6)]
     jobs += [job(6, "num_hiddens=9"), job(7, "model=lstm"), job(8, "optimizer=adam")]
@@ -165,7 +165,7 @@ def test_stacks_hold_jobs_of_one_shape_and_keep_workers_busy(compose):
     ]  # fmt: skip
     assert [len(stack.lanes) for stack in stacks(jobs[:6], workers=1, gpu_bytes=1 << 30)] == [6]
     assert [len(stack.lanes) for stack in stacks(jobs[:6], 2, gpu_bytes=None, lanes=4)] == [3, 3]
-    room = 4 * lane_bytes(jobs[0])  # a GPU with memory for four
+    room = 4 * job_bytes(jobs[0], "cuda")  # a GPU with memory for four
     assert [len(stack.lanes) for stack in stacks(jobs[:6], 1, gpu_bytes=room)] == [3, 3]
     big = [job(k, "num_hiddens=1024", f"seed={k}") for k in range(4)]
     assert [len(stack.lanes) for stack in stacks(big, workers=2, gpu_bytes=None)] == [1, 1, 1, 1]

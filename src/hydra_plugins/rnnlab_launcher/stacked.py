@@ -3,17 +3,19 @@
 Hydra executes this at every start, so it imports nothing that takes time.
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, configure_log, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from rnnlab.cli.task import Task
 
 
 @dataclass
@@ -38,30 +40,40 @@ class StackedLauncher(Launcher):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
-        if self._jobs:
-            from rnnlab.config.composing import StudyLoader
-
-            self.loader = StudyLoader(hydra_context.config_loader)
-            hydra_context.config_loader = cast(ConfigLoader, self.loader)  # the sweeper's too
-
-    @property
-    def _jobs(self) -> Any:
-        """rnnlab's jobs, if the task is to train them."""
-        owner = getattr(self.task_function, "__self__", None)
-        entry = sys.modules.get("rnnlab.cli.train")
-        return owner if entry and isinstance(owner, entry.Jobs) else None
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        if self._jobs:
-            from rnnlab.studies.launch import launch
+        from rnnlab.cli.task import Task
 
-            return launch(self, self._jobs, job_overrides, initial_job_idx)
-        from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+        if isinstance(self.task_function, Task):
+            return self._launch(self.task_function, job_overrides, initial_job_idx)
+        from rnnlab.config._hydra import BasicLauncher
 
         basic = BasicLauncher()
         basic.setup(
             hydra_context=self.hydra_context, task_function=self.task_function, config=self.config
         )
         return basic.launch(job_overrides, initial_job_idx)
+
+    def _launch(
+        self, task: "Task", job_overrides: Sequence[Sequence[str]], first: int
+    ) -> list[JobReturn]:
+        """A batch becomes a study, and JobReturns again, in the order of the overrides."""
+        from rnnlab._common.errors import require
+        from rnnlab.cli.records import HydraRecords
+        from rnnlab.studies.launch import Batch, launch
+
+        for name, value in (("workers", self.workers), ("lanes", self.lanes)):
+            rule = "it is at least 1"
+            require(value is None or value >= 1, f"hydra.launcher.{name}={value}", rule)
+        setup_globals()
+        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+        sweep = Path(str(self.config.hydra.sweep.dir))
+        asked, records = task.asked(job_overrides), HydraRecords(task, self.hydra_context)
+        planned = launch(
+            Batch(sweep, first, asked, task.command, self.workers, self.lanes), records
+        )
+        task.statuses += planned.statuses()
+        returned = {job.folder: records.end(overrides, job) for overrides, job in planned.rows}
+        return [returned[job.folder] for _, job in planned.rows]

@@ -53,13 +53,13 @@ def verify_resume(
 
     Overrides choose the run: rnnlab verify-resume model=gru size=tiny num_epochs=50.
     """
-    from rnnlab.cli.train import compose
+    from rnnlab.config.compose import compose
     from rnnlab.runs.preflight import check
 
     overrides = ["num_epochs=20", "size=small", "checkpoint.seconds=0.2", *context.args]
     config = compose(overrides)
     check(config, {})
-    from rnnlab.runs.compare import verify
+    from rnnlab.studies.verify import verify
 
     with tempfile.TemporaryDirectory(prefix="rnnlab-") as folder:
         verdict = verify([config], Path(folder), kills, seed)

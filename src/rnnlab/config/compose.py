@@ -1,31 +1,131 @@
-"""Hands the typed schema of config.py to Hydra, and a composed config back as its dataclasses.
+"""A command line -> Config, by Hydra; one or many. A DictConfig goes no further than `to_config`.
+
+Hydra takes a tenth of a second to compose a config. The jobs of a study mostly differ in values:
+each combination of choices is composed once, and values are set on copies of it.
 
 Importing this module registers the schema nodes that conf/*.yaml name in their defaults lists,
-and the resolvers used there. A DictConfig goes no further than `to_config`.
+and the resolvers used there.
 """
 
-import dataclasses
-import secrets
-from datetime import datetime
-from pathlib import Path
-from typing import Any, cast
+from __future__ import annotations
 
+import copy
+import dataclasses
+import itertools
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
+from typing import Any, cast, get_type_hints
+
+import hydra
 from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig, OmegaConf
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from rnnlab._common.errors import ConfigError
-from rnnlab.config import schema as config
+from rnnlab._common.errors import ConfigError, require
+from rnnlab.config import schema
+from rnnlab.config._hydra import VERSION_BASE, is_plain, parse_swept, register_resolver
+from rnnlab.config.names import all_keys, conf_dir, groups, without_file
+from rnnlab.config.schema import Config
 
 
-def conf_dir() -> str:
-    """The folder of YAML files: the checkout's, or the copy that travels in the wheel."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "conf"
-    return str(installed if installed.is_dir() else package.parents[1] / "conf")
+@contextmanager
+def composing() -> Iterator[None]:
+    """hydra.compose finds conf/ in this block."""
+    with hydra.initialize_config_dir(config_dir=conf_dir(), **VERSION_BASE):
+        yield
 
 
-def to_config(composed: DictConfig) -> config.Config:
+def compose(overrides: list[str]) -> Config:
+    """The config that a command line with these overrides describes."""
+    with composing():
+        return to_config(hydra.compose("config", overrides))
+
+
+def grid(overrides: list[str]) -> list[list[str]]:
+    """The overrides of each job that these stand for, without sweeps that are no list of values.
+
+    Hydra is initialised: glob(*) asks it for a group's choices.
+    """
+    values: dict[str, list[str]] = {}  # by key: the last one counts
+    for override in parse_swept(overrides):
+        key = override.get_key_element()
+        if not override.is_sweep_override():
+            values[key] = [f"{key}={override.get_value_element_as_str()}"]
+        elif override.is_discrete_sweep():
+            values[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+    return [list(job) for job in itertools.product(*values.values())]
+
+
+def require_lists(overrides: list[str]) -> None:
+    """Raise ConfigError for a sweep that is no list of values."""
+    for override in parse_swept(overrides):
+        listed = override.is_discrete_sweep() or not override.is_sweep_override()
+        rule = "only a sweeper that searches can take a value of it; add hydra/sweeper=optuna"
+        require(listed, str(override.input_line), rule)
+
+
+class Composer:
+    """Configs of many overrides, each as compose(overrides) gives it, Hydra's own part included.
+
+    compose is asked once for each combination of choices, and for overrides whose order counts.
+    """
+
+    def __init__(self, compose: Callable[[list[str]], DictConfig]) -> None:
+        self.compose = compose
+        self.bases: dict[tuple[str, ...], tuple[DictConfig, DictConfig]] = {}
+        self.groups = set(groups())
+        self.settable = set(all_keys()) - self.groups
+
+    def config(self, overrides: Sequence[str]) -> Config:
+        """Raises ConfigError, and what Hydra and OmegaConf raise."""
+        return to_config(self.task(overrides))
+
+    def task(self, overrides: Sequence[str]) -> DictConfig:
+        """Without Hydra's part; the caller may change it."""
+        (task, _), values = self._base(overrides)
+        return _set(copy.deepcopy(task), values)
+
+    def whole(self, overrides: Sequence[str]) -> DictConfig:
+        """With Hydra's part; the caller may change it."""
+        (_, whole), values = self._base(overrides)
+        composed = _set(copy.deepcopy(whole), values)
+        OmegaConf.update(composed, "hydra.overrides.task", list(overrides), merge=False)
+        return composed
+
+    def _base(
+        self, overrides: Sequence[str]
+    ) -> tuple[tuple[DictConfig, DictConfig], list[Override]]:
+        """What Hydra has composed (without and with its part), and the values to set on it."""
+        parsed = [_parsed(override) for override in overrides]
+        values = [own for own in parsed if is_plain(own) and own.key_or_group in self.settable]
+        choices = [own for own in parsed if is_plain(own) and own.key_or_group in self.groups]
+        if len(values) + len(choices) < len(parsed):  # their order counts
+            return self._split(self.compose(list(overrides))), []
+        key = tuple(str(override.input_line) for override in choices)
+        if key not in self.bases:
+            self.bases[key] = self._split(self.compose(list(key)))
+        return self.bases[key], values
+
+    @staticmethod
+    def _split(whole: DictConfig) -> tuple[DictConfig, DictConfig]:
+        OmegaConf.set_readonly(whole.hydra, False)
+        return without_hydra(whole), whole
+
+
+def without_hydra(whole: DictConfig) -> DictConfig:
+    """A copy for the task."""
+    task = copy.deepcopy(whole)
+    with read_write(task), open_dict(task):
+        del task["hydra"]
+    return task
+
+
+def to_config(composed: DictConfig) -> Config:
     """Frozen dataclasses from a composed config.
 
     Raises ConfigError for a value out of range, or one that the command line has to give.
@@ -36,7 +136,7 @@ def to_config(composed: DictConfig) -> config.Config:
             f"{', '.join(missing)} is missing: this choice needs it; add {missing[0]}=VALUE."
         )
     try:
-        return cast(config.Config, OmegaConf.to_object(composed))
+        return cast(Config, OmegaConf.to_object(composed))
     except dataclasses.FrozenInstanceError as error:  # +NAME=VALUE added what no dataclass has
         name = str(error).split("'")[1]
         raise ConfigError(
@@ -49,13 +149,25 @@ def to_config(composed: DictConfig) -> config.Config:
         raise
 
 
-def _writable(schema: type) -> DictConfig:
+@cache  # jobs share most of their overrides
+def _parsed(override: str) -> Override:
+    return OverridesParser.create().parse_override(override)
+
+
+def _set(composed: DictConfig, values: list[Override]) -> DictConfig:
+    for override in values:
+        OmegaConf.update(composed, override.key_or_group, override.value(), merge=True)
+    return composed
+
+
+def _writable(node_type: type) -> DictConfig:
     """OmegaConf makes a frozen dataclass read-only; until composition ends YAML has to set it."""
-    node = OmegaConf.structured(schema)
-    for key in node:
-        child = node._get_node(key)
-        if OmegaConf.is_config(child):
-            OmegaConf.set_readonly(child, None)
+    node = OmegaConf.structured(node_type)
+    OmegaConf.set_readonly(node, False)
+    for name, kind in get_type_hints(node_type).items():
+        if dataclasses.is_dataclass(kind):
+            node[name] = kind  # each of its own fields is missing now
+            OmegaConf.set_readonly(node[name], None)
     OmegaConf.set_readonly(node, None)
     return node
 
@@ -65,26 +177,23 @@ def _now_and_id() -> str:
     return f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{secrets.token_hex(3)}"
 
 
-def job_folder(number: int, overrides: str) -> str:
+def job_folder(number: int, overrides: Sequence[str]) -> str:
     """3_lr=0.5,seed=1: a single folder name, whatever characters the overrides have."""
-    safe = "".join(c if c.isalnum() or c in "=,._+-" else "-" for c in str(overrides))
+    given = ",".join(map(str, overrides))
+    safe = "".join(c if c.isalnum() or c in "=,._+-" else "-" for c in given)
     return f"{number}_{safe}"[:120]
 
 
-def _help() -> str:
-    from rnnlab.config.mistakes import help_text
-
-    return help_text()
-
-
 def register() -> None:
-    for path, schema in config.nodes().items():
+    """Hand the choices that are known now to Hydra."""
+    for path, node_type in schema.nodes().items():
         group, _, name = path.rpartition("/")
-        ConfigStore.instance().store(group=group, name=name, node=_writable(schema))
+        ConfigStore.instance().store(group=group, name=name, node=_writable(node_type))
+    for (group, name), choice in without_file().items():
+        ConfigStore.instance().store(group=group, name=name, node=_writable(choice))
     resolvers: dict[str, Any] = {"now_and_id": _now_and_id, "job_folder": job_folder}
     for name, function in resolvers.items():
-        OmegaConf.register_new_resolver(f"rnnlab.{name}", function, use_cache=True, replace=True)
-    OmegaConf.register_new_resolver("rnnlab.help", _help, replace=True)
+        register_resolver(f"rnnlab.{name}", function, use_cache=name == "now_and_id")
 
 
 register()

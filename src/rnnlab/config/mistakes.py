@@ -3,7 +3,6 @@
 import dataclasses
 import difflib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -17,14 +16,8 @@ from omegaconf.errors import (
 )
 
 from rnnlab._common.errors import ConfigError
-from rnnlab.config.compose import conf_dir
+from rnnlab.config.names import all_keys, groups, in_words, type_of
 from rnnlab.config.schema import nodes
-
-KINDS = {  # what OmegaConf says of a value of the wrong type -> what the type is
-    "converted to Float": "a number",
-    "converted to Integer": "a whole number",
-    "not a valid bool": "true or false",
-}
 
 
 def explain(error: Exception, overrides: list[str]) -> str:
@@ -38,72 +31,24 @@ def explain(error: Exception, overrides: list[str]) -> str:
             return _bad_choice(group, choice, groups().get(group) or options)
         case ConfigKeyError(full_key=str(key)) | ConfigAttributeError(full_key=str(key)):
             return _bad_key(key)
-        case ValidationError(full_key=str(key), msg=str(message)):
-            return _bad_value(key, message, overrides)
+        case ValidationError(full_key=str(key)) if key:
+            return _bad_value(key, overrides)
         case OverrideParseException(override=override):
             return (
                 f"{override} cannot be read: an override is KEY=VALUE, "
                 "and a value with spaces or commas goes in quotes, as in 'KEY=\"a b\"'."
             )
+        case OSError(filename=name, strerror=said):
+            return f"{name or 'Writing'}: {said or cause}."
+        case ValueError(__cause__=OSError() as reason):  # a log that cannot be opened
+            return explain(reason, overrides)
     message = _first_line(cause)
     if message.startswith("Ambiguous value for argument"):
         _, given, *_ = message.split("'")
         return f"{given} has several values: add -m to train a job for each."
     if message.startswith("Multiple values for"):
         return f"{message.split()[3].rstrip('.')} is chosen already: leave out the +."
-    return message
-
-
-def groups() -> dict[str, list[str]]:
-    """Every config group and its choices, as the folders of conf/ say."""
-    folders = sorted(path for path in Path(conf_dir()).iterdir() if path.is_dir())
-    return {folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in folders}
-
-
-def help_text() -> str:
-    """What --help shows above Hydra's own flags."""
-    lines = [
-        "Train a recurrent language model, or with -m a study of many.",
-        "",
-        "  python run.py sampler=random lr=1",
-        "  python run.py dataset=text dataset.path=FILE model=lstm optimizer=adam lr=0.003",
-        "  python run.py -m lr=0.3,1,3 seed=0,1,2",
-        "",
-        "Choices (NAME=CHOICE):",
-        *(f"  {group:<10} {', '.join(choices)}" for group, choices in groups().items()),
-        "",
-        "Values (NAME=VALUE) and their defaults:",
-        *(f"  {line}" for line in _defaults().splitlines()),
-        "",
-        "Values of a choice (GROUP.NAME=VALUE); size sets num_hiddens and num_layers:",
-        *_choice_values(),
-        "",
-        "Of a study (-m):",
-        "  plan=true              show its jobs, stacks, memory and time; train nothing",
-        "  sweep=FOLDER           its folder: a study that is there goes on, or grows",
-        "  on_invalid=skip        train the valid jobs; abort, the default, trains none",
-        "  resume=FOLDER          go on with a run or a study, as it was begun",
-        "",
-        "--cfg job prints the composed config and runs nothing; --hydra-help lists Hydra's flags.",
-    ]
-    return "\n".join(lines)
-
-
-def _choice_values() -> list[str]:
-    """A line for each choice that has values of its own."""
-    lines = []
-    for path, schema in nodes().items():
-        _, group, *choice = path.split("/")
-        names = [f"{group}.{name}" for name in _fields(schema) if name != "name"]
-        if choice and names:
-            lines.append(f"  {group}={choice[0]}: {', '.join(names)}")
-    return lines
-
-
-def _defaults() -> str:
-    """conf/config.yaml's own lines for the values, comments and all."""
-    text = (Path(conf_dir()) / "config.yaml").read_text(encoding="utf-8")
-    return text.partition("- debug: null")[2].partition("\n\n")[2].partition("\nhydra:")[0]
+    return message if isinstance(cause, HydraException | OmegaConfBaseException) else f"{message}."
 
 
 def _bad_choice(group: str, choice: str, known: Sequence[str] | None) -> str:
@@ -133,45 +78,26 @@ def _bad_key(key: str) -> str:
     return f"{key} is not a name in the config: {hint}."
 
 
-def all_keys() -> list[str]:
-    """Every name that an override can begin with, whatever the choices."""
-    keys = [*groups()]
-    for path, schema in nodes().items():
-        _, group, *_ = path.split("/")
-        prefix = "" if group == "config" else f"{group}."
-        for name, field in _fields(schema).items():
-            if name == "name":  # chosen with GROUP=NAME, not set
-                continue
-            inner = field.type if dataclasses.is_dataclass(field.type) else None
-            keys += [f"{name}.{part}" for part in _fields(inner)] if inner else [prefix + name]
-    return list(dict.fromkeys(keys))
-
-
 def _fields(schema: Any) -> dict[str, dataclasses.Field[Any]]:
     return {field.name: field for field in dataclasses.fields(schema)}
 
 
-def _bad_value(key: str, message: str, overrides: list[str]) -> str:
-    given = next(
-        (o.input_line for o in _parsed(overrides) if o.key_or_group.split("@")[0] == key), key
-    )
-    kind = next((text for said, text in KINDS.items() if said in message), None)
-    if kind:
-        return f"{given} is not allowed: {key} is {kind}."
-    if "is not a ListConfig" in message:
-        return f"{given} is not allowed: {key} is a list; type for example {key}=[a,b]."
-    if "is not a subclass of" in message:
-        return f"{given} is not allowed: {key} holds several values; --help lists them."
-    if "is not Optional" in message:
-        return f"{given} is not allowed: {key} needs a value."
-    if "expected one of [" in message:
-        allowed = message.split("expected one of [")[1].split("]")[0]
-        return f"{given} is not allowed: {key} is one of {allowed}."
-    return f"{given} is not allowed: {message.splitlines()[0]}."
+def _bad_value(key: str, overrides: list[str]) -> str:
+    """What the type of the knob wants instead."""
+    given, kind = _given(key, overrides), type_of(key)
+    if given and given.value() is None:
+        rule = f"{key} needs a value"
+    elif dataclasses.is_dataclass(kind):
+        rule = f"{key} holds several values; --help lists them"
+    else:
+        rule = f"{key} is {in_words(kind, key)}"
+    return f"{given.input_line if given else key} is not allowed: {rule}."
 
 
-def _parsed(overrides: list[str]) -> list[Override]:
-    return OverridesParser.create().parse_overrides(overrides)
+def _given(key: str, overrides: list[str]) -> Override | None:
+    """The override that sets this knob; None where a file does."""
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    return next((override for override in parsed if override.key_or_group == key), None)
 
 
 def _nearest(name: str, known: list[str]) -> list[str]:

@@ -44,7 +44,7 @@ class CheckpointSettings(Knobs):
     group = "checkpoint"
 
     every: int = knob("epochs between two checkpoints; 0: not by epochs", at_least=0)
-    seconds: float = knob("between two checkpoints; 0: not by time", at_least=0)
+    seconds: float = knob("seconds between two checkpoints; 0: not by time", at_least=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +66,11 @@ class Config(Knobs):
     num_hiddens: int = knob("hidden units of a layer", at_least=1)
     num_layers: int = knob("recurrent layers", at_least=1)
     batch_size: int = knob("subsequences in a minibatch", at_least=1)
-    num_steps: int = knob("time steps of a minibatch: the reach of truncated BPTT", at_least=1)
+    num_steps: int = knob("time steps of a minibatch, the reach of truncated BPTT", at_least=1)
     num_epochs: int = knob("passes over the text", at_least=1)
-    seed: int = knob("of weights, minibatches and dropout", at_least=0)
+    seed: int = knob("of initial weights, minibatches and dropout", at_least=0)
 
-    device: str = knob("auto (a GPU where there is one), cpu, cuda or cuda:N")
+    device: str = knob("what it runs on: auto (a GPU where there is one), cpu, cuda or cuda:N")
     engine: str = knob("how gradients are computed; auto: the fastest", one_of=(AUTO, "@engine"))
     precision: str = knob("of products and parameters", one_of=("@precision",))
 

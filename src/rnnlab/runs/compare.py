@@ -6,21 +6,12 @@ tensors of the last checkpoint, optimizer and hidden state included.
 
 from __future__ import annotations
 
-import itertools
-import os
-import random
-import shutil
-import signal
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file
 
-from rnnlab.config.schema import Config
 from rnnlab.runs.events import read_numbers
 from rnnlab.runs.folder import (
     BEST,
@@ -28,11 +19,9 @@ from rnnlab.runs.folder import (
     METRICS,
     RESULT,
     SAMPLES,
-    has_checkpoint,
     read_metrics,
 )
 from rnnlab.runs.result import Result
-from rnnlab.studies.executors import local as workers
 
 TIMES = ("seconds", "tokens_per_second", "speed/tokens_per_second")
 FIGURES = "status error perplexity best_perplexity val_perplexity epochs tokens samples".split()
@@ -97,65 +86,3 @@ def _tensors(name: str, left: Path, right: Path) -> Iterator[str]:
             yield f"{name}: {key} is in one file only"
         elif one[key].numpy().tobytes() != other[key].numpy().tobytes():
             yield f"{name}: {key} differs in its bits"
-
-
-@dataclass
-class Verdict:
-    """What became of runs that were killed again and again."""
-
-    kills: int = 0
-    after_first_checkpoint: int = 0  # of the kills
-    inside_epochs: int = 0  # of the continuations: in the middle of an epoch
-    differences: list[str] = field(default_factory=list)
-
-
-def verify(configs: list[Config], folder: Path, kills: int, seed: int = 0) -> Verdict:
-    """Train the configs as a stack; again and again with SIGKILLs at random moments; compare.
-
-    `folder` is filled with the runs' folders. Raises RuntimeError where a run fails by itself.
-    """
-    whole = [folder / f"whole-{k}" for k in range(len(configs))]
-    started = time.monotonic()
-    _wait(_start(configs, whole))
-    duration = time.monotonic() - started
-    verdict, rng, copies = Verdict(), random.Random(seed), itertools.count()
-    while verdict.kills < kills:
-        copy = next(copies)
-        broken = [folder / f"killed-{copy}-{k}" for k in range(len(configs))]
-        child = _start(configs, broken)
-        while verdict.kills < kills:
-            child.join(rng.uniform(0, duration / 3))
-            if child.exitcode is not None:
-                break
-            assert child.pid
-            os.kill(child.pid, signal.SIGKILL)
-            child.join()
-            verdict.kills += 1
-            verdict.after_first_checkpoint += all((path / LAST).exists() for path in broken)
-            child = _start(configs, broken)
-        _wait(child)
-        for k, path in enumerate(broken):
-            verdict.inside_epochs += sum(
-                place["minibatch"] > 0 for place in Result.read(path).resumed
-            )
-            found = [f"copy {copy}, run {k}: {line}" for line in differences(whole[k], path)]
-            verdict.differences += found
-            if not found:
-                shutil.rmtree(path)
-    return verdict
-
-
-def _start(configs: list[Config], folders: list[Path]) -> BaseProcess:
-    """Train, or go on, in a process of its own."""
-    begins = not all(map(has_checkpoint, folders))
-    if begins:
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
-    lanes = workers.Lanes([*folders], dict(zip(folders, configs, strict=True)), begins)
-    return workers.start(lanes)
-
-
-def _wait(process: BaseProcess) -> None:
-    process.join()
-    if process.exitcode:
-        raise RuntimeError(f"a training process ended with exit status {process.exitcode}")

@@ -1,23 +1,22 @@
-"""A study: stacks of jobs in worker processes. Its state is what the jobs' folders say.
+"""A study's stacks on an executor. Its state is what the jobs' folders say.
 
-On a CPU a worker is a process with one thread, on a GPU there is one worker. A worker that is
-killed is noticed; its jobs go on from their checkpoints once more, and are reported if that fails.
+A worker that vanishes is noticed; its jobs go on from their checkpoints once more, and are reported
+if that fails.
 """
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from rnnlab._common.files import InUseError, locked
-from rnnlab.runs.result import Result, Status
-from rnnlab.studies.executors import local as workers
-from rnnlab.studies.stacks import Job, Stack
+from rnnlab.runs.failure import note_vanished
+from rnnlab.runs.result import Result
+from rnnlab.studies.executors import Executor, Task
+from rnnlab.studies.job import Job
+from rnnlab.studies.stacks import Stack
 
 POLL_SECONDS = 0.1  # between two looks at the workers
 LOOK_SECONDS = 1.0  # at the folders
@@ -37,13 +36,13 @@ class View(Protocol):
 
 
 @dataclass
-class Task:
-    """A stack, and the process that trains it."""
+class Work:
+    """A stack on its way: waiting, then in training by the executor's handle."""
 
     stack: Stack
     is_retry: bool = False
     is_open: bool = False  # its jobs have their folders
-    process: BaseProcess | None = None
+    handle: Any = None
     reported: set[Path] = field(default_factory=set)
 
     @property
@@ -55,18 +54,15 @@ class Task:
             open_folder(job)
         self.is_open = True
 
-    def start(self, threads: int | None) -> BaseProcess:
+    def task(self) -> Task:
         jobs = self.stack.jobs
-        lanes = workers.Lanes(
+        return Task(
             folders=[job.folder if job else None for job in self.stack.lanes],
             configs={job.folder: job.config for job in jobs},
             begins=self.stack.begins,
             corpora={job.config.dataset: job.corpus for job in jobs},
             swept=list(jobs[0].swept),
-            threads=threads,
         )
-        self.process = workers.start(lanes)
-        return self.process
 
     def report_ended(self, view: View) -> None:
         """That a job failed before this study went on with it is no news."""
@@ -77,62 +73,71 @@ class Task:
                 view.ended(job, result)
 
 
-def train(
-    divide: Callable[[list[Job]], list[Stack]],
-    jobs: list[Job],
-    num_workers: int,
-    stop: Callable[[], bool],
-    view: View,
-    open_folder: Callable[[Job], None],
-) -> None:
-    """Train the jobs in the stacks that `divide` makes of them.
+class Loop:
+    """All stacks, from waiting to ended.
 
-    After a stop is asked for, workers save and end. `open_folder` is called for each job before
-    its worker starts.
+    `divide` makes stacks of jobs; `open_folder` is called for each job before its worker starts.
     """
-    waiting = [Task(stack) for stack in divide(jobs)]
-    running: list[tuple[Task, BaseProcess]] = []
-    asked, looked = False, time.monotonic()
-    while waiting or running:
-        if stop() and not asked:
-            asked, waiting = True, []
-            for _, process in running:
-                process.terminate()
-        while waiting and len(running) < num_workers:
-            task = waiting.pop(0)
-            task.open(open_folder)
-            running.append((task, task.start(threads=1 if num_workers > 1 else None)))
-        if unopened := next((task for task in waiting if not task.is_open), None):
-            unopened.open(open_folder)  # meanwhile
-        time.sleep(POLL_SECONDS)
-        looks = time.monotonic() - looked > LOOK_SECONDS
-        if looks:
-            looked = time.monotonic()
-            view.refresh()
-        for task, process in list(running):
-            exitcode = process.exitcode  # before its last results are read
-            if looks or exitcode is not None:
-                task.report_ended(view)
-            if exitcode is None:
-                continue
-            running.remove((task, process))
-            if not task.left or asked:
-                continue
-            reason = f"the worker process ended before its jobs, with exit status {exitcode}"
-            if task.is_retry:
-                for job in task.left:
-                    _give_up(job, f"{reason}, twice", view)
-            else:
-                view.retried(task.left, reason)
-                left = [replace(job, before=Result.find(job.folder)) for job in task.left]
-                waiting[:0] = [Task(stack, is_retry=True) for stack in divide(left)]
 
+    def __init__(
+        self,
+        executor: Executor[Any],
+        divide: Callable[[Sequence[Job]], list[Stack]],
+        open_folder: Callable[[Job], None],
+        view: View,
+    ) -> None:
+        self.executor, self.divide, self.open_folder = executor, divide, open_folder
+        self.view = view
+        self.waiting: list[Work] = []
+        self.running: list[Work] = []
+        self.stopping = False
 
-def _give_up(job: Job, reason: str, view: View) -> None:
-    """A job whose workers ended before it did."""
-    result = Result.find(job.folder) or Result.without_run(reason)
-    if not result.has_ended:
-        result.status, result.error = Status.failed, reason
-        with contextlib.suppress(InUseError, OSError), locked(job.folder):
-            result.write(job.folder)
-    view.ended(job, result)
+    def train(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> None:
+        """Until all have ended; after a stop is asked for, workers save and end."""
+        self.waiting, looked = [Work(stack) for stack in self.divide(jobs)], time.monotonic()
+        while self.waiting or self.running:
+            if stop() and not self.stopping:
+                self._stop()
+            self._start()
+            time.sleep(POLL_SECONDS)
+            looks = time.monotonic() - looked > LOOK_SECONDS
+            if looks:
+                looked = time.monotonic()
+                self.view.refresh()
+            for work in list(self.running):
+                self._look_at(work, looks)
+
+    def _stop(self) -> None:
+        self.stopping, self.waiting = True, []
+        for work in self.running:
+            self.executor.stop(work.handle)
+
+    def _start(self) -> None:
+        """As many as there is room for; and open another one's folders meanwhile."""
+        while self.waiting and len(self.running) < self.executor.slots:
+            work = self.waiting.pop(0)
+            work.open(self.open_folder)
+            work.handle = self.executor.start(work.task())
+            self.running.append(work)
+        if unopened := next((work for work in self.waiting if not work.is_open), None):
+            unopened.open(self.open_folder)
+
+    def _look_at(self, work: Work, looks: bool) -> None:
+        ended = self.executor.poll(work.handle)  # before its last results are read
+        if looks or ended is not None:
+            work.report_ended(self.view)
+        if ended is None:
+            return
+        self.running.remove(work)
+        if work.left and not self.stopping:
+            self._miss(work, f"the worker {ended}")
+
+    def _miss(self, work: Work, reason: str) -> None:
+        """Its worker ended before its jobs."""
+        if work.is_retry:
+            for job in work.left:
+                self.view.ended(job, note_vanished(job.folder, f"{reason}, twice"))
+            return
+        self.view.retried(work.left, reason)
+        left = [replace(job, before=Result.find(job.folder)) for job in work.left]
+        self.waiting[:0] = [Work(stack, is_retry=True) for stack in self.divide(left)]

@@ -9,14 +9,38 @@ from dataclasses import replace
 from pathlib import Path
 
 from rnnlab.config.identity import changed
-from rnnlab.studies.plan import Invalid, Plan
-from rnnlab.studies.stacks import Job, Stack, job_bytes, shape_of
+from rnnlab.studies.job import Invalid, Job
+from rnnlab.studies.plan import Plan
+from rnnlab.studies.stacks import Stack, job_bytes, shape_of
 
 SECONDS = 1.0  # of training, for each kind of stack
 
 
 def show_plan(planned: Plan, stacks: list[Stack], num_workers: int) -> None:
     """Print it; trains a second of each kind of stack, and throws that away."""
+    _show_jobs(planned)
+    timed: dict[tuple[object, int], float] = {}
+    ends = [0.0] * num_workers
+    for number, stack in enumerate(stacks):
+        jobs = stack.jobs
+        numbers = ", ".join(str(job.number) for job in jobs)
+        kind = (shape_of(jobs[0]), len(stack.lanes))
+        try:
+            if kind not in timed:
+                timed[kind] = seconds_per_minibatch(stack, threads=1 if num_workers > 1 else None)
+        except (MemoryError, RuntimeError):
+            print(f"{_size(number, stack)}, which cannot be had here: jobs {numbers}")
+            continue
+        seconds = timed[kind] * max(_epochs_left(j) * minibatches(j) for j in jobs)
+        heapq.heapreplace(ends, ends[0] + seconds)
+        print(f"{_size(number, stack)}, {duration(seconds)}: jobs {numbers}")
+    print(
+        f"{len(stacks)} stacks on {num_workers} workers: about {duration(max(ends))} of training "
+        "(from a second of each kind of stack, without logging and sampling); nothing was trained"
+    )
+
+
+def _show_jobs(planned: Plan) -> None:
     shown: set[Path] = set()
     for (_, job), own in zip(planned.rows, changed([o for o, _ in planned.rows]), strict=True):
         if job.folder in shown:
@@ -27,27 +51,12 @@ def show_plan(planned: Plan, stacks: list[Stack], num_workers: int) -> None:
         if isinstance(job, Job) and job.is_done:
             note = ": done already"
         print(f"job {job.number:<3} {own}{note}")
-    timed: dict[tuple[object, int], float] = {}
-    ends = [0.0] * num_workers
-    for number, stack in enumerate(stacks):
-        jobs, depth = stack.jobs, len(stack.lanes)
-        numbers = ", ".join(str(job.number) for job in jobs)
-        lanes = f"stack {number}: {depth} lane{'s' if depth > 1 else ''}"
-        lanes += f", {depth * job_bytes(jobs[0]) / 2**20:,.0f} MiB"
-        kind = (shape_of(jobs[0]), depth)
-        try:
-            if kind not in timed:
-                timed[kind] = seconds_per_minibatch(stack, threads=1 if num_workers > 1 else None)
-        except (MemoryError, RuntimeError):
-            print(f"{lanes}, which cannot be had here: jobs {numbers}")
-            continue
-        seconds = timed[kind] * max(_epochs_left(j) * minibatches(j) for j in jobs)
-        heapq.heapreplace(ends, ends[0] + seconds)
-        print(f"{lanes}, {duration(seconds)}: jobs {numbers}")
-    print(
-        f"{len(stacks)} stacks on {num_workers} workers: about {duration(max(ends))} of training "
-        "(from a second of each kind of stack, without logging and sampling); nothing was trained"
-    )
+
+
+def _size(number: int, stack: Stack) -> str:
+    depth = len(stack.lanes)
+    mebibytes = depth * job_bytes(stack.jobs[0]) / 2**20
+    return f"stack {number}: {depth} lane{'s' if depth > 1 else ''}, {mebibytes:,.0f} MiB"
 
 
 def _epochs_left(job: Job) -> int:

@@ -12,32 +12,14 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from rnnlab.config.schema import Config
-from rnnlab.data.corpus import Corpus
 from rnnlab.runs.folder import LAST, has_checkpoint
 from rnnlab.runs.needs import lane_bytes, parameter_bytes
 from rnnlab.runs.result import Result, Status
+from rnnlab.studies.job import Job
 
 STACK_BYTES = 1 << 20  # of a stack's parameters on a CPU core; see docs/decisions.md
 DEEPEST = 64  # lanes
 OF_A_LANE = ("lr", "theta", "seed", "num_epochs", "sampler", "dataset", "log", "checkpoint")
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """One job of a study."""
-
-    number: int
-    overrides: tuple[str, ...]
-    config: Config
-    corpus: Corpus
-    folder: Path
-    swept: tuple[str, ...] = ()  # names of the settings that the study's jobs differ in
-    before: Result | None = None  # what its folder says of it, before the study begins
-
-    @property
-    def is_done(self) -> bool:
-        return self.before is not None and self.before.is_done(self.config.num_epochs)
 
 
 def shape_of(job: Job) -> tuple[Any, ...]:
@@ -86,20 +68,21 @@ def _by_shape(
         groups.setdefault(shape_of(job), []).append(job)
     cut: list[list[Job]] = []
     for group in groups.values():
-        if lanes is not None:
-            depth = lanes
-        elif gpu_bytes is not None:
-            depth = max(1, min(DEEPEST, gpu_bytes // job_bytes(group[0], "cuda")))
-        else:
-            of_lane = parameter_bytes(group[0].config, len(group[0].corpus.vocabulary))
-            fitting = max(1, STACK_BYTES // of_lane)
-            depth = min(DEEPEST, fitting, ceil(len(group) / workers))
+        depth = lanes or _depth(group, workers, gpu_bytes)
         parts = ceil(len(group) / depth)
         if parts > 1:  # as many for every worker
             parts = min(len(group), ceil(parts / workers) * workers)
         edges = [len(group) * i // parts for i in range(parts + 1)]
         cut += [group[a:b] for a, b in pairwise(edges)]
     return cut
+
+
+def _depth(group: list[Job], workers: int, gpu_bytes: int | None) -> int:
+    """What fits a GPU's memory or a core's cache."""
+    if gpu_bytes is not None:
+        return max(1, min(DEEPEST, gpu_bytes // job_bytes(group[0], "cuda")))
+    of_lane = parameter_bytes(group[0].config, len(group[0].corpus.vocabulary))
+    return min(DEEPEST, max(1, STACK_BYTES // of_lane), ceil(len(group) / workers))
 
 
 def _has_trained(job: Job) -> bool:

@@ -13,9 +13,9 @@ from rnnlab._common.console import QuietConsole
 from rnnlab.config.identity import changed
 from rnnlab.runs.folder import MESSAGES, last_metrics
 from rnnlab.runs.result import Result, Status
-from rnnlab.studies.plan import Invalid, Plan
+from rnnlab.studies.job import Invalid, Job
+from rnnlab.studies.plan import Plan
 from rnnlab.studies.report.tables import shown
-from rnnlab.studies.stacks import Job
 
 SHOWN = 20  # running jobs in the live table
 LOG_LINES = 5  # of a failed job
@@ -43,7 +43,7 @@ class StudyView:
         self.console.print(f"{len(self.jobs)} jobs{note} in {self.sweep}")
         for bad in invalid:
             self.console.print(f"job {bad.number} is left out: {bad.mistake}")
-            self.results[bad.folder] = bad.write()
+            self.results[bad.folder] = Result.without_run(bad.mistake)
         for job in self.jobs:
             if job.before and job.is_done:
                 self.ended(job, job.before)
@@ -131,7 +131,7 @@ class StudyView:
         table = Table()
         for name in ("job", "changed", "status", "perplexity", "held out"):
             table.add_column(name)
-        for job in sorted([*self.jobs, *self.planned.invalid], key=self._order):
+        for job in sorted(self.planned.all, key=self._order):
             result = self.results.get(job.folder)
             table.add_row(
                 str(job.number),

@@ -1,29 +1,50 @@
-"""Runs in a process of their own, which the one that started it can kill and replace.
+"""Workers are processes of this machine, which the one that started them can kill and replace.
 
-A server that has imported torch forks them, so that a start takes no second.
+A server that has imported torch forks them, so that a start takes no second. On a CPU a worker has
+one thread, on a GPU there is one worker.
 """
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from rnnlab._common.errors import ConfigError
-from rnnlab._common.files import InUseError, locked
-from rnnlab.config.schema import Config
-from rnnlab.runs.preflight import Corpora
+from rnnlab._common.files import locked
+from rnnlab.runs.failure import note_failure
 from rnnlab.runs.result import Result, Status
+from rnnlab.studies.executors import Task
 
 PATIENCE = 60  # seconds
 _context = multiprocessing.get_context("forkserver")
+
+
+@dataclass(frozen=True)
+class Local:
+    """An Executor."""
+
+    slots: int = 1
+
+    def start(self, task: Task) -> BaseProcess:
+        preload()
+        threads = 1 if self.slots > 1 else None
+        process = _context.Process(target=_work, args=(task, threads), daemon=True)
+        process.start()
+        return process
+
+    def poll(self, handle: BaseProcess) -> str | None:
+        code = handle.exitcode
+        return None if code is None else f"process ended before its jobs, with exit status {code}"
+
+    def stop(self, handle: BaseProcess) -> None:
+        handle.terminate()
 
 
 def preload() -> None:
@@ -36,85 +57,60 @@ def preload() -> None:
         signal.signal(signal.SIGINT, before)
 
 
-@dataclass
-class Lanes:
-    """What a worker is to train: runs by their folders, in the order of their lanes."""
-
-    folders: list[Path | None]  # None: an idle lane
-    configs: dict[Path, Config]
-    begins: bool  # else the runs go on from their checkpoints
-    corpora: Corpora = field(default_factory=dict)
-    swept: list[str] = field(default_factory=list)
-    threads: int | None = None  # None: torch's own number
-
-
-def start(lanes: Lanes) -> BaseProcess:
-    preload()
-    process = _context.Process(target=_work, args=(lanes,), daemon=True)
-    process.start()
-    return process
-
-
-def _work(lanes: Lanes) -> None:
+def _work(task: Task, threads: int | None) -> None:
     import torch
 
     from rnnlab._common import interrupts
 
     os.setsid()  # Ctrl-C is for the one that started it to answer
     sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
-    if lanes.threads:
-        torch.set_num_threads(lanes.threads)
+    if threads:
+        torch.set_num_threads(threads)
     parent = multiprocessing.parent_process()
     assert parent
     interrupts.also_stop_when(lambda: not parent.is_alive())
-    sys.exit(0 if _train(lanes) else 1)
+    sys.exit(0 if _train(task) else 1)
 
 
-def _train(lanes: Lanes) -> bool:
+def _train(task: Task) -> bool:
     """Whatever goes wrong is in the results then. What cannot go on together goes on alone."""
-    from rnnlab.runs.resume import resume_stack
-    from rnnlab.runs.stack import clear, run_stack
-
-    folders = [folder for folder in lanes.folders if folder]
+    folders = [folder for folder in task.folders if folder]
     try:
-        for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True)
-            with locked(folder, PATIENCE):  # the worker of a study that was killed may still save
-                if lanes.begins:
-                    clear(folder)
-        if lanes.begins:
-            configs = [lanes.configs[folder] for folder in folders]
-            run_stack(configs, folders, lanes.corpora, lanes.swept)
-        else:
-            resume_stack(lanes.folders, lanes.configs, lanes.corpora)
+        _run(task, folders)
         return True
     except ConfigError as error:
-        if len(folders) > 1 and not lanes.begins:
-            return _train_apart(lanes, folders)
-        _note(folders, str(error))
+        if len(folders) > 1 and not task.begins:
+            return _train_apart(task, folders)
+        said = str(error)
     except Exception as error:
-        _note(folders, f"{type(error).__name__}: {error}")
+        said = f"{type(error).__name__}: {error}"
+    for folder in folders:
+        note_failure(folder, said)
     return False
 
 
-def _train_apart(lanes: Lanes, folders: list[Path]) -> bool:
+def _run(task: Task, folders: list[Path]) -> None:
+    from rnnlab.runs.resume import resume_stack
+    from rnnlab.runs.stack import clear, run_stack
+
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder, PATIENCE):  # the worker of a study that was killed may still save
+            if task.begins:
+                clear(folder)
+    if task.begins:
+        configs = [task.configs[folder] for folder in folders]
+        run_stack(configs, folders, task.corpora, task.swept)
+    else:
+        resume_stack(task.folders, task.configs, task.corpora)
+
+
+def _train_apart(task: Task, folders: list[Path]) -> bool:
     """One after the other, until a stop is asked for."""
     went = []
     for folder in folders:
-        went.append(_train(replace(lanes, folders=[folder])))
+        went.append(_train(replace(task, folders=[folder])))
         result = Result.find(folder)
         if result and result.status == Status.interrupted:
             break
     return all(went)
-
-
-def _note(folders: list[Path], error: str) -> None:
-    """The runs that do not say themselves how they ended have failed."""
-    for folder in folders:
-        result = Result.find(folder) or Result.without_run(error)
-        told = result.status == Status.failed and result.process == os.getpid() and result.config
-        if told or result.status.is_final:
-            continue
-        result.status, result.error, result.process = Status.failed, error, os.getpid()
-        with contextlib.suppress(OSError, InUseError), locked(folder):
-            result.write(folder)

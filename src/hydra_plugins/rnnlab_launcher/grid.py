@@ -1,0 +1,63 @@
+"""hydra/sweeper=grid: a job for every combination of the values given.
+
+As Hydra's basic sweeper, which composes every job to see whether it can be: rnnlab has composed
+them already. As with stacked.py, nothing here takes time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+
+@dataclass
+class GridSweeperConf:
+    _target_: str = "hydra_plugins.rnnlab_launcher.grid.GridSweeper"
+    max_batch_size: int | None = None  # jobs that the launcher is given at once; null: all
+    params: dict[str, str] | None = None  # a sweep in a file: lr: 1,2
+
+
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="grid", node=GridSweeperConf, provider="rnnlab"
+)
+
+
+class GridSweeper(Sweeper):
+    """Hands all combinations to the launcher, the last name's values changing fastest."""
+
+    def __init__(
+        self, max_batch_size: int | None = None, params: dict[str, str] | None = None
+    ) -> None:
+        self.max_batch_size, self.params = max_batch_size, params or {}
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        self.hydra_context, self.config = hydra_context, config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
+        from rnnlab.config.compose import grid, require_lists
+
+        assert self.config is not None and self.launcher is not None
+        given = [*(f"{name}={values}" for name, values in self.params.items()), *arguments]
+        require_lists(given)
+        jobs = grid(given)
+        folder = Path(str(self.config.hydra.sweep.dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, folder / "multirun.yaml")
+        returns, size = [], self.max_batch_size or len(jobs)
+        for first in range(0, len(jobs), size):
+            returned = self.launcher.launch(jobs[first : first + size], initial_job_idx=first)
+            for job in returned:
+                _ = job.return_value  # raises what a job has raised
+            returns.append(returned)
+        return returns

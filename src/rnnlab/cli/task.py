@@ -1,0 +1,120 @@
+"""What a command gives Hydra to run: its jobs, checked before any of them starts."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from rnnlab._common.errors import ConfigError, require
+from rnnlab.config.compose import Composer, composing, grid, to_config
+from rnnlab.config.mistakes import explain
+from rnnlab.config.schema import GROUPS, Config
+from rnnlab.runs.result import Status
+from rnnlab.studies.command import Command
+from rnnlab.studies.job import Asked, Mistaken
+from rnnlab.studies.mistakes import refuse_mistakes
+
+if TYPE_CHECKING:
+    from rnnlab.data.corpus import Corpus
+    from rnnlab.runs.preflight import Corpora
+
+
+class Task:
+    """hydra.main calls it with a job to train; hydra/launcher=stacked asks it for many at once.
+
+    Each job is composed once, whoever asks for it first.
+    """
+
+    def __init__(self, command: Command, arguments: Namespace, statuses: list[str]) -> None:
+        self.command, self.arguments = command, arguments
+        self.statuses = statuses  # of the jobs that have begun
+        self.corpora: Corpora = {}  # the texts read so far
+        self.known: dict[tuple[str, ...], Asked | Mistaken] = {}
+        parsed = OverridesParser.create().parse_overrides(arguments.overrides)
+        self.hydras = [_line(override) for override in parsed if override.is_hydra_override()]
+        self.own = [_line(override) for override in parsed if not override.is_hydra_override()]
+        for override in parsed:
+            _require_value(override)
+        self.composer = Composer(self._compose)
+
+    @property
+    def is_study(self) -> bool:
+        return self.arguments.multirun or "hydra.mode=MULTIRUN" in self.hydras
+
+    def check(self) -> None:
+        """Compose as Hydra will, check every value, read the texts; raises ConfigError."""
+        with composing():
+            if not self.is_study:
+                self.corpus_of(self.composer.config(self.own))
+                return
+            jobs = grid(self.own)
+            require(bool(jobs), "a study without a job", "one of its values is an empty range")
+            asked = self.asked(jobs)
+        some_are_valid = any(isinstance(job, Asked) for job in asked)
+        if not (self.command.skips_invalid and some_are_valid):
+            refuse_mistakes(asked)
+
+    def asked(self, jobs: Sequence[Sequence[str]]) -> list[Asked | Mistaken]:
+        """Each job with its config and its text, or with what is wrong with it."""
+        for job in map(tuple, jobs):
+            if job not in self.known:
+                self.known[job] = self._ask(job)
+        return [self.known[tuple(job)] for job in jobs]
+
+    def __call__(self, composed: DictConfig) -> float | None:
+        """Train one job; returns the figure that a sweeper minimises."""
+        from rnnlab.runs import stack
+
+        self.statuses.append(Status.running)
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        result = stack.run(to_config(composed), folder, self.corpora)
+        self.statuses[-1] = result.status
+        if result.status == Status.interrupted:
+            raise KeyboardInterrupt  # ends a multirun too
+        return result.figure
+
+    def corpus_of(self, config: Config) -> Corpus:
+        """The job's text, once everything about the job has been found possible."""
+        from rnnlab.runs.preflight import check  # numpy comes with it
+
+        return check(config, self.corpora)
+
+    def _ask(self, job: tuple[str, ...]) -> Asked | Mistaken:
+        try:
+            config = self.composer.config(job)
+            return Asked(job, config, self.corpus_of(config))
+        except (ConfigError, HydraException, OmegaConfBaseException) as error:
+            return Mistaken(job, explain(error, [*job]))
+
+    def _compose(self, overrides: list[str]) -> DictConfig:
+        """With what every job of the command has."""
+        hydras, folder = list(self.hydras), self.arguments.config_dir
+        if folder:
+            hydras.append(f"hydra.searchpath=[file://{Path(folder).absolute()}]")
+        if self.is_study:
+            hydras.append("hydra.mode=MULTIRUN")
+        name = self.arguments.config_name or "config"
+        return hydra.compose(name, [*hydras, *overrides], return_hydra_config=True)
+
+
+def _line(override: Override) -> str:
+    return override.input_line or ""
+
+
+def _require_value(override: Override) -> None:
+    """Hydra's ways of leaving a value out end in a traceback: say what to type instead."""
+    key = override.key_or_group
+    if override.is_delete() and not override.is_hydra_override():
+        raise ConfigError(f"~{key} is not allowed: every value is needed; set {key}=VALUE instead.")
+    if key in GROUPS and not override.is_sweep_override() and override.value() is None:
+        raise ConfigError(f"{key}=null is not allowed: every job needs one; --help lists them.")

@@ -1,0 +1,69 @@
+"""One job of a study: as it was asked for, and as it is planned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnnlab.config.identity import config_id
+from rnnlab.config.schema import Config
+from rnnlab.runs.result import Result
+
+if TYPE_CHECKING:
+    from rnnlab.data.corpus import Corpus
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A job whose config and text were found possible."""
+
+    overrides: tuple[str, ...]
+    config: Config
+    corpus: Corpus
+
+    @cached_property
+    def identity(self) -> tuple[str, int]:
+        """Jobs that agree in it are the same job."""
+        return config_id(self.config, self.corpus.sha256), self.config.num_epochs
+
+
+@dataclass(frozen=True)
+class Mistaken:
+    """A job that cannot be trained, and why."""
+
+    overrides: tuple[str, ...]
+    mistake: str
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        return self.overrides
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A job with its place in a study."""
+
+    number: int
+    overrides: tuple[str, ...]
+    config: Config
+    corpus: Corpus
+    folder: Path
+    swept: tuple[str, ...] = ()  # names of the settings that the study's jobs differ in
+    before: Result | None = None  # what its folder says of it, before the study begins
+
+    @property
+    def is_done(self) -> bool:
+        return self.before is not None and self.before.is_done(self.config.num_epochs)
+
+
+@dataclass(frozen=True, eq=False)
+class Invalid:
+    """A mistaken job with its place in a study."""
+
+    number: int
+    overrides: tuple[str, ...]
+    folder: Path
+    mistake: str
+    before: Result | None  # of a time when it could be trained
