@@ -106,6 +106,13 @@ def test_a_forged_checkpoint_is_refused(saved, sentence):
         load_checkpoint(saved)
 
 
+def test_a_forged_number_of_layers_takes_no_memory(saved):
+    """The shapes of a thousand million layers are not written down to be compared."""
+    forged(saved, lambda d, t: d["model"].update(num_layers=10**9))
+    with pytest.raises(ConfigError, match="its tensors are not those of its model"):
+        load_checkpoint(saved)
+
+
 def test_a_single_flipped_bit_is_found(saved):
     content = bytearray(saved.read_bytes())
     content[-3] ^= 1

@@ -156,7 +156,8 @@ def _understood(described: Description, tensors: dict[str, Tensor]) -> Checkpoin
     """Raises ValueError where the tensors are not those that are described."""
     model = described.model
     named = {name: value for name, value in tensors.items() if not name.startswith(TRAINING)}
-    if model.shapes() != {name: tuple(value.shape[1:]) for name, value in named.items()}:
+    shapes = {name: tuple(value.shape[1:]) for name, value in named.items()}
+    if model.num_layers > len(named) or model.shapes() != shapes:
         raise ValueError("its tensors are not those of its model")
     if not all(len(value) == 1 and value.is_floating_point() for value in named.values()):
         raise ValueError("its tensors are not one lane of numbers")
