@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -18,10 +19,14 @@ from rnnlab._common.errors import ConfigError, require
 from rnnlab.config.compose import Composer, composing, grid, to_config
 from rnnlab.config.mistakes import explain
 from rnnlab.config.schema import GROUPS
-from rnnlab.runs.preflight import Corpora, check
 from rnnlab.studies.command import Command
 from rnnlab.studies.job import Asked, Mistaken
 from rnnlab.studies.mistakes import refuse_mistakes
+
+if TYPE_CHECKING:
+    from rnnlab.config.schema import Config
+    from rnnlab.data.corpus import Corpus
+    from rnnlab.runs.preflight import Corpora
 
 
 class Task:
@@ -50,7 +55,7 @@ class Task:
         """Compose as Hydra will, check every value, read the texts; raises ConfigError."""
         with composing():
             if not self.is_study:
-                check(self.composer.config(self.own), self.corpora)
+                self._corpus_of(self.composer.config(self.own))
                 return
             jobs = grid(self.own)
             require(bool(jobs), "a study without a job", "one of its values is an empty range")
@@ -81,9 +86,15 @@ class Task:
     def _ask(self, job: tuple[str, ...]) -> Asked | Mistaken:
         try:
             config = self.composer.config(job)
-            return Asked(job, config, check(config, self.corpora))
+            return Asked(job, config, self._corpus_of(config))
         except (ConfigError, HydraException, OmegaConfBaseException) as error:
             return Mistaken(job, explain(error, [*job]))
+
+    def _corpus_of(self, config: Config) -> Corpus:
+        """The job's text, once everything about it has been found possible."""
+        from rnnlab.runs.preflight import check  # and numpy: not for a mistake of the keys
+
+        return check(config, self.corpora)
 
     def _compose(self, overrides: list[str]) -> DictConfig:
         """With what every job of the command has."""

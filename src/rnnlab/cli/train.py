@@ -21,8 +21,7 @@ from rnnlab.cli.task import Task
 from rnnlab.config._hydra import VERSION_BASE, get_args_parser
 from rnnlab.config.mistakes import explain
 from rnnlab.config.names import conf_dir
-from rnnlab.studies.command import Command, commands_of
-from rnnlab.studies.launch import Shown
+from rnnlab.studies.command import Command, Shown, commands_of
 
 COMPLETED, FAILED, BAD_CONFIG, INTERRUPTED = 0, 1, 2, 130
 

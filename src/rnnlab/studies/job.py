@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rnnlab.config.identity import config_id
-from rnnlab.config.schema import Config
-from rnnlab.data.corpus import Corpus
-from rnnlab.runs.result import Result
+
+if TYPE_CHECKING:
+    from rnnlab.config.schema import Config
+    from rnnlab.data.corpus import Corpus
+    from rnnlab.runs.result import Result
 
 
 @dataclass(frozen=True)

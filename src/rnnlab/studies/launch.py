@@ -15,7 +15,7 @@ from rnnlab._common.files import InUseError, locked
 from rnnlab._common.interrupts import stop_requests
 from rnnlab.config.schema import Config
 from rnnlab.runs import composed
-from rnnlab.studies.command import Command, note
+from rnnlab.studies.command import Command, Shown, note
 from rnnlab.studies.executors.local import Local
 from rnnlab.studies.job import Asked, Job, Mistaken
 from rnnlab.studies.loop import Loop
@@ -47,10 +47,6 @@ class Records(Protocol):
     def begin(self, job: Job) -> dict[str, str]:
         """The job begins soon; texts to be saved in its folder, by their files' names."""
         ...
-
-
-class Shown(Exception):  # noqa: N818 (no error)
-    """plan=true: the study was shown; whoever waits for its jobs waits in vain."""
 
 
 def launch(batch: Batch, records: Records) -> Plan:
