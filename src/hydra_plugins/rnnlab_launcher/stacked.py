@@ -70,9 +70,10 @@ class StackedLauncher(Launcher):
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         sweep = Path(str(self.config.hydra.sweep.dir))
-        asked, records = task.asked(job_overrides), HydraRecords(task, self.hydra_context)
+        records = HydraRecords(task, self.hydra_context, bool(self.config.hydra.callbacks))
         planned = launch(
-            Batch(sweep, first, asked, task.command, self.workers, self.lanes), records
+            Batch(sweep, first, task.asked(job_overrides), task.command, self.workers, self.lanes),
+            records,
         )
         task.statuses += planned.statuses()
         returned = {job.folder: records.end(overrides, job) for overrides, job in planned.rows}

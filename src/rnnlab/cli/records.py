@@ -13,35 +13,43 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab.cli.task import Task
 from rnnlab.config._hydra import seen_by_resolvers
-from rnnlab.config.compose import job_folder, without_hydra
+from rnnlab.config.compose import job_folder, with_overrides, without_hydra
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.job import Invalid, Job
 
+OURS = "${rnnlab.job_folder:"  # conf/config.yaml's hydra.sweep.subdir begins with it
+
 
 class HydraRecords:
-    """Records of a study, and JobReturns for its sweeper."""
+    """Records of a study, and JobReturns for its sweeper.
 
-    def __init__(self, task: Task, context: HydraContext) -> None:
-        self.task, self.context = task, context
+    A config with Hydra's part takes ten times as long to copy as one without: it is made only where
+    it is saved, or somebody looks at it.
+    """
+
+    def __init__(self, task: Task, context: HydraContext, has_callbacks: bool) -> None:
+        self.task, self.context, self.has_callbacks = task, context, has_callbacks
 
     def folder_name(self, overrides: tuple[str, ...], number: int, own: str) -> str:
         """hydra.sweep.subdir, where a job's overrides are those that it does not share."""
         try:
+            if self.task.composer.unresolved(overrides, "hydra.sweep", "subdir").startswith(OURS):
+                return job_folder(number, own.split())
             whole = self._numbered(overrides, number)
         except (HydraException, OmegaConfBaseException):  # not even a folder's name
             return job_folder(number, own.split())
-        OmegaConf.update(whole, "hydra.overrides.task", own.split(), merge=False)
-        return str(OmegaConf.select(seen_by_resolvers(whole), "hydra.sweep.subdir"))
+        whole = seen_by_resolvers(with_overrides(whole, own.split()))
+        return str(OmegaConf.select(whole, "hydra.sweep.subdir"))
 
     def begin(self, job: Job) -> dict[str, str]:
         """config.yaml and hydra.yaml, as Hydra saves them for a job of its own launcher."""
         whole = self._whole(job)
-        self.context.callbacks.on_job_start(config=whole, task_function=self.task)
-        hydras = OmegaConf.masked_copy(whole, "hydra")
-        return {
-            "hydra.yaml": OmegaConf.to_yaml(hydras),
-            "config.yaml": OmegaConf.to_yaml(without_hydra(whole)),
-        }
+        hydras, task = OmegaConf.masked_copy(whole, "hydra"), without_hydra(whole)
+        texts = {"hydra.yaml": OmegaConf.to_yaml(hydras), "config.yaml": OmegaConf.to_yaml(task)}
+        if self.has_callbacks:
+            seen_by_resolvers(whole)
+            self.context.callbacks.on_job_start(config=whole, task_function=self.task)
+        return texts
 
     def end(self, overrides: tuple[str, ...], job: Job | Invalid) -> JobReturn:
         """What a sweeper minimises; infinite for a job that came to nothing."""
@@ -50,8 +58,8 @@ class HydraRecords:
         returned = JobReturn(overrides=overrides, working_dir=str(Path.cwd()))
         returned.return_value = math.inf if figure is None else figure
         returned.status = JobStatus.COMPLETED
-        if isinstance(job, Job):
-            whole = self._whole(job)
+        if self.has_callbacks and isinstance(job, Job):
+            whole = seen_by_resolvers(self._whole(job))
             returned.cfg = without_hydra(whole)
             returned.hydra_cfg = OmegaConf.masked_copy(whole, "hydra")
             returned.task_name = whole.hydra.job.name
@@ -70,4 +78,4 @@ class HydraRecords:
         OmegaConf.update(whole, "hydra.sweep.dir", str(job.folder.parent))
         OmegaConf.update(whole, "hydra.sweep.subdir", job.folder.name)
         OmegaConf.update(whole, "hydra.runtime.output_dir", str(job.folder.absolute()))
-        return seen_by_resolvers(whole)
+        return whole

@@ -55,7 +55,7 @@ class Task:
         """Compose as Hydra will, check every value, read the texts; raises ConfigError."""
         with composing():
             if not self.is_study:
-                self.corpus_of(self.composer.config(self.own))
+                self._corpus_of(self.composer.config(self.own))
                 return
             jobs = grid(self.own)
             require(bool(jobs), "a study without a job", "one of its values is an empty range")
@@ -83,18 +83,18 @@ class Task:
             raise KeyboardInterrupt  # ends a multirun too
         return result.figure
 
-    def corpus_of(self, config: Config) -> Corpus:
-        """The job's text, once everything about the job has been found possible."""
-        from rnnlab.runs.preflight import check  # numpy comes with it
-
-        return check(config, self.corpora)
-
     def _ask(self, job: tuple[str, ...]) -> Asked | Mistaken:
         try:
             config = self.composer.config(job)
-            return Asked(job, config, self.corpus_of(config))
+            return Asked(job, config, self._corpus_of(config))
         except (ConfigError, HydraException, OmegaConfBaseException) as error:
             return Mistaken(job, explain(error, [*job]))
+
+    def _corpus_of(self, config: Config) -> Corpus:
+        """The job's text, once everything about it has been found possible."""
+        from rnnlab.runs.preflight import check  # and numpy: not for a mistake of the keys
+
+        return check(config, self.corpora)
 
     def _compose(self, overrides: list[str]) -> DictConfig:
         """With what every job of the command has."""

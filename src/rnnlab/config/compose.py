@@ -94,8 +94,12 @@ class Composer:
         """With Hydra's part; the caller may change it."""
         (_, whole), values = self._base(overrides)
         composed = _set(copy.deepcopy(whole), values)
-        OmegaConf.update(composed, "hydra.overrides.task", list(overrides), merge=False)
-        return composed
+        return with_overrides(composed, overrides)
+
+    def unresolved(self, overrides: Sequence[str], node: str, name: str) -> str:
+        """What stands at a name of Hydra's part, interpolations as they were written."""
+        (_, whole), _ = self._base(overrides)
+        return str(cast(Any, OmegaConf.to_container(OmegaConf.select(whole, node)))[name])
 
     def _base(
         self, overrides: Sequence[str]
@@ -115,6 +119,14 @@ class Composer:
     def _split(whole: DictConfig) -> tuple[DictConfig, DictConfig]:
         OmegaConf.set_readonly(whole.hydra, False)
         return without_hydra(whole), whole
+
+
+def with_overrides(whole: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    """The same, that says of itself that it was composed from these."""
+    OmegaConf.update(whole, "hydra.overrides.task", list(overrides), merge=False)
+    if not OmegaConf.is_interpolation(whole.hydra.job, "override_dirname"):  # as in Hydra 1.4
+        OmegaConf.update(whole, "hydra.job.override_dirname", ",".join(overrides))
+    return whole
 
 
 def without_hydra(whole: DictConfig) -> DictConfig:
