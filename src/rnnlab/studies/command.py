@@ -36,10 +36,6 @@ class Command:
     again: list[str] = field(default_factory=list)  # to be noted: all but the folder and plan
 
 
-class Shown(Exception):  # noqa: N818 (no error)
-    """plan=true: the study was shown; whoever waits for its jobs waits in vain."""
-
-
 def commands_of(arguments: list[str]) -> list[Command]:
     """One command; of resume=STUDY those that it was made with, each with what is given besides."""
     for argument in arguments:
