@@ -39,7 +39,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(root: Path, *arguments: str) -> str:
-    command = [sys.executable, str(root / "run.py"), *arguments, *SMALL]
+    command = [sys.executable, str(root / "run.py"), *arguments]
     environment = os.environ | {"PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -62,7 +62,7 @@ def test_an_extension_is_one_file_and_its_yaml():
 
 def test_all_of_them_train_together(extended):
     words = ["model=mingru", "sampler=alternate", "optimizer=lion", "dataset=counting", "lr=0.003"]
-    run(extended, *words, "hydra.run.dir=run")
+    run(extended, *words, *SMALL, "hydra.run.dir=run")
     result = json.loads(Path("run/result.json").read_text())
     assert (result["status"], result["engine"]) == ("completed", "eager")
     lines = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
@@ -76,7 +76,7 @@ def test_all_of_them_train_together(extended):
 
 def test_all_of_them_train_in_a_study(extended):
     words = ["model=rnn,mingru", "sampler=alternate,random", "dataset=counting", "engine=eager64"]
-    run(extended, "-m", *words, "sweep=S")
+    run(extended, "-m", *words, *SMALL, "sweep=S")
     found = [json.loads(path.read_text()) for path in Path("S").glob("*/result.json")]
     assert [result["status"] for result in found] == ["completed"] * 4
     assert {result["engine"] for result in found} == {"eager64"}
