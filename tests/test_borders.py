@@ -26,6 +26,7 @@ KNOWS_HYDRA = ("config.compose", "config.mistakes", "config._hydra", "cli")
 TORCH_FREE = (
     "_common config data nn.spec nn.cells nn.engines training.samplers training.rules "
     "training.clips training.precision runs.needs runs.preflight runs.folder runs.result "
+    "runs.surroundings "
     "studies.command studies.job studies.plan studies.stacks"
 ).split()
 

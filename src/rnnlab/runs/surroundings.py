@@ -1,5 +1,7 @@
 """What a result was made with: versions, code, machine, device."""
 
+from __future__ import annotations
+
 import os
 import platform
 import subprocess
@@ -7,9 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from rnnlab._common.errors import require
+from rnnlab._common.late import torch
 
 PACKAGES = ("rnnlab", "torch", "numpy", "hydra-core", "omegaconf", "tensorboard", "safetensors")
 
@@ -29,8 +30,21 @@ def resolve_device(wanted: str) -> torch.device:
     return device
 
 
-def free_memory(device: torch.device) -> int | None:
-    """Bytes of a GPU that are free now, but for a tenth; None on a CPU."""
+def cores() -> int:
+    """That this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def gpu_bytes(wanted: str) -> int | None:
+    """That are free now, but for a tenth, on the GPU that a job would have; None for a CPU.
+
+    torch, which takes seconds to import, is asked only where there is a driver or a GPU is wanted.
+    """
+    has_driver = Path("/proc/driver/nvidia").exists()
+    if wanted == "cpu" or not (wanted.startswith("cuda") or has_driver):
+        return None
+    device = resolve_device(wanted)
     return torch.cuda.mem_get_info(device)[0] * 9 // 10 if device.type == "cuda" else None
 
 

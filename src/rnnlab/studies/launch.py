@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,9 +12,9 @@ from typing import Protocol
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import InUseError, locked
 from rnnlab._common.interrupts import stop_requests
-from rnnlab.config.schema import Config
 from rnnlab.runs import composed
 from rnnlab.runs.folder import RESULT
+from rnnlab.runs.surroundings import cores, gpu_bytes
 from rnnlab.studies.command import Command, Shown, note
 from rnnlab.studies.executors.local import Local
 from rnnlab.studies.job import Asked, Job, Mistaken
@@ -118,14 +117,5 @@ def _held(sweep: Path) -> Iterator[None]:
 
 def _executor(batch: Batch, planned: Plan) -> tuple[Local, int | None]:
     """Workers here; and the memory that their stacks may fill, None on a CPU."""
-    gpu_bytes = _gpu_bytes(planned.wanted[0].config) if planned.wanted else None
-    return Local(batch.workers or (1 if gpu_bytes else len(os.sched_getaffinity(0)))), gpu_bytes
-
-
-def _gpu_bytes(config: Config) -> int | None:
-    wants_one = config.device.startswith("cuda")
-    if not wants_one and (config.device == "cpu" or not Path("/proc/driver/nvidia").exists()):
-        return None
-    from rnnlab.runs.surroundings import free_memory, resolve_device
-
-    return free_memory(resolve_device(config.device))
+    memory = gpu_bytes(planned.wanted[0].config.device) if planned.wanted else None
+    return Local(batch.workers or (1 if memory else cores())), memory

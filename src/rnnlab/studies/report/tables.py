@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rnnlab._common.choices import registered
 from rnnlab._common.errors import ConfigError
 from rnnlab.config.identity import differing, flat
 from rnnlab.runs.folder import RESULT, number_of, overrides_of, read_metrics
@@ -66,7 +67,8 @@ def read(home: Path) -> tuple[list[Entry], list[str]]:
             if line.get("perplexity") is not None
         ]
         settings = flat(result.config)
-        if settings.get("clip") == "none":
+        clip = registered("clip").get(settings.get("clip", ""))
+        if clip and not clip.uses_theta:
             settings["theta"] = "none"  # it has no meaning, whatever it is
         entries.append(Entry(folder, result, settings, curve))
     last = sys.maxsize  # runs without a number
