@@ -1,5 +1,6 @@
 # make train    set up .venv and train the default job       make train ARGS="dataset=time_machine size=base"
 # make test     set up .venv, then lint, types and tests
+# make test-next  the tests on the next Hydra and OmegaConf (TESTS=tests/test_study.py: a part)
 # make test-slow  tests of studies that take half a minute each
 # make bench    engines against their peers on this machine (BENCH="--cells rnn --sizes 64,512")
 # make gpu-check   GPU tests and benchmarks, with the torch, numpy and pytest of $(PYTHON) alone
@@ -12,13 +13,16 @@ PYTHON ?= python3
 ARGS ?= sampler=random lr=1
 BIN = .venv/bin
 
-.PHONY: train test test-slow lint format bench bench-sweep faults fuzz soak gpu-check pictures clean
+.PHONY: train test test-next test-slow lint format bench bench-sweep faults fuzz soak gpu-check pictures clean
 
 train: .venv/installed
 	$(BIN)/python run.py $(ARGS)
 
 test: lint
 	$(BIN)/pytest $(TESTS)
+
+test-next: .venv-next/installed
+	.venv-next/bin/pytest $(TESTS)
 
 test-slow: lint
 	$(BIN)/pytest -m slow
@@ -70,5 +74,10 @@ format: .venv/installed-dev
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
 	@touch $@
 
+.venv-next/installed: pyproject.toml constraints-next.txt
+	$(PYTHON) -m venv .venv-next
+	.venv-next/bin/pip install --quiet --pre -c constraints-next.txt -e '.[dev]'
+	@touch $@
+
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .venv-next .pytest_cache .ruff_cache .hypothesis dist

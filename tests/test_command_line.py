@@ -224,7 +224,7 @@ MISTAKES = {
     "theta=0": "clip=none trains without clipping",
     "sampler=rand": "sampler is one of random, sequential; type for example sampler=random.",
     "dataset=time_machin": "type for example dataset=time_machine.",
-    "engine=fast": "engine is one of auto, eager, fused, torch_nn",
+    "engine=fast": "engine is one of auto, fused, eager, torch_nn",
     "optimizer.beta1=0.5": "optimizer.beta1 belongs to optimizer=adam or adamw",
     "model.reset=after": "model.reset belongs to model=gru",
     "+foo=1": "foo is not a name in the config, and + cannot add it",
@@ -305,6 +305,13 @@ def test_a_folder_of_ones_own_configs_is_searched_too():
     assert "lr=-3 is not allowed" in err
 
 
+def test_a_mistake_in_a_file_is_explained_as_one_on_the_command_line():
+    Path("mine/experiment").mkdir(parents=True)
+    Path("mine/experiment/own.yaml").write_text("# @package _global_\nlr: abc\n")
+    status, _, err = without_torch("--config-dir", "mine", "experiment=own")
+    assert (status, err) == (2, "lr is not allowed: lr is a number.")
+
+
 def test_a_gpu_that_is_not_there_is_an_error():
     status, out, err = run("device=cuda:99")
     assert (status, out) == (2, "")
@@ -335,7 +342,7 @@ def test_the_config_and_the_help_come_without_torch():
     assert status == 0
     for group in (ROOT / "conf").iterdir():
         if group.is_dir():
-            assert f"\n  {group.name} " in out
+            assert f"\n  {group.name}" in out
             assert all(choice.stem in out for choice in group.iterdir())
-    assert "\n  lr: 1\n" in out
+    assert "\n  lr=1 " in out
     assert not Path("outputs").exists()

@@ -83,8 +83,8 @@ def _trains(arguments: Namespace) -> bool:
 
 
 def _overrides() -> list[str]:
-    """Of the command that went wrong; not its flags."""
-    return [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+    """Of the command that went wrong."""
+    return get_args_parser().parse_known_args()[0].overrides
 
 
 def _status_of(error: Exception, has_begun: bool) -> int | None:

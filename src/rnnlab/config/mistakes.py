@@ -16,13 +16,13 @@ from omegaconf.errors import (
 )
 
 from rnnlab._common.errors import ConfigError
-from rnnlab.config.names import all_keys, groups, in_words, type_of
+from rnnlab.config.names import all_keys, groups, in_words, is_list, type_of
 from rnnlab.config.schema import nodes
 
 
-def explain(error: Exception, overrides: list[str]) -> str:
+def explain(error: BaseException, overrides: list[str]) -> str:
     """One sentence for the terminal."""
-    cause = error.__cause__ if isinstance(error, HydraException) and error.__cause__ else error
+    cause = _cause(error)
     match cause:
         case ConfigError():
             return str(cause)  # a line for each mistake of a study
@@ -49,6 +49,14 @@ def explain(error: Exception, overrides: list[str]) -> str:
     if message.startswith("Multiple values for"):
         return f"{message.split()[3].rstrip('.')} is chosen already: leave out the +."
     return message if isinstance(cause, HydraException | OmegaConfBaseException) else f"{message}."
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What Hydra's exception was raised from, or while what of OmegaConf's was handled."""
+    if not isinstance(error, HydraException):
+        return error
+    handled = error.__context__ if isinstance(error.__context__, OmegaConfBaseException) else None
+    return error.__cause__ or handled or error
 
 
 def _bad_choice(group: str, choice: str, known: Sequence[str] | None) -> str:
@@ -89,6 +97,8 @@ def _bad_value(key: str, overrides: list[str]) -> str:
         rule = f"{key} needs a value"
     elif dataclasses.is_dataclass(kind):
         rule = f"{key} holds several values; --help lists them"
+    elif given and isinstance(given.value(), list) and is_list(kind):
+        rule = "it is a list of texts"  # each knob that is a list is one
     else:
         rule = f"{key} is {in_words(kind, key)}"
     return f"{given.input_line if given else key} is not allowed: {rule}."

@@ -78,10 +78,14 @@ def _knobs_of(node_type: type, prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _knobs_of(kind, f"{prefix}{field.name}.")
 
 
+def is_list(kind: Any) -> bool:
+    return (get_origin(kind) or kind) in (tuple, list)
+
+
 def in_words(kind: Any, key: str) -> str:
     """A type, as a person says it."""
     kinds = [each for each in get_args(kind) or (kind,) if each is not NoneType]
-    if (get_origin(kind) or kind) in (tuple, list):
+    if is_list(kind):
         return f"a list; type for example {key}=[a,b]"
     if isinstance(kinds[0], type) and issubclass(kinds[0], Enum):
         return f"one of {', '.join(str(member.value) for member in kinds[0])}"
