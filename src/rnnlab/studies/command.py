@@ -22,6 +22,10 @@ SWEEP_DIR = "hydra.sweep.dir="
 OTHER_LAUNCHER = re.compile("hydra/launcher=(?!stacked)")
 
 
+class Shown(Exception):  # noqa: N818 (no error)
+    """plan=true: the study was shown; whoever waits for its jobs waits in vain."""
+
+
 @dataclass
 class Command:
     hydras: list[str]  # its arguments for Hydra
