@@ -67,7 +67,7 @@ class Lines(Tracker):
         return cls(run.folder)
 
     def epoch(self, figures, val_perplexity) -> None:  # noqa: ARG002
-        self.file.write(f"{figures.epoch} {figures.perplexity}\n")
+        self.file.write(f"{figures.epoch} {figures['perplexity']}\n")
 
     def sample(self, epoch, prefix, text, last) -> None: ...
 
