@@ -185,4 +185,4 @@ class Ours:
 
     def step(self) -> int:
         """An epoch of every lane: eight minibatches, or one of a large stack."""
-        return sum(lane.tokens for lane in self.training.run_epoch() or [] if lane)
+        return sum(int(lane["tokens"]) for lane in self.training.run_epoch() or [] if lane)

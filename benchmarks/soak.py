@@ -49,7 +49,7 @@ def main() -> None:
     def watch(self: Training, stop):
         figures = whole(self, lambda: stop() or enough.is_set())
         if figures and figures[0]:
-            epochs.append(((time.monotonic() - started) / 60, figures[0].seconds))
+            epochs.append(((time.monotonic() - started) / 60, figures[0]["seconds"]))
         return figures
 
     def sample() -> None:
