@@ -103,6 +103,15 @@ def test_a_torn_result_is_named_and_the_others_are_reported(study):
     assert "rnnlab reproduce" in best_command(entries)
 
 
+def test_a_clip_that_is_no_name_is_reported_like_any_other(study):
+    """A stored config may say anything: what cannot be a name is no choice, and no error."""
+    folder = sorted(study.iterdir())[0]
+    result = Result.read(folder)
+    result.config["clip"] = ["norm"]
+    result.write(folder)
+    assert len(read(study)[0]) == 5
+
+
 def test_a_folder_without_runs_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="it has no run's folder in it"):
         write_report(tmp_path)

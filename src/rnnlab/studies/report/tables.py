@@ -67,7 +67,7 @@ def read(home: Path) -> tuple[list[Entry], list[str]]:
             if line.get("perplexity") is not None
         ]
         settings = flat(result.config)
-        clip = registered("clip").get(settings.get("clip", ""))
+        clip = registered("clip").get(str(settings.get("clip")))
         if clip and not clip.uses_theta:
             settings["theta"] = "none"  # it has no meaning, whatever it is
         entries.append(Entry(folder, result, settings, curve))
