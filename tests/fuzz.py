@@ -114,7 +114,7 @@ class Fuzz:
 
     def checkpoint_bytes(self) -> None:
         self.path.write_bytes(damaged(self.content, self.rng))
-        load_checkpoint(self.path)
+        load_checkpoint(self.folder, LAST)
 
     def checkpoint_content(self) -> None:
         """With a checksum that is right, as an attacker would have it."""
@@ -129,7 +129,7 @@ class Fuzz:
                 tensors[name] = torch.full_like(tensors[name], self.rng.choice([0, 1]))
         text = json.dumps(described)
         save_file(tensors, self.path, {"rnnlab": text, "sha256": checksum(text, tensors)})
-        checkpoint = load_checkpoint(self.path)
+        checkpoint = load_checkpoint(self.folder, LAST)
         generate(checkpoint.parameters, [[0]], 2)
         corpus = load(self.config.dataset)
         before = read_as(Result, self.result)

@@ -11,9 +11,10 @@ from safetensors.torch import load_file, save_file
 import library
 from fuzz import fuzz
 from rnnlab._common.errors import ConfigError
-from rnnlab._common.files import write_atomically
+from rnnlab._common.files import write_whole
 from rnnlab.data.corpus import Vocabulary
 from rnnlab.runs.checkpoint import Checkpoint, checksum, load_checkpoint, save_checkpoint
+from rnnlab.runs.folder import LAST
 
 MODEL = library.model("gru_after", 4, 3, 2)
 
@@ -30,12 +31,12 @@ def saved(tmp_path: Path) -> Path:
         config={"lr": 1.0},
         config_id="abc",
     )
-    save_checkpoint(path, checkpoint)
+    save_checkpoint(tmp_path, LAST, checkpoint)
     return path
 
 
 def test_a_checkpoint_comes_back_as_it_was(saved):
-    loaded = load_checkpoint(saved)
+    loaded = load_checkpoint(saved.parents[1], LAST)
     assert loaded.model == MODEL
     assert loaded.vocabulary == Vocabulary(("<unk>", " ", "é", '"'), "char")
     assert (loaded.epoch, loaded.config, loaded.config_id) == (7, {"lr": 1.0}, "abc")
@@ -50,13 +51,13 @@ def test_a_truncated_file_is_no_checkpoint(saved, keep):
     content = saved.read_bytes()
     saved.write_bytes(content[: int(keep * len(content)) if isinstance(keep, float) else keep])
     with pytest.raises(ConfigError, match="is not a checkpoint of rnnlab, or is damaged"):
-        load_checkpoint(saved)
+        load_checkpoint(saved.parents[1], LAST)
 
 
 def test_another_programs_safetensors_is_no_checkpoint(saved):
     save_file({"W": torch.zeros(2)}, saved)
     with pytest.raises(ConfigError, match="is not a checkpoint of rnnlab"):
-        load_checkpoint(saved)
+        load_checkpoint(saved.parents[1], LAST)
 
 
 def forged(path: Path, change) -> None:
@@ -71,7 +72,7 @@ def forged(path: Path, change) -> None:
 
 HOSTILE = {
     "its tensors are not those of its model": lambda d, t: t.update(W_hq=torch.zeros(1, 3, 5)),
-    "its tensors are not one lane": lambda d, t: t.update({k: v[:0] for k, v in t.items()}),
+    "not those of its model": lambda d, t: t.update({k: v[:0] for k, v in t.items()}),
     "its parameters are not finite": lambda d, t: t["W_hq"].fill_(torch.nan),
     "model=os.system is none of rnn, lstm, gru": lambda d, t: d["model"]["cell"].update(
         name="os.system"
@@ -96,21 +97,21 @@ def test_a_checkpoint_of_the_format_before_is_read(saved):
         described["format"] = "rnnlab-2"
 
     forged(saved, as_before)
-    assert load_checkpoint(saved).model == MODEL
+    assert load_checkpoint(saved.parents[1], LAST).model == MODEL
 
 
 @pytest.mark.parametrize("sentence", HOSTILE)
 def test_a_forged_checkpoint_is_refused(saved, sentence):
     forged(saved, HOSTILE[sentence])
     with pytest.raises(ConfigError, match=sentence):
-        load_checkpoint(saved)
+        load_checkpoint(saved.parents[1], LAST)
 
 
 def test_a_forged_number_of_layers_takes_no_memory(saved):
     """The shapes of a thousand million layers are not written down to be compared."""
     forged(saved, lambda d, t: d["model"].update(num_layers=10**9))
     with pytest.raises(ConfigError, match="its tensors are not those of its model"):
-        load_checkpoint(saved)
+        load_checkpoint(saved.parents[1], LAST)
 
 
 def test_a_single_flipped_bit_is_found(saved):
@@ -118,24 +119,24 @@ def test_a_single_flipped_bit_is_found(saved):
     content[-3] ^= 1
     saved.write_bytes(content)
     with pytest.raises(ConfigError, match="its checksum is not that of its content"):
-        load_checkpoint(saved)
+        load_checkpoint(saved.parents[1], LAST)
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"is not there: is .* the folder of a run"):
-        load_checkpoint(tmp_path / "run" / "checkpoints" / "last.safetensors")
+        load_checkpoint(tmp_path / "run", LAST)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path, monkeypatch):
     path = tmp_path / "result.json"
-    write_atomically(path, "old")
+    write_whole(tmp_path, "result.json", "old")
 
     def no_space(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", no_space)
     with pytest.raises(OSError, match="No space left"):
-        write_atomically(path, "new")
+        write_whole(tmp_path, "result.json", "new")
     assert path.read_text() == "old"
     assert list(tmp_path.glob(".*")) == []
 

@@ -14,7 +14,7 @@ from rnnlab.data import corpus
 from rnnlab.data.corpus import Vocabulary, tokenize
 from rnnlab.data.source import Clean, Token
 from rnnlab.data.sources.text import Text
-from rnnlab.runs.preflight import check
+from rnnlab.runs.preflight import Corpora, check
 
 texts = st.text(
     st.one_of(st.sampled_from("abzABZ \n\r-'.09@[`{"), st.characters(exclude_categories=["Cs"])),
@@ -186,11 +186,11 @@ def test_too_small_a_corpus_says_what_is_needed(compose, tmp_path, sampler, need
             f"dataset.max_tokens={length}", "batch_size=4", "num_steps=9",
         )  # fmt: skip
         if length == needed:
-            check(config, {})
+            check(config, Corpora())
             continue
         sentence = f"one minibatch needs {needed} tokens .* and the corpus has {length}"
         with pytest.raises(ConfigError, match=sentence):
-            check(config, {})
+            check(config, Corpora())
 
 
 def test_a_prompt_outside_the_vocabulary_is_named():

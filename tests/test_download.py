@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rnnlab._common.errors import ConfigError
-from rnnlab.data.sources.download import Download, find_or_fetch
+from rnnlab.data.sources.download import Download, find
 
 CONTENT = b"The Time Traveller (for so it will be convenient to speak of him)\n"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -46,12 +46,20 @@ def dataset(compose) -> Download:
     return dataclasses.replace(composed, sha256=SHA256, file="text.txt", urls=())
 
 
+def found(source: Download) -> Path:
+    """As a command that was typed finds it."""
+    source.fetch()
+    path = find(source)
+    assert path
+    return path
+
+
 def test_a_download_is_placed_in_the_cache_and_found_again(dataset, server, tmp_path):
-    path = find_or_fetch(dataclasses.replace(dataset, urls=(f"{server}/good.txt",)))
+    path = found(dataclasses.replace(dataset, urls=(f"{server}/good.txt",)))
     assert path == tmp_path / "cache" / "rnnlab" / "text.txt"
     assert path.read_bytes() == CONTENT
     assert list(path.parent.iterdir()) == [path]
-    assert find_or_fetch(dataset) == path  # without any server
+    assert found(dataset) == path  # without any server
 
 
 def test_the_next_mirror_is_tried(dataset, server, tmp_path):
@@ -61,20 +69,20 @@ def test_the_next_mirror_is_tried(dataset, server, tmp_path):
         "http://127.0.0.1:9/x.txt",
         f"{server}/good.txt",
     )
-    path = find_or_fetch(dataclasses.replace(dataset, urls=urls, root=str(tmp_path / "root")))
+    path = found(dataclasses.replace(dataset, urls=urls, root=str(tmp_path / "root")))
     assert path == tmp_path / "root" / "text.txt"
 
 
 def test_a_wrong_download_is_refused_and_leaves_nothing(dataset, server, tmp_path):
     with pytest.raises(ConfigError, match=f"what it sends has SHA-256 .* not {SHA256}"):
-        find_or_fetch(dataclasses.replace(dataset, urls=(f"{server}/bad.txt",)))
+        found(dataclasses.replace(dataset, urls=(f"{server}/bad.txt",)))
     assert not list((tmp_path / "cache").rglob("*.txt"))
 
 
 def test_without_network_the_sentence_says_what_was_tried_and_what_to_type(dataset):
     dead = dataclasses.replace(dataset, urls=("http://127.0.0.1:9/text.txt",))
     with pytest.raises(ConfigError) as caught:
-        find_or_fetch(dead)
+        found(dead)
     for part in ("http://127.0.0.1:9/text.txt", "refused", "dataset.root=FOLDER", "dataset=sample"):
         assert part in str(caught.value)
 
@@ -85,20 +93,20 @@ def test_folders_are_looked_through_in_order(dataset, tmp_path, monkeypatch):
         folder.mkdir()
         (folder / "text.txt").write_bytes(CONTENT)
     monkeypatch.setenv("RNNLAB_DATA", str(folders["env"]))
-    assert find_or_fetch(dataset) == folders["env"] / "text.txt"
+    assert found(dataset) == folders["env"] / "text.txt"
     rooted = dataclasses.replace(dataset, root=str(folders["root"]))
-    assert find_or_fetch(rooted) == folders["root"] / "text.txt"
+    assert found(rooted) == folders["root"] / "text.txt"
 
 
 def test_a_file_of_the_right_name_but_other_content_is_refused(dataset, tmp_path):
     (tmp_path / "text.txt").write_bytes(b"not it")
     with pytest.raises(ConfigError, match=r"remove it, or train on it with dataset=text"):
-        find_or_fetch(dataclasses.replace(dataset, root=str(tmp_path)))
+        found(dataclasses.replace(dataset, root=str(tmp_path)))
 
 
 def test_the_real_corpus_is_what_the_config_says(compose, time_machine_folder):
     known = compose("dataset=time_machine", f"dataset.root={time_machine_folder}").dataset
-    assert find_or_fetch(known) == Path(time_machine_folder) / "timemachine.txt"
+    assert found(known) == Path(time_machine_folder) / "timemachine.txt"
 
 
 @pytest.mark.parametrize("target", ["file:///etc/hostname", "https://127.0.0.1:1/good.txt"])
@@ -117,13 +125,13 @@ def test_a_redirect_to_another_scheme_is_refused(dataset, target):
         thread.start()
         url = f"http://127.0.0.1:{running.server_port}/text.txt"
         with pytest.raises(ConfigError, match="redirect"):
-            find_or_fetch(dataclasses.replace(dataset, urls=(url,)))
+            found(dataclasses.replace(dataset, urls=(url,)))
         thread.join()
 
 
 def test_only_http_and_https_are_fetched(dataset):
     with pytest.raises(ConfigError, match="only http and https"):
-        find_or_fetch(dataclasses.replace(dataset, urls=("file:///etc/hostname",)))
+        found(dataclasses.replace(dataset, urls=("file:///etc/hostname",)))
 
 
 @pytest.mark.parametrize("name", ["../evil.txt", "/etc/evil", "..", ""])

@@ -17,7 +17,8 @@ from rnnlab.runs import build
 from rnnlab.runs import run as record
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.checkpoint import load_checkpoint
-from rnnlab.runs.preflight import check
+from rnnlab.runs.folder import BEST, LAST
+from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.result import Result
 from rnnlab.training.loop import Training
 from rnnlab.training.rules import AdamW
@@ -151,7 +152,7 @@ def test_every_knob_reaches_the_library(compose):
     )  # fmt: skip
     assert recipe.repeat_first_epoch
     assert recipe.optimizer == AdamW(beta1=0.7, beta2=0.8, eps=0.001, weight_decay=0.2)
-    lane = build.build_lane(config, check(config, {}))
+    lane = build.build_lane(config, check(config, Corpora()))
     assert (lane.sampler, lane.lr, lane.theta, lane.seed, lane.num_epochs) == (
         Random(), 0.25, 3.5, 11, 9,
     )  # fmt: skip
@@ -181,9 +182,7 @@ def test_best_is_the_lowest_and_last_is_the_last(compose, monkeypatch):
     monkeypatch.setattr(record, "evaluate", lambda *_: next(figures))
     result = run(compose(*SMALL, "num_epochs=3", "dataset.val_fraction=0.2", "log.val_every=1"))
     assert (result.best_perplexity, result.val_perplexity) == (3.0, 4.0)
-    best, last = (
-        load_checkpoint(Path(f"run/checkpoints/{n}.safetensors")) for n in ("best", "last")
-    )
+    best, last = (load_checkpoint(Path("run"), name) for name in (BEST, LAST))
     assert (best.epoch, last.epoch) == (2, 3)
     assert not torch.equal(best.parameters["W_hq"], last.parameters["W_hq"])
 
@@ -194,9 +193,9 @@ def test_intervals_are_kept(compose, monkeypatch):
     saved, statuses = [], []
     save, epoch = record.save_checkpoint, Training.run_epoch
 
-    def watch_save(path, checkpoint):
-        saved.append((path.stem, checkpoint.epoch))
-        save(path, checkpoint)
+    def watch_save(folder, name, checkpoint):
+        saved.append((Path(name).stem, checkpoint.epoch))
+        save(folder, name, checkpoint)
 
     def watch_epoch(self, stop):
         statuses.append(json.loads(Path("run/result.json").read_text())["status"])

@@ -57,7 +57,7 @@ def test_stopped_in_the_middle_of_an_epoch_it_goes_on_bit_for_bit(
     stopped = train(config, "stopped")
     assert Result.read(stopped).status == "interrupted"
     assert list(differences(whole, stopped)) != []
-    progress = load_checkpoint(stopped / LAST).progress
+    progress = load_checkpoint(stopped, LAST).progress
     assert progress
     assert progress.minibatch > 0
     stop_after(13)
@@ -187,7 +187,7 @@ def test_a_second_process_on_a_runs_folder_is_refused(compose, stop_after):
     stop_after(17)
     folder = train(compose(*SMALL), "run")
     command = [sys.executable, str(ROOT / "run.py"), f"resume={folder}"]
-    with held(folder):
+    with held([folder]):
         second = subprocess.run(command, capture_output=True, text=True, check=False)
         assert second.returncode == 2
         assert f"is in use: process {os.getpid()} trains there" in second.stderr
@@ -264,7 +264,7 @@ def test_a_folder_deleted_while_training_ends_the_run_with_one_sentence(compose,
 
 def test_the_last_checkpoint_has_all_that_the_next_step_depends_on(compose):
     folder = train(compose(*SMALL, "model=lstm", "engine=fused", "optimizer=adam"), "run")
-    training = load_checkpoint(folder / LAST).training
+    training = load_checkpoint(folder, LAST).training
     assert set(training) == {
         "state.0.0", "state.0.1", "sums", "healthy",
         "optimizer.slot0", "optimizer.slot1", "optimizer.t",

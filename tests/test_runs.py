@@ -19,7 +19,7 @@ from rnnlab.runs.build import build_lane, build_model, build_recipe
 from rnnlab.runs.compare import differences
 from rnnlab.runs.ending import NO_MEMORY, ending, is_out_of_memory
 from rnnlab.runs.folder import RESULT, cut_back, held, overrides_of, remove_leftovers
-from rnnlab.runs.preflight import check
+from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.record import Record
 from rnnlab.runs.result import Result, Status
 from rnnlab.runs.trackers import Tracked, Tracker, tracker
@@ -142,7 +142,7 @@ def test_only_what_a_killed_write_of_ours_left_is_removed():
 def test_a_folder_in_which_nobody_has_said_yet_who_trains_is_in_use():
     Path("run").mkdir()
     sentence = "run is in use: another process trains there; wait for it, or end it"
-    with locked(Path("run")), pytest.raises(ConfigError, match=sentence), held(Path("run")):
+    with locked(Path("run")), pytest.raises(ConfigError, match=sentence), held([Path("run")]):
         pass
 
 
@@ -174,7 +174,8 @@ def test_a_result_without_a_newer_optional_field_is_read(compose):
         ({"status": "paused"}, "its status is not of the type Status"),
         ({"epochs": "1"}, "its epochs is not of the type int"),
         ({"epochs": True}, "its epochs is not of the type int"),
-        ({"perplexity": 10**400}, "its perplexity is not of the type float"),
+        ({"perplexity": 10**400}, "its number 1000000"),
+        ({"epochs": -3}, "its epochs is -3, and not >= 0"),
         ({"samples": {"the": 1}}, "its samples.the is not of the type str"),
         ({"stack": [None]}, "its stack is not of the type str"),
         ({"schema_version": 3}, "its schema_version is 3"),
@@ -265,7 +266,7 @@ def test_what_has_ended_is_not_told_again(compose):
     records = []
     for folder in folders:
         folder.mkdir()
-        records.append(Record.begun(config, check(config, {}), folder, torch.device("cpu")))
+        records.append(Record.begun(config, check(config, Corpora()), folder, torch.device("cpu")))
     with pytest.raises(RuntimeError, match="a bug"), ending(records):
         records[0].result.status = Status.completed
         raise RuntimeError("a bug")
@@ -278,7 +279,7 @@ def test_what_has_ended_is_not_told_again(compose):
 def test_a_lane_is_a_view_and_goes_on_from_its_snapshot(compose):
     """Lane 1 of two, put into another training's lane 1, ends with the same bits."""
     configs = [compose(*SMALL, "optimizer=adam", f"seed={seed}") for seed in (0, 3)]
-    corpus = check(configs[0], {})
+    corpus = check(configs[0], Corpora())
     model = build_model(configs[0], len(corpus.vocabulary))
     recipe = build_recipe(configs[0], model, torch.device("cpu"))
     one, other = (Training(recipe, [build_lane(c, corpus) for c in configs]) for _ in range(2))

@@ -45,6 +45,7 @@ class GridSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
+        from rnnlab._common.files import make_folder, write_whole
         from rnnlab.config.compose import grid, require_lists
 
         assert self.config is not None and self.launcher is not None
@@ -52,8 +53,8 @@ class GridSweeper(Sweeper):
         require_lists(given)
         jobs = grid(given)
         folder = Path(str(self.config.hydra.sweep.dir))
-        folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(self.config, folder / "multirun.yaml")
+        make_folder(folder)
+        write_whole(folder, "multirun.yaml", OmegaConf.to_yaml(self.config))
         returns, size = [], self.max_batch_size or len(jobs)
         for first in range(0, len(jobs), size):
             returned = self.launcher.launch(jobs[first : first + size], initial_job_idx=first)

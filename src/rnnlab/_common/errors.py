@@ -9,3 +9,9 @@ def require(allowed: bool, given: str, rule: str) -> None:
     """Raise ConfigError saying what was `given` and by which `rule` it is not allowed."""
     if not allowed:
         raise ConfigError(f"{given} is not allowed: {rule}.")
+
+
+def said(error: BaseException) -> str:
+    """What an exception says, without the numbers that only a program wants."""
+    words = error.strerror if isinstance(error, OSError) else None
+    return words or str(error) or type(error).__name__

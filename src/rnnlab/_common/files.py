@@ -1,38 +1,86 @@
-"""Writing a file whole or not at all, and one process at a time in a folder."""
+"""A folder's own files: opened as what they should be, written whole or not at all.
+
+A folder may come from somebody else, and a machine may lose its power. So nothing that a folder's
+name leads to is opened but a regular file in that folder: not what a link points at, no pipe, no
+device. And a file is on the disk before anything that relies on it is.
+"""
 
 import contextlib
+import errno
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from filelock import FileLock, Timeout
 
 TEMPORARY = re.compile(r"\.[0-9a-f]{8}")  # what the name of a file that is being written ends with
+LOCK = ".lock"
+MODES = {
+    "rb": os.O_RDONLY,
+    "ab": os.O_WRONLY | os.O_APPEND | os.O_CREAT,
+    "r+b": os.O_RDWR,
+}
+# what a pipe or a link would do to us; not every system has all of them
+CAREFULLY = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
 
 
-def write_atomically(path: Path, content: bytes | str) -> None:
+def opened(folder: Path, name: str, mode: str = "rb") -> BinaryIO:
+    """A regular file of the folder: rb reads it, r+b changes it, ab appends and may create it.
+
+    Raises OSError for anything else: a link, a file that has other names when it is to be changed,
+    a pipe, a device, a folder.
+    """
+    path = _own(folder, name)
+    descriptor = os.open(path, MODES[mode] | CAREFULLY, 0o666)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or (mode != "rb" and found.st_nlink > 1):
+        os.close(descriptor)
+        raise _strange(path)
+    return cast(BinaryIO, os.fdopen(descriptor, mode))
+
+
+def read_bytes(folder: Path, name: str, limit: int) -> bytes:
+    """The content of a regular file of the folder; raises OSError if it has more than the limit."""
+    with opened(folder, name) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        said = f"it has more than the {limit >> 20} MiB that such a file may have"
+        raise OSError(errno.EFBIG, said, str(folder / name))
+    return content
+
+
+def write_whole(folder: Path, name: str, content: bytes | str) -> None:
     """Write to a temporary file in the same folder, flush it to the disk, rename it.
 
     The old file is kept until the new one is whole. Raises OSError, and leaves no temporary file.
     """
+    path = _own(folder, name)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with temporary.open("xb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
+            flush(file)
         temporary.replace(path)
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def _flush_folder(folder: Path) -> None:
-    """So that the new name outlives a power loss, where the system can do that."""
+def flush(file: BinaryIO) -> int:
+    """All that was written is on the disk now; says how many bytes the file has."""
+    file.flush()
+    os.fsync(file.fileno())
+    return os.fstat(file.fileno()).st_size
+
+
+def flush_folder(folder: Path) -> None:
+    """The names in a folder outlive a power cut, where the system can do that."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -41,11 +89,35 @@ def _flush_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def remove_leftovers_of(path: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """With its parents, whose names for it are on the disk too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for parent in folder.absolute().parents:
+        flush_folder(parent)
+
+
+def remove_leftovers_of(folder: Path, name: str) -> None:
     """Temporary files of writes of this file that were killed, and no others."""
+    path = folder / name
     for other in path.parent.glob(f".{path.name}.*"):
         if TEMPORARY.fullmatch(other.suffix) and other.is_file():
             other.unlink()
+
+
+def _own(folder: Path, name: str) -> Path:
+    """The file's path; raises OSError where a link leads out of the folder."""
+    path = folder / name
+    if path.is_symlink() or (path.parent != folder and path.parent.is_symlink()):
+        raise _strange(path)
+    return path
+
+
+def _strange(path: Path) -> OSError:
+    said = "it is a link, or no regular file: such a file is not opened"
+    return OSError(errno.ELOOP, said, str(path))
+
+
+# --- one process at a time -------------------------------------------------------------------
 
 
 class InUseError(RuntimeError):
@@ -58,7 +130,9 @@ def locked(folder: Path, patience: float = 0) -> Iterator[None]:
 
     The system gives the lock back when a process ends, however it ends, so none is ever stale.
     """
-    lock = FileLock(folder / ".lock")
+    if (folder / LOCK).exists() or (folder / LOCK).is_symlink():
+        opened(folder, LOCK).close()  # the lock's own opening would follow a link
+    lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=patience)
     except Timeout:

@@ -54,11 +54,11 @@ def verify_resume(
     Overrides choose the run: rnnlab verify-resume model=gru size=tiny num_epochs=50.
     """
     from rnnlab.config.compose import compose
-    from rnnlab.runs.preflight import check
+    from rnnlab.runs.preflight import Downloading, check
 
     overrides = ["num_epochs=20", "size=small", "checkpoint.seconds=0.2", *context.args]
     config = compose(overrides)
-    check(config, {})
+    check(config, Downloading())
     from rnnlab.studies.verify import verify
 
     with tempfile.TemporaryDirectory(prefix="rnnlab-") as folder:
@@ -159,7 +159,7 @@ def generate(
     from rnnlab.runs.checkpoint import load_checkpoint
     from rnnlab.runs.folder import BEST, LAST
 
-    checkpoint = load_checkpoint(run / (BEST if best else LAST))
+    checkpoint = load_checkpoint(run, BEST if best else LAST)
     texts = generation.generate(
         checkpoint.parameters,
         [checkpoint.vocabulary.encode(prefix)] * samples,

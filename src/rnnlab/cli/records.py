@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab.cli.task import Task
 from rnnlab.config._hydra import seen_by_resolvers
-from rnnlab.config.compose import job_folder, with_overrides, without_hydra
+from rnnlab.config.compose import as_saved, job_folder, with_overrides, without_hydra
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.job import Invalid, Job
 
@@ -45,7 +45,7 @@ class HydraRecords:
         """config.yaml and hydra.yaml, as Hydra saves them for a job of its own launcher."""
         whole = self._whole(job)
         hydras, task = OmegaConf.masked_copy(whole, "hydra"), without_hydra(whole)
-        texts = {"hydra.yaml": OmegaConf.to_yaml(hydras), "config.yaml": OmegaConf.to_yaml(task)}
+        texts = as_saved(task, hydras)
         if self.has_callbacks:
             seen_by_resolvers(whole)
             self.context.callbacks.on_job_start(config=whole, task_function=self.task)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from argparse import Namespace
 from pathlib import Path
@@ -21,9 +20,6 @@ def resume(folder: Path, arguments: Namespace, statuses: list[str]) -> None:
     require(folder.is_dir(), f"resume={folder}", "it is the folder of a run or a study")
     with interrupts.ending_at_once(130):
         from rnnlab.runs import resume as resuming
-        from rnnlab.runs.log import log_file
-    logging.basicConfig(level=logging.WARNING, handlers=[log_file(folder)])
-    logging.getLogger("rnnlab").setLevel(logging.INFO)
     statuses.append(Status.running)
     result = resuming.resume(folder, changes)
     if result.process != os.getpid():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab._common.errors import ConfigError, require
-from rnnlab.config.compose import Composer, composing, grid, to_config
+from rnnlab.config.compose import Composer, as_saved, composing, grid, to_config
 from rnnlab.config.mistakes import explain
 from rnnlab.config.schema import GROUPS, Config
 from rnnlab.runs.result import Status
@@ -38,7 +39,6 @@ class Task:
     def __init__(self, command: Command, arguments: Namespace, statuses: list[str]) -> None:
         self.command, self.arguments = command, arguments
         self.statuses = statuses  # of the jobs that have begun
-        self.corpora: Corpora = {}  # the texts read so far
         self.known: dict[tuple[str, ...], Asked | Mistaken] = {}
         parsed = OverridesParser.create().parse_overrides(arguments.overrides)
         self.hydras = [_line(override) for override in parsed if override.is_hydra_override()]
@@ -46,6 +46,13 @@ class Task:
         for override in parsed:
             _require_value(override)
         self.composer = Composer(self._compose)
+
+    @cached_property
+    def corpora(self) -> Corpora:
+        """The texts read so far."""
+        from rnnlab.runs import preflight  # and numpy: not for a mistake of the keys
+
+        return preflight.Corpora() if self.command.is_stored else preflight.Downloading()
 
     @property
     def is_study(self) -> bool:
@@ -74,10 +81,14 @@ class Task:
     def __call__(self, composed: DictConfig) -> float | None:
         """Train one job; returns the figure that a sweeper minimises."""
         from rnnlab.runs import stack
+        from rnnlab.runs.composed import Composed
 
         self.statuses.append(Status.running)
-        folder = Path(HydraConfig.get().runtime.output_dir)
-        result = stack.run(to_config(composed), folder, self.corpora)
+        whole = HydraConfig.get()
+        texts = as_saved(composed, OmegaConf.create({"hydra": whole}))
+        made_of = Composed(list(whole.overrides.task), texts)
+        folder = Path(whole.runtime.output_dir)
+        result = stack.run(to_config(composed), folder, self.corpora, made_of)
         self.statuses[-1] = result.status
         if result.status == Status.interrupted:
             raise KeyboardInterrupt  # ends a multirun too
@@ -92,7 +103,7 @@ class Task:
 
     def _corpus_of(self, config: Config) -> Corpus:
         """The job's text, once everything about it has been found possible."""
-        from rnnlab.runs.preflight import check  # and numpy: not for a mistake of the keys
+        from rnnlab.runs.preflight import check
 
         return check(config, self.corpora)
 

@@ -137,6 +137,12 @@ def without_hydra(whole: DictConfig) -> DictConfig:
     return task
 
 
+def as_saved(task: DictConfig, hydras: DictConfig) -> dict[str, str]:
+    """A job's config and Hydra's part, as Hydra saves them: texts by their files' names."""
+    texts = {"config.yaml": task, "hydra.yaml": hydras}
+    return {name: OmegaConf.to_yaml(part) for name, part in texts.items()}
+
+
 def to_config(composed: DictConfig) -> Config:
     """Frozen dataclasses from a composed config.
 

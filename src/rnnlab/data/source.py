@@ -47,7 +47,13 @@ class Source(Choice, ABC):
 
     @abstractmethod
     def read(self) -> bytes:
-        """The text in UTF-8; raises ConfigError where it cannot be had."""
+        """The text in UTF-8, from this machine; raises ConfigError where it is not there."""
+
+    def fetch(self) -> None:
+        """Get the text onto this machine if it is not there: only for a command that was typed.
+
+        Raises ConfigError where it cannot be had.
+        """
 
     @property
     def place(self) -> str:

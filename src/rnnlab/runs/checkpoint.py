@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -19,25 +20,29 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from rnnlab._common.errors import ConfigError
-from rnnlab._common.files import write_atomically
-from rnnlab._common.typed import read_as
+from rnnlab._common.choices import knob
+from rnnlab._common.errors import ConfigError, said
+from rnnlab._common.files import opened, write_whole
+from rnnlab._common.typed import loads, read_as
 from rnnlab.data.corpus import Vocabulary
 from rnnlab.data.source import Token
 from rnnlab.nn.cells import CELLS
 from rnnlab.nn.model import Model, Parameters
 from rnnlab.runs.result import Result
+from rnnlab.runs.surroundings import require_memory
 
 BEFORE, FORMAT = "rnnlab-2", "rnnlab-3"
 TRAINING = "training."  # what the names of tensors begin with that are no parameters
+PARAMETERS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+UNREADABLE = (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
     """What result.json says of the epochs so far."""
 
-    epochs: int
-    tokens: int
+    epochs: int = knob("completed", at_least=0)
+    tokens: int = knob("trained on", at_least=0)
     perplexity: float | None
     best_perplexity: float | None
     val_perplexity: float | None
@@ -52,9 +57,9 @@ class Figures:
 class Progress:
     """How far a run has come, besides whole epochs."""
 
-    minibatch: int  # done in the epoch under way
-    seconds_in_epoch: float
-    seconds: float  # of training in all
+    minibatch: int = knob("minibatches done in the epoch under way", at_least=0)
+    seconds_in_epoch: float = knob("of training in the epoch under way", at_least=0)
+    seconds: float = knob("of training in all", at_least=0)
     lengths: dict[str, int]  # of the logs, in bytes
     figures: Figures
 
@@ -66,7 +71,7 @@ class Description:
     format: str = FORMAT
     model: Model
     vocabulary: Vocabulary
-    epoch: int
+    epoch: int = knob("whole epochs completed", at_least=0)
     config: dict[str, Any]
     config_id: str
     versions: dict[str, str]
@@ -82,6 +87,8 @@ class Description:
             raise ValueError("its vocabulary is of no kind that rnnlab has")
         if not len(tokens) == len(set(tokens)) == model.vocab_size:
             raise ValueError("its vocabulary is not as long as its model's")
+        if self.progress and self.progress.figures.epochs != self.epoch:
+            raise ValueError("it is after another epoch than its figures")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +111,8 @@ class Checkpoint:
         return self.epoch, self.progress.minibatch if self.progress else 0
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write the file whole or not at all."""
+def save_checkpoint(folder: Path, name: str, checkpoint: Checkpoint) -> None:
+    """Write LAST, NEXT or BEST of a run's folder, whole or not at all."""
     described = Description(**_described(checkpoint))
     rest = {TRAINING + name: value for name, value in checkpoint.training.items()}
     tensors = {
@@ -114,57 +121,61 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     }
     text = json.dumps(dataclasses.asdict(described))
     metadata = {"rnnlab": text, "sha256": checksum(text, tensors)}
-    write_atomically(path, save(tensors, metadata))
+    write_whole(folder, name, save(tensors, metadata))
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(folder: Path, name: str) -> Checkpoint:
     """Read a file that save_checkpoint wrote; raises ConfigError for anything else.
 
-    Nothing in the file is executed, and no memory is taken beyond its size.
+    Nothing in the file is executed, and no memory is taken beyond its size, nor for a model that
+    its description does not have.
     """
-    if not path.is_file():
-        raise ConfigError(f"{path} is not there: is {path.parent.parent} the folder of a run?")
+    path = folder / name
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            text = metadata["rnnlab"]
-            described = json.loads(text)
-            if described["format"] == BEFORE:
-                described = _brought_up(described)
-            if described["format"] != FORMAT:
-                raise ValueError(f"its format is {described['format']}, not {FORMAT}")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if metadata["sha256"] != checksum(text, tensors):
+        with opened(folder, name) as file:
+            require_memory(os.fstat(file.fileno()).st_size)
+        with safe_open(path, framework="pt") as tensors:
+            metadata = tensors.metadata() or {}
+            described = _description(metadata["rnnlab"])
+            names = list(tensors.keys())
+            _require_shapes(described.model, {n: tensors.get_slice(n).get_shape() for n in names})
+            found = {name: tensors.get_tensor(name) for name in names}
+        if metadata["sha256"] != checksum(metadata["rnnlab"], found):
             raise ValueError("its checksum is not that of its content")
-        return _understood(read_as(Description, described), tensors)
-    except (
-        OSError,
-        SafetensorError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        RecursionError,
-    ) as error:
-        said = str(error) or type(error).__name__
+        return _understood(described, found)
+    except FileNotFoundError:
+        raise ConfigError(f"{path} is not there: is {folder} the folder of a run?") from None
+    except UNREADABLE as error:
         raise ConfigError(
-            f"{path} is not a checkpoint of rnnlab, or is damaged: {said}."
+            f"{path} is not a checkpoint of rnnlab, or is damaged: {said(error)}."
         ) from error
 
 
-def _understood(described: Description, tensors: dict[str, Tensor]) -> Checkpoint:
-    """Raises ValueError where the tensors are not those that are described."""
-    model = described.model
-    named = {name: value for name, value in tensors.items() if not name.startswith(TRAINING)}
-    shapes = {name: tuple(value.shape[1:]) for name, value in named.items()}
-    if model.num_layers > len(named) or model.shapes() != shapes:
+def _description(text: str) -> Description:
+    """Raises ValueError, TypeError or KeyError where it is none."""
+    values = loads(text)
+    if values["format"] == BEFORE:
+        values = _brought_up(values)
+    if values["format"] != FORMAT:
+        raise ValueError(f"its format is {values['format']}, not {FORMAT}")
+    return read_as(Description, values)
+
+
+def _require_shapes(model: Model, shapes: dict[str, list[int]]) -> None:
+    """Raises ValueError where the parameters are not one lane of the model's."""
+    own = {n: tuple(shape) for n, shape in shapes.items() if not n.startswith(TRAINING)}
+    layers_fit = model.num_layers <= len(own)  # before as many shapes are made
+    if not layers_fit or own != {n: (1, *shape) for n, shape in model.shapes().items()}:
         raise ValueError("its tensors are not those of its model")
-    if not all(len(value) == 1 and value.is_floating_point() for value in named.values()):
-        raise ValueError("its tensors are not one lane of numbers")
-    if not all(value.isfinite().all() for value in named.values()):
-        raise ValueError("its parameters are not finite")
+
+
+def _understood(described: Description, tensors: dict[str, Tensor]) -> Checkpoint:
+    """Raises ValueError where the parameters are no finite numbers."""
+    named = {name: value for name, value in tensors.items() if not name.startswith(TRAINING)}
+    if not all(value.dtype in PARAMETERS and value.isfinite().all() for value in named.values()):
+        raise ValueError("its parameters are not finite numbers")
     return Checkpoint(
-        parameters=model.gather(named),
+        parameters=described.model.gather(named),
         training={
             name.removeprefix(TRAINING): value
             for name, value in tensors.items()

@@ -1,24 +1,34 @@
 """.hydra in a run's folder: what it was composed of, as Hydra itself saves it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
-from rnnlab.runs.folder import HYDRA, OVERRIDES
+from rnnlab._common.files import make_folder, write_whole
+from rnnlab.runs.folder import COMPOSED, HYDRA, OVERRIDES
 from rnnlab.runs.result import Result
 
 
-def save(folder: Path, overrides: Sequence[str], texts: Mapping[str, str]) -> None:
-    """The overrides, and texts by their files' names."""
-    (folder / HYDRA).mkdir(parents=True, exist_ok=True)
-    listed = yaml.safe_dump([*overrides], default_flow_style=False, allow_unicode=True)
-    (folder / OVERRIDES).write_text(listed, encoding="utf-8")
-    for name, text in texts.items():
-        (folder / HYDRA / name).write_text(text, encoding="utf-8")
+@dataclass(frozen=True)
+class Composed:
+    """A job's overrides, and where a file says more of it, that file's text by its name."""
+
+    overrides: Sequence[str]
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """By whom the folder is held."""
+        make_folder(folder / HYDRA)
+        listed = yaml.safe_dump([*self.overrides], default_flow_style=False, allow_unicode=True)
+        write_whole(folder, OVERRIDES, listed)
+        for name in COMPOSED:
+            if text := self.texts.get(Path(name).name):
+                write_whole(folder, name, text)
 
 
 def save_mistaken(folder: Path, overrides: Sequence[str], mistake: str) -> None:
     """Leave in a job's folder why it was never trained."""
-    save(folder, overrides, {})
+    Composed(overrides).save(folder)
     Result.without_run(mistake).write(folder)

@@ -22,6 +22,7 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import custom_scalars, scalar
 
+from rnnlab._common.files import flush, opened
 from rnnlab.runs.folder import EVENTS
 
 Settings = dict[str, str | int | float]
@@ -34,7 +35,7 @@ class EventFile:
         begun = sorted(folder.glob(EVENTS + "*"))
         self.path = begun[-1] if begun else folder / f"{EVENTS}{time.time():.0f}.{platform.node()}"
         self.is_new = not begun
-        self.file = self.path.open("ab")
+        self.file = opened(folder, self.path.name, "ab")
         self.records = RecordWriter(self.file)
         if self.is_new:
             self._write(Event(file_version="brain.Event:2"))
@@ -42,12 +43,16 @@ class EventFile:
     def add(self, summary: Summary, step: int = 0) -> None:
         self._write(Event(summary=summary, step=step))
 
-    def flush(self) -> int:
-        """Hand all to the system; says how many bytes the file has."""
+    def hand_over(self) -> None:
+        """Whoever reads the file sees all of it."""
         self.file.flush()
-        return self.file.tell()
+
+    def flush(self) -> int:
+        """All of it is on the disk now; says how many bytes the file has."""
+        return flush(self.file)
 
     def close(self) -> None:
+        self.flush()
         self.file.close()
 
     def _write(self, event: Event) -> None:
@@ -100,6 +105,7 @@ def of_end(completed: bool) -> Summary:
 def read_numbers(folder: Path) -> Iterator[tuple[int, str, list[float]]]:
     """(step, tag, value) of every scalar in every event file of a run."""
     for path in sorted(folder.glob(EVENTS + "*")):
+        opened(folder, path.name).close()  # TensorBoard would open a pipe as well
         for event in EventFileLoader(str(path)).Load():
             for value in event.summary.value:
                 if value.HasField("tensor") and value.tensor.float_val:

@@ -11,11 +11,10 @@ checkpoints/     last continues it, next is about to take last's place, best gen
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -23,29 +22,46 @@ from typing import Any
 import yaml
 
 from rnnlab._common.errors import ConfigError, require
-from rnnlab._common.files import InUseError, locked, remove_leftovers_of
+from rnnlab._common.files import InUseError, locked, opened, read_bytes, remove_leftovers_of
+from rnnlab._common.typed import loads
 
 RESULT, METRICS, SAMPLES = "result.json", "metrics.jsonl", "samples.txt"
 MESSAGES, CURVE, EVENTS = "run.log", "perplexity.svg", "events.out.tfevents."
+FIGURES = ("perplexity", "val_perplexity")  # that every line of METRICS has, or null
 CHECKPOINTS = "checkpoints"
 LAST, NEXT, BEST = (f"{CHECKPOINTS}/{name}.safetensors" for name in ("last", "next", "best"))
 HYDRA = ".hydra"
-OVERRIDES = f"{HYDRA}/overrides.yaml"
+OVERRIDES, *_ = COMPOSED = tuple(
+    f"{HYDRA}/{name}.yaml" for name in ("overrides", "config", "hydra")
+)
+MOST_OF_RESULT, MOST_OF_OVERRIDES, MOST_OF_LINE = 16 << 20, 64 << 10, 64 << 10  # bytes
+
+
+def is_name(text: str) -> bool:
+    """Of something in a folder, and no way out of it."""
+    return Path(text).name == text and text not in ("", "..") and "\0" not in text
 
 
 def number_of(folder: Path, otherwise: int) -> int:
     """The number that a job's folder begins with."""
-    digits = re.match(r"\d+", folder.name)
+    digits = re.match(r"\d{1,9}(?!\d)", folder.name)
     return int(digits[0]) if digits else otherwise
 
 
 def overrides_of(folder: Path) -> tuple[str, ...] | None:
-    """The overrides that a job's folder was made with; None where that cannot be read."""
+    """The overrides that a job's folder was made with; None where that cannot be read.
+
+    A list of texts is read and nothing else of YAML, whose references grow beyond all memory.
+    """
     try:
-        found = yaml.safe_load((folder / OVERRIDES).read_text(encoding="utf-8"))
+        text = read_bytes(folder, OVERRIDES, MOST_OF_OVERRIDES).decode()
+        listed = yaml.compose(text, Loader=yaml.SafeLoader)
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return None
-    return tuple(map(str, found)) if isinstance(found, list) else None
+    if not isinstance(listed, yaml.SequenceNode):
+        return None
+    texts = [item.value for item in listed.value if item.tag == "tag:yaml.org,2002:str"]
+    return tuple(texts) if len(texts) == len(listed.value) else None
 
 
 def has_checkpoint(folder: Path) -> bool:
@@ -55,29 +71,34 @@ def has_checkpoint(folder: Path) -> bool:
 
 def remove_leftovers(folder: Path) -> None:
     """Temporary files of writes that were killed."""
-    for name in (RESULT, LAST, NEXT, BEST):
-        remove_leftovers_of(folder / name)
+    for name in (RESULT, LAST, NEXT, BEST, CURVE, *COMPOSED):
+        remove_leftovers_of(folder, name)
 
 
 # --- who works in it -------------------------------------------------------------------------
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a run's folder; raises ConfigError where one is at work."""
-    try:
-        with locked(folder):
-            yield
-    except InUseError:
-        raise ConfigError(
-            f"{folder} is in use: {_at_work(folder)} trains there; wait for it, or end it."
-        ) from None
+def held(folders: Iterable[Path], patience: float = 0) -> Iterator[None]:
+    """Keep other processes out of runs' folders.
+
+    Raises ConfigError where one is at work, and still is after so many seconds.
+    """
+    with ExitStack() as holding:
+        for folder in folders:
+            try:
+                holding.enter_context(locked(folder, patience))
+            except InUseError:
+                raise ConfigError(
+                    f"{folder} is in use: {_at_work(folder)} trains there; wait for it, or end it."
+                ) from None
+        yield
 
 
 def _at_work(folder: Path) -> str:
     try:
-        return f"process {json.loads((folder / RESULT).read_text(encoding='utf-8'))['process']}"
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return f"process {loads(read_bytes(folder, RESULT, MOST_OF_RESULT))['process']:d}"
+    except (OSError, ValueError, KeyError, TypeError):
         return "another process"  # which has not said yet who it is
 
 
@@ -87,9 +108,9 @@ def _at_work(folder: Path) -> str:
 def read_metrics(folder: Path) -> Iterator[dict[str, Any]]:
     """An object for each logged epoch; stops at a line that is still being written."""
     try:
-        with (folder / METRICS).open(encoding="utf-8") as file:
-            for line in file:
-                yield json.loads(line)
+        with opened(folder, METRICS) as file:
+            while line := file.readline(MOST_OF_LINE):
+                yield _figures(line)
     except (OSError, ValueError):
         return
 
@@ -97,13 +118,23 @@ def read_metrics(folder: Path) -> Iterator[dict[str, Any]]:
 def last_metrics(folder: Path) -> dict[str, Any] | None:
     """The last whole line, without reading those before it."""
     try:
-        with (folder / METRICS).open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
-            lines = file.read().splitlines(keepends=True)
-        whole = [line for line in lines if line.endswith(b"\n")]
-        return json.loads(whole[-1]) if whole else None
+        with opened(folder, METRICS) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - MOST_OF_LINE))
+            lines = file.read(MOST_OF_LINE).split(b"\n")
+        return _figures(lines[-2] + b"\n") if len(lines) > 1 else None
     except (OSError, ValueError):
         return None
+
+
+def _figures(line: bytes) -> dict[str, Any]:
+    """Numbers by their names, epoch and perplexity among them; raises ValueError for all else."""
+    values = loads(line) if line.endswith(b"\n") else None
+    numbers = isinstance(values, dict) and all(
+        value is None or type(value) in (int, float) for value in values.values()
+    )
+    if not numbers or type(values.get("epoch")) is not int or not {*FIGURES} <= values.keys():
+        raise ValueError("a line of another kind")
+    return values
 
 
 def cut_back(folder: Path, lengths: Mapping[str, int], logs: Iterable[str]) -> None:
@@ -114,11 +145,10 @@ def cut_back(folder: Path, lengths: Mapping[str, int], logs: Iterable[str]) -> N
     """
     patterns = list(logs)
     for name, length in lengths.items():
-        is_log = Path(name).name == name and any(fnmatchcase(name, log) for log in patterns)
-        path = folder / name
-        found = path.stat().st_size if is_log and path.is_file() else -1
+        is_log = is_name(name) and any(fnmatchcase(name, log) for log in patterns)
+        found = size_of(folder, name) if is_log else -1
         require(
-            type(length) is int and 0 <= length <= found,
+            0 <= length <= found,
             f"continuing {folder}",
             f"its checkpoint wants {length} bytes of {name}, which has {max(found, 0)}; "
             "the log was changed or removed",
@@ -127,5 +157,14 @@ def cut_back(folder: Path, lengths: Mapping[str, int], logs: Iterable[str]) -> N
         if path.name not in lengths:
             path.unlink(missing_ok=True)
             continue
-        with path.open("r+b") as file:
+        with opened(folder, path.name, "r+b") as file:
             file.truncate(lengths[path.name])
+
+
+def size_of(folder: Path, name: str) -> int:
+    """In bytes, -1 where there is no such file; raises OSError for what is no regular file."""
+    try:
+        with opened(folder, name) as file:
+            return os.fstat(file.fileno()).st_size
+    except FileNotFoundError:
+        return -1

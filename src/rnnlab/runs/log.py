@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from pathlib import Path
 
+from rnnlab._common.files import opened
 from rnnlab.runs.folder import MESSAGES
 
 FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"  # Hydra's
 
 
 def logger_of(folder: Path) -> logging.Logger:
-    """Writes to the folder's run.log where nobody has arranged anything else, as Hydra does.
+    """Writes to the folder's run.log, where hydra.job_logging has not arranged anything else.
 
     It is not one of getLogger's: those are shared by all folders that end in the same name.
     """
     logger = logging.Logger(f"rnnlab.run.{folder.name.replace('.', '_')}")
     logger.parent = logging.getLogger("rnnlab")
     if not logger.hasHandlers():
-        logger.addHandler(log_file(folder))
+        logger.addHandler(LogFile(folder))
         logger.setLevel(logging.INFO)
         logger.propagate = False
     return logger
 
 
-def log_file(folder: Path) -> logging.Handler:
-    """run.log, written as hydra.job_logging has it in conf/config.yaml."""
-    handler = logging.FileHandler(folder / MESSAGES)
-    handler.setFormatter(logging.Formatter(FORMAT))
-    return handler
+class LogFile(logging.StreamHandler[io.TextIOWrapper]):
+    """Appends to a folder's run.log."""
+
+    def __init__(self, folder: Path) -> None:
+        file = opened(folder, MESSAGES, "ab")
+        super().__init__(io.TextIOWrapper(file, "utf-8", errors="backslashreplace"))
+        self.setFormatter(logging.Formatter(FORMAT))
+
+    def close(self) -> None:
+        super().close()
+        self.stream.close()

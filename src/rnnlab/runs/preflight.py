@@ -9,9 +9,28 @@ from rnnlab._common.errors import ConfigError, require
 from rnnlab.config.schema import Config
 from rnnlab.data.corpus import Corpus, load
 from rnnlab.data.source import Source
+from rnnlab.runs.needs import parameter_bytes
+from rnnlab.runs.surroundings import require_memory, resolve_device
 from rnnlab.training.precision import PRECISIONS
 
-Corpora = dict[Source, Corpus]  # the texts read so far: jobs of a study share them
+
+class Corpora(dict[Source, Corpus]):
+    """The texts read so far, which the jobs of a study share; others are read when asked for.
+
+    A text is downloaded only if a person has typed the command that names it.
+    """
+
+    may_download = False
+
+    def __missing__(self, source: Source) -> Corpus:
+        if self.may_download:
+            source.fetch()
+        self[source] = load(source)
+        return self[source]
+
+
+class Downloading(Corpora):
+    may_download = True
 
 
 def check(config: Config, corpora: Corpora) -> Corpus:
@@ -19,12 +38,11 @@ def check(config: Config, corpora: Corpora) -> Corpus:
 
     Raises ConfigError with the one sentence that the user needs.
     """
-    if config.dataset not in corpora:
-        corpora[config.dataset] = load(config.dataset)
     corpus = corpora[config.dataset]
     _check_length(config, corpus)
     corpus.prefixes(config.dataset.prefixes)
     _check_device(config)
+    _check_memory(config, len(corpus.vocabulary))
     if mistake := config.optimizer.mistake():
         raise ConfigError(mistake)
     return corpus
@@ -49,13 +67,20 @@ def _check_length(config: Config, corpus: Corpus) -> None:
     )
 
 
+def _check_memory(config: Config, vocab_size: int) -> None:
+    """The machine could hold parameters and gradients; of what else is needed training tells."""
+    try:
+        require_memory(2 * parameter_bytes(config, vocab_size))
+    except ValueError as error:
+        sizes = f"num_hiddens={config.num_hiddens} with num_layers={config.num_layers}"
+        require(False, sizes, f"{error}; take a smaller num_hiddens")
+
+
 def _check_device(config: Config) -> None:
     """A GPU that is asked for is there."""
     wanted = PRECISIONS[config.precision].wants
     if not (wanted or config.device.startswith("cuda")):
         return
-    from rnnlab.runs.surroundings import resolve_device
-
     require(
         wanted in (None, resolve_device(config.device).type),
         f"precision={config.precision} on a CPU",

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from rnnlab._common.files import make_folder
 from rnnlab.config.identity import config_id
 from rnnlab.config.schema import Config
 from rnnlab.data.corpus import Corpus
@@ -39,7 +40,7 @@ class Record:
     seconds_before: float = field(init=False)  # of wall time, before the run was continued
 
     def __post_init__(self) -> None:
-        (self.folder / CHECKPOINTS).mkdir(exist_ok=True)
+        make_folder(self.folder / CHECKPOINTS)
         self.log = logger_of(self.folder)
         self.seconds_before = self.result.wall_seconds or 0.0
 

@@ -11,12 +11,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from rnnlab._common.errors import ConfigError
-from rnnlab._common.files import write_atomically
-from rnnlab._common.typed import read_as
+from rnnlab._common.choices import knob
+from rnnlab._common.errors import ConfigError, said
+from rnnlab._common.files import read_bytes, write_whole
+from rnnlab._common.typed import loads, read_as
 from rnnlab.config.identity import FREE, differing, flat
 from rnnlab.config.schema import Config
-from rnnlab.runs.folder import RESULT
+from rnnlab.runs.folder import MOST_OF_RESULT, RESULT, is_name
 
 SCHEMA_VERSION = 2
 
@@ -54,8 +55,8 @@ class Result:
     perplexity: float | None = None  # of the last epoch, over its minibatches as trained on
     best_perplexity: float | None = None  # of best.safetensors: held-out where text is held out
     val_perplexity: float | None = None
-    epochs: int = 0
-    tokens: int = 0
+    epochs: int = knob("completed", default=0, at_least=0)
+    tokens: int = knob("trained on", default=0, at_least=0)
     tokens_per_second: float | None = None  # while training: logging and sampling do not count
     wall_seconds: float | None = None
     device: str
@@ -73,12 +74,16 @@ class Result:
     swept: list[str] = field(default_factory=list)  # the settings that its study's jobs differ in
     resumed: list[dict[str, Any]] = field(default_factory=list)  # where, and on what, each time
 
+    def __post_init__(self) -> None:
+        if not all(name == "" or is_name(name) for name in self.stack):
+            raise ValueError("its stack has another name than a folder's")
+
     @classmethod
     def read(cls, folder: Path) -> Result:
         """A run's result.json; raises ConfigError for anything else."""
         path = folder / RESULT
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = loads(read_bytes(folder, RESULT, MOST_OF_RESULT))
             if values["schema_version"] != SCHEMA_VERSION:
                 raise ValueError(f"its schema_version is {values['schema_version']}")
             return read_as(cls, values)
@@ -86,9 +91,9 @@ class Result:
             raise ConfigError(
                 f"{folder} is not the folder of a run: it has no result.json."
             ) from None
-        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise ConfigError(
-                f"{path} is not a result of rnnlab, or is damaged: {error}."
+                f"{path} is not a result of rnnlab, or is damaged: {said(error)}."
             ) from None
 
     @classmethod
@@ -146,7 +151,7 @@ class Result:
         return found
 
     def write(self, folder: Path) -> None:
-        write_atomically(folder / RESULT, to_json(dataclasses.asdict(self), indent=2) + "\n")
+        write_whole(folder, RESULT, to_json(dataclasses.asdict(self), indent=2) + "\n")
 
 
 def to_json(values: dict[str, Any], indent: int | None = None) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rnnlab._common.errors import ConfigError, require
+from rnnlab._common.files import make_folder
 from rnnlab.config.identity import config_id
 from rnnlab.config.schema import Config
 from rnnlab.config.stored import from_dict
@@ -18,10 +18,12 @@ from rnnlab.runs.folder import LAST, METRICS, cut_back, held, remove_leftovers
 from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.record import Record
 from rnnlab.runs.result import Result
-from rnnlab.runs.stack import train
+from rnnlab.runs.stack import begin, train
 from rnnlab.runs.staging import newest_common
-from rnnlab.runs.surroundings import resolve_device
+from rnnlab.runs.surroundings import numbers_of, resolve_device
 from rnnlab.runs.trackers import log_names
+
+PATIENCE = 60  # seconds
 
 
 def resume(folder: Path, changes: dict[str, Any]) -> Result:
@@ -44,21 +46,56 @@ def resume_stack(
     The lane of a run that has ended, or None, stays idle: the bits of the others do not change.
     `configs` are those that differ from the runs' own.
     """
-    configs, corpora = configs or {}, {} if corpora is None else corpora
+    with held([folder for folder in lanes if folder]):
+        return _go_on(lanes, configs or {}, Corpora() if corpora is None else corpora)
+
+
+def train_stack(
+    lanes: Sequence[Path | None],
+    configs: Mapping[Path, Config],
+    corpora: Corpora,
+    swept: list[str],
+    *,
+    begins: bool,
+) -> list[Result]:
+    """Begin runs, or go on with them where they were left.
+
+    Another process may still be in the folders, about to end: it is waited for. If they were to
+    begin and it has begun them, they go on as it did.
+    """
     folders = [folder for folder in lanes if folder]
-    with ExitStack() as holding:
-        for folder in folders:
-            holding.enter_context(held(folder))
-        runs = {folder: Stopped.read(folder, configs.get(folder), corpora) for folder in folders}
-        results = {folder: run.before for folder, run in runs.items()}
-        left = {folder: run for folder, run in runs.items() if not run.is_done}
-        if left:
-            checkpoints = newest_common({f: run.before.config_id for f, run in left.items()})
-            stack = [folder.absolute().name if folder in left else "" for folder in lanes]
-            begun = dict(zip(left, checkpoints, strict=True)) if checkpoints else {}
-            records = {f: run.go_on(stack, begun.get(f)) for f, run in left.items()}
-            results |= {folder: record.result for folder, record in records.items()}
-            train([records.get(folder) if folder else None for folder in lanes], checkpoints)
+    for folder in folders:
+        make_folder(folder)
+    with held(folders, PATIENCE):
+        if begins and not any((folder / LAST).exists() for folder in folders):
+            return begin([configs[folder] for folder in folders], folders, corpora, swept)
+        return _go_on(_as_begun(folders) if begins else lanes, configs, corpora)
+
+
+def _as_begun(folders: Sequence[Path]) -> list[Path | None]:
+    """The lanes of the stack that the first of them trained in; the rest stays idle."""
+    names = {folder.absolute().name: folder for folder in folders}
+    stack = Result.read(folders[0]).stack
+    return [names.get(name) for name in stack] if set(names) <= {*stack} else [*folders]
+
+
+def _go_on(
+    lanes: Sequence[Path | None], configs: Mapping[Path, Config], corpora: Corpora
+) -> list[Result]:
+    """In folders that are held."""
+    folders = [folder for folder in lanes if folder]
+    runs = {folder: Stopped.read(folder, configs.get(folder), corpora) for folder in folders}
+    results = {folder: run.before for folder, run in runs.items()}
+    left = {folder: run for folder, run in runs.items() if not run.is_done}
+    if left:
+        checkpoints = newest_common({f: run.before.config_id for f, run in left.items()})
+        stack = [folder.absolute().name if folder in left else "" for folder in lanes]
+        begun = dict(zip(left, checkpoints, strict=True)) if checkpoints else {}
+        for folder, checkpoint in begun.items():
+            left[folder].require_within(checkpoint)
+        records = {f: run.go_on(stack, begun.get(f)) for f, run in left.items()}
+        results |= {folder: record.result for folder, record in records.items()}
+        train([records.get(folder) if folder else None for folder in lanes], checkpoints)
     return [*results.values()]
 
 
@@ -94,6 +131,15 @@ class Stopped:
     def is_done(self) -> bool:
         return self.before.is_done(self.config.num_epochs)
 
+    def require_within(self, checkpoint: Checkpoint) -> None:
+        """Raise ConfigError for a checkpoint beyond the end."""
+        epochs = self.config.num_epochs
+        require(
+            checkpoint.position <= (epochs, 0),
+            f"continuing {self.folder} with num_epochs={epochs}",
+            f"its checkpoint is after {checkpoint.epoch} epochs",
+        )
+
     def go_on(self, stack: list[str], begun: Checkpoint | None) -> Record:
         """Its record where this checkpoint left it, or empty without one; cuts back the logs.
 
@@ -127,10 +173,7 @@ class Stopped:
 
 def _note_where(before: Result, result: Result, begun: Checkpoint) -> None:
     """Write down, and say, where the run goes on and what it goes on with."""
-    threads, threads_before = result.host["threads"], before.host.get("threads")
-    exact = (result.device, result.engine, result.versions, threads) == (
-        before.device, before.engine, before.versions, threads_before,
-    )  # fmt: skip
+    was, now = _bits_depend_on(before), _bits_depend_on(result)
     epoch, minibatch = begun.position
     result.resumed.append(
         {
@@ -138,16 +181,24 @@ def _note_where(before: Result, result: Result, begun: Checkpoint) -> None:
             "minibatch": minibatch,
             "device": result.device,
             "engine": result.engine,
-            "threads": threads,
-            "exact": exact,
+            "threads": result.host["threads"],
+            "exact": was == now,
         }
     )
-    if not exact:
-        print(
-            f"{before.device}, {before.engine}, {threads_before} threads before, {result.device}, "
-            f"{result.engine}, {threads} threads (or other versions) now: "
-            "the run goes on equal to rounding, not bit for bit"
-        )
+    if was != now:
+        names = [name for name in now if was.get(name) != now[name]]
+        other = [f"{name} {was.get(name)} -> {now[name]}" for name in names]
+        print(f"the run goes on equal to rounding, not bit for bit: {', '.join(other)}")
+
+
+def _bits_depend_on(result: Result) -> dict[str, Any]:
+    """What the last bits of a result depend on, besides its config, by name."""
+    return {
+        "device": result.device,
+        "engine": result.engine,
+        **numbers_of(result.host),
+        **result.versions,
+    }
 
 
 def changed(config: Config, changes: dict[str, Any]) -> Config:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from rnnlab._common.errors import ConfigError
+from rnnlab._common.files import flush_folder
 from rnnlab.nn.generation import generate
 from rnnlab.runs.checkpoint import Checkpoint, Figures, Progress, save_checkpoint
 from rnnlab.runs.figures import perplexity_figure
@@ -41,6 +42,7 @@ class Run:
                 is_alone=record.is_alone,
             )
         )
+        flush_folder(self.folder)  # of which its logs are new
         record.log.info(record.description)
 
     @classmethod
@@ -151,7 +153,7 @@ class Run:
             figures=Figures.of(self.result),
         )
         checkpoint = self._checkpoint(training=lane.snapshot(), progress=progress)
-        save_checkpoint(self.folder / NEXT, checkpoint)
+        save_checkpoint(self.folder, NEXT, checkpoint)
 
     def _keep_best(self, figure: float | None) -> None:
         """Remember the parameters with the lowest perplexity: held-out where text is held out."""
@@ -161,7 +163,7 @@ class Run:
 
     def _save_best(self) -> None:
         if self.best:
-            save_checkpoint(self.folder / BEST, self.best)
+            save_checkpoint(self.folder, BEST, self.best)
             self.best = None
 
     def _checkpoint(self, **more: Any) -> Checkpoint:

@@ -9,12 +9,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rnnlab._common.errors import require
+from rnnlab._common.files import make_folder
 from rnnlab._common.interrupts import stop_requests
 from rnnlab.config.schema import Config
 from rnnlab.runs.build import build_lane
 from rnnlab.runs.checkpoint import Checkpoint
+from rnnlab.runs.composed import Composed
 from rnnlab.runs.ending import ending
-from rnnlab.runs.folder import LAST, NEXT, RESULT, cut_back, held
+from rnnlab.runs.folder import LAST, NEXT, RESULT, cut_back, held, remove_leftovers
 from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.record import Record
 from rnnlab.runs.result import Result, Status
@@ -26,13 +28,35 @@ from rnnlab.training.lane import OneLane
 from rnnlab.training.loop import Training
 
 
-def run(config: Config, folder: Path, corpora: Corpora | None = None) -> Result:
+def run(
+    config: Config,
+    folder: Path,
+    corpora: Corpora | None = None,
+    composed: Composed | None = None,
+) -> Result:
     """Train one job in `folder` and return its result, which result.json also holds.
 
-    Raises ConfigError for what the user can put right. Whatever happens, result.json says how
-    the run ended.
+    Raises ConfigError for what the user can put right, a folder that has a run among it. Whatever
+    happens, result.json says how the run ended.
     """
-    return run_stack([config], [folder], corpora)[0]
+    corpora = Corpora() if corpora is None else corpora
+    check(config, corpora)
+    make_folder(folder)
+    with held([folder]):
+        refuse_run_in(folder)
+        if composed:
+            composed.save(folder)
+        return begin([config], [folder], corpora)[0]
+
+
+def refuse_run_in(folder: Path) -> None:
+    """Raise ConfigError where another run was begun before."""
+    require(
+        not (folder / RESULT).exists(),
+        f"training in {folder}",
+        f"it holds a run already; choose another folder with hydra.run.dir=FOLDER, "
+        f"or type: rnnlab resume {folder}",
+    )
 
 
 def run_stack(
@@ -42,33 +66,38 @@ def run_stack(
     swept: list[str] | None = None,
 ) -> list[Result]:
     """The same for jobs that train together: all their shapes agree. `swept`: see Result."""
-    corpora = {} if corpora is None else corpora
-    texts = [check(config, corpora) for config in configs]
     for folder in folders:
-        require(
-            not (folder / RESULT).exists(),
-            f"training in {folder}",
-            f"it holds a run already; choose another folder with hydra.run.dir=FOLDER, "
-            f"or type: rnnlab resume {folder}",
-        )
+        make_folder(folder)
+    with held(folders):
+        for folder in folders:
+            refuse_run_in(folder)
+        return begin(configs, folders, Corpora() if corpora is None else corpora, swept)
+
+
+def begin(
+    configs: list[Config], folders: list[Path], corpora: Corpora, swept: list[str] | None = None
+) -> list[Result]:
+    """From the first minibatch, in folders that are held.
+
+    What is left there of runs that were ended before their first checkpoint is removed.
+    """
     device = resolve_device(configs[0].device)
     names = [folder.absolute().name for folder in folders]
-    with ExitStack() as holding:
-        for folder in folders:
-            holding.enter_context(held(folder))
-        records = [
-            Record.begun(*job, device, stack=names, swept=swept or [])
-            for job in zip(configs, texts, folders, strict=True)
-        ]
-        train(records)
+    for folder in folders:
+        _clear(folder)
+    records = [
+        Record.begun(config, check(config, corpora), folder, device, stack=names, swept=swept or [])
+        for config, folder in zip(configs, folders, strict=True)
+    ]
+    train(records)
     return [record.result for record in records]
 
 
-def clear(folder: Path) -> None:
-    """Remove what is left of a run that was ended before its first checkpoint."""
+def _clear(folder: Path) -> None:
     require(not (folder / LAST).exists(), f"beginning in {folder}", "it has a checkpoint")
     for name in (RESULT, NEXT):
         (folder / name).unlink(missing_ok=True)
+    remove_leftovers(folder)
     cut_back(folder, {}, log_names())
 
 
@@ -105,6 +134,7 @@ class Stack:
         self.training, self.runs = training, runs
         self.interval = min((r.config.checkpoint.seconds or math.inf) for r in runs)
         self.saved = time.monotonic()
+        self.saving = 0.0  # seconds that the last checkpoint took
 
     def train(self, stop: Callable[[], bool]) -> None:
         """Until every run has ended, or a stop is asked for."""
@@ -130,6 +160,7 @@ class Stack:
 
     def save(self) -> None:
         """A checkpoint of every run, from the same step (see staging.py)."""
+        began = time.monotonic()
         for run in self._live():
             with self._apart(run):
                 run.stage()
@@ -137,9 +168,11 @@ class Stack:
             with self._apart(run):
                 commit(run.folder)
         self.saved = time.monotonic()
+        self.saving = self.saved - began
 
     def _is_due(self) -> bool:
-        return time.monotonic() - self.saved > self.interval
+        """Whatever was asked for, no more time goes into checkpoints than into training."""
+        return time.monotonic() - self.saved > max(self.interval, self.saving)
 
     def _live(self) -> list[Run]:
         return [run for run in self.runs if not run.record.has_ended]

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from rnnlab._common.errors import require
+from rnnlab._common.errors import ConfigError, require
+from rnnlab._common.files import flush_folder
 from rnnlab.runs.checkpoint import Checkpoint, load_checkpoint
-from rnnlab.runs.folder import LAST, NEXT
+from rnnlab.runs.folder import CHECKPOINTS, LAST, NEXT
 
 
 def commit(folder: Path) -> None:
     """What was staged takes the place of the last checkpoint."""
     (folder / NEXT).replace(folder / LAST)
+    flush_folder(folder / CHECKPOINTS)  # before another one is staged: see newest_common
 
 
 def newest_common(stack: Mapping[Path, str]) -> list[Checkpoint]:
@@ -46,7 +48,18 @@ def newest_common(stack: Mapping[Path, str]) -> list[Checkpoint]:
 
 
 def _by_position(folder: Path) -> dict[tuple[int, int], tuple[str, Checkpoint]]:
-    """The folder's checkpoints; of two of the same step the last one."""
-    names = [name for name in (NEXT, LAST) if (folder / name).exists()]
-    loaded = {name: load_checkpoint(folder / name) for name in names}
-    return {checkpoint.position: (name, checkpoint) for name, checkpoint in loaded.items()}
+    """The folder's checkpoints; of two of the same step the last one.
+
+    Of two one may be damaged: the other one is as good. Raises ConfigError if none can be read.
+    """
+    found, mistakes = {}, []
+    for name in (NEXT, LAST):
+        try:
+            if (folder / name).exists():
+                checkpoint = load_checkpoint(folder, name)
+                found[checkpoint.position] = name, checkpoint
+        except ConfigError as error:
+            mistakes.append(error)
+    if mistakes and not found:
+        raise mistakes[-1]
+    return found

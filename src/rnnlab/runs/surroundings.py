@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -12,6 +13,12 @@ from typing import Any
 from rnnlab._common.errors import require
 from rnnlab._common.late import torch
 
+INSTRUCTIONS = (  # environment variables that choose a library's, beside torch's own
+    "MKL_ENABLE_INSTRUCTIONS",
+    "MKL_CBWR",
+    "ONEDNN_MAX_CPU_ISA",
+    "OPENBLAS_CORETYPE",
+)
 PACKAGES = ("rnnlab", "torch", "numpy", "hydra-core", "omegaconf", "tensorboard", "safetensors")
 
 
@@ -48,6 +55,16 @@ def gpu_bytes(wanted: str) -> int | None:
     return torch.cuda.mem_get_info(device)[0] * 9 // 10 if device.type == "cuda" else None
 
 
+def require_memory(needed: int) -> None:
+    """Raise ValueError for more bytes than this machine has, where it can be asked."""
+    if not hasattr(os, "sysconf"):
+        return
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > there:
+        needs, has = (f"{number / 2**30:,.1f} GiB" for number in (needed, there))
+        raise ValueError(f"it needs {needs} of memory, and this machine has {has}")
+
+
 def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
@@ -81,4 +98,22 @@ def host() -> dict[str, Any]:
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
-    }
+        "cpu": _cpu_model(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+    } | {name: os.environ[name] for name in INSTRUCTIONS if name in os.environ}
+
+
+def numbers_of(host: dict[str, Any]) -> dict[str, Any]:
+    """What of a host the last bits of a result depend on."""
+    names = ("threads", "cpu", "instructions", *INSTRUCTIONS)
+    return {name: host.get(name) for name in names}
+
+
+def _cpu_model() -> str:
+    """Linux says it in /proc; elsewhere Python knows what it was built for, or more."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        if models:
+            return models[0]
+    return platform.processor() or platform.machine()

@@ -12,12 +12,16 @@ become of them is in their folders.
 
 import json
 import re
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rnnlab._common.errors import require
+from rnnlab._common.files import read_bytes, write_whole
+from rnnlab._common.typed import loads
 
 COMMANDS = "commands.jsonl"  # in the study's folder: a list of arguments a line
+MOST = 1 << 20  # bytes of it
 SWEEP_DIR = "hydra.sweep.dir="
 OTHER_LAUNCHER = re.compile("hydra/launcher=(?!stacked)")
 
@@ -33,17 +37,37 @@ class Command:
     skips_invalid: bool = False
     resumed: Path | None = None
     is_stacked_study: bool = False
+    is_stored: bool = False  # its words come from a folder, and not from a person
     again: list[str] = field(default_factory=list)  # to be noted: all but the folder and plan
 
 
 def commands_of(arguments: list[str]) -> list[Command]:
-    """One command; of resume=STUDY those that it was made with, each with what is given besides."""
+    """One command; of resume=STUDY those that it was made with, each with what is given besides.
+
+    Raises ConfigError where a stored command has a word that only a person may say, and nobody did.
+    """
     for argument in arguments:
         study = Path(argument.removeprefix("resume="))
         if argument.startswith("resume=") and (made_with := _noted(study)):
             besides = [other for other in arguments if other != argument]
-            return [_command([*made, *besides, f"sweep={study}"]) for made in made_with]
+            return [_stored(made, besides, study) for made in made_with]
     return [_command(arguments)]
+
+
+def _stored(made: list[str], besides: list[str], study: Path) -> Command:
+    from rnnlab.config.stored_words import not_taken  # and the config's names
+
+    refused = [word for word in not_taken(made) if word not in besides]
+    require(
+        not refused,
+        f"{shlex.join(refused)}, which {study / COMMANDS} asks for,",
+        "a folder's word is not enough for it; if it is what you want, type it: "
+        f"rnnlab resume {shlex.join([str(study), *refused])}",
+    )
+    new = [word for word in besides if word not in made]
+    command = _command([*made, *new, f"sweep={study}"])
+    command.is_stored = True
+    return command
 
 
 def _command(arguments: list[str]) -> Command:
@@ -83,15 +107,26 @@ def _command(arguments: list[str]) -> Command:
 
 def note(sweep: Path, command: Command) -> None:
     """Add a command to a study's, if it is a new one."""
-    if command.again not in _noted(sweep):
-        with (sweep / COMMANDS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(command.again, ensure_ascii=False) + "\n")
+    noted = _noted(sweep)
+    if command.again not in noted:
+        lines = [json.dumps(words, ensure_ascii=False) for words in [*noted, command.again]]
+        write_whole(sweep, COMMANDS, "\n".join(lines) + "\n")
 
 
 def _noted(sweep: Path) -> list[list[str]]:
-    """All of them, oldest first; none where the folder is not a study's."""
+    """All that can be read, oldest first; none where the folder is not a study's."""
     try:
-        lines = (sweep / COMMANDS).read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
-    except (OSError, ValueError):
+        lines = read_bytes(sweep, COMMANDS, MOST).split(b"\n")
+    except OSError:
         return []
+    return [words for line in lines if (words := _words(line))]
+
+
+def _words(line: bytes) -> list[str]:
+    """Those of a line; none of a torn one, or of one that is no list of words."""
+    try:
+        words = loads(line)
+    except ValueError:
+        return []
+    are_words = isinstance(words, list) and all(isinstance(word, str) for word in words)
+    return words if are_words else []

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from rnnlab._common.errors import ConfigError
-from rnnlab._common.files import InUseError, locked
+from rnnlab._common.files import InUseError, locked, make_folder
 from rnnlab._common.interrupts import stop_requests
-from rnnlab.runs import composed
+from rnnlab.runs.composed import Composed, save_mistaken
 from rnnlab.runs.folder import RESULT
 from rnnlab.runs.surroundings import cores, gpu_bytes
 from rnnlab.studies.command import Command, Shown, note
@@ -83,7 +83,10 @@ def _train(batch: Batch, planned: Plan, records: Records) -> bool:
     divide = partial(stacks, workers=executor.slots, gpu_bytes=gpu_bytes, lanes=batch.lanes)
     for bad in planned.invalid:
         if bad.before is None:
-            composed.save_mistaken(bad.folder, bad.overrides, bad.mistake)
+            save_mistaken(bad.folder, bad.overrides, bad.mistake)
+    for job in planned.wanted:  # in their order, so that a study that goes on numbers them so
+        if job.before is None:
+            Composed(job.overrides).save(job.folder)
     with stop_requests() as stop, StudyView(batch.sweep, planned) as view:
         Loop(executor, divide, partial(_open_folder, records), view).train(planned.wanted, stop)
         return stop()
@@ -97,13 +100,13 @@ def _report(sweep: Path) -> None:
 
 
 def _open_folder(records: Records, job: Job) -> None:
-    composed.save(job.folder, job.overrides, records.begin(job))
+    Composed(job.overrides, records.begin(job)).save(job.folder)
 
 
 @contextmanager
 def _held(sweep: Path) -> Iterator[None]:
     """Keep other studies out of the folder."""
-    sweep.mkdir(parents=True, exist_ok=True)
+    make_folder(sweep)
     with ExitStack() as holding:
         try:
             holding.enter_context(locked(sweep))

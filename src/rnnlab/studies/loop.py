@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rnnlab.runs.failure import note_vanished
+from rnnlab.runs.preflight import Corpora
 from rnnlab.runs.result import Result
 from rnnlab.studies.executors import Executor, Task
 from rnnlab.studies.job import Job
@@ -60,7 +61,7 @@ class Work:
             folders=[job.folder if job else None for job in self.stack.lanes],
             configs={job.folder: job.config for job in jobs},
             begins=self.stack.begins,
-            corpora={job.config.dataset: job.corpus for job in jobs},
+            corpora=Corpora({job.config.dataset: job.corpus for job in jobs}),
             swept=list(jobs[0].swept),
         )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rnnlab._common.choices import choice, knob
 from rnnlab._common.errors import ConfigError, require
-from rnnlab._common.files import write_atomically
+from rnnlab._common.files import make_folder, write_whole
 from rnnlab.data.source import Source, read_file
 
 
@@ -33,17 +33,26 @@ class Download(Source):
         require(plain, f"dataset.file={self.file}", "it is the name of a file, without folders")
 
     def read(self) -> bytes:
-        return read_file(find_or_fetch(self))
+        if path := find(self):
+            return read_file(path)
+        raise ConfigError(
+            f"dataset={self.name}: {self.file} is not in {_in_words(self)}, and is downloaded for "
+            "a command that you type only; put the file there, or name its folder with "
+            "RNNLAB_DATA=FOLDER."
+        )
+
+    def fetch(self) -> None:
+        """Download it into the first of its folders that is set."""
+        if not find(self):
+            _download(self)
 
 
-def find_or_fetch(dataset: Download) -> Path:
-    """The path of dataset.file, downloaded if no folder has it.
+def find(dataset: Download) -> Path | None:
+    """The path of dataset.file in dataset.root, $RNNLAB_DATA or the user's cache.
 
-    Looked for in dataset.root, $RNNLAB_DATA and the user's cache; downloaded into the first of
-    them that is set. Raises ConfigError when it cannot be had, or its SHA-256 is not the known one.
+    Raises ConfigError where its SHA-256 is not the known one.
     """
-    folders = _folders(dataset)
-    for folder in folders:
+    for folder in _folders(dataset):
         path = folder / dataset.file
         if path.is_file():
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -54,24 +63,24 @@ def find_or_fetch(dataset: Download) -> Path:
                 f"dataset=text dataset.path={path}",
             )
             return path
-    return _fetched(dataset, folders)
+    return None
 
 
-def _fetched(dataset: Download, folders: list[Path]) -> Path:
+def _download(dataset: Download) -> None:
     from rnnlab.data.fetch import FetchError, fetch
 
-    path, failures = folders[0] / dataset.file, []
+    folder, failures = _folders(dataset)[0], []
     for url in dataset.urls:
         try:
             content = fetch(url, dataset.sha256, dataset.file)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, content)
-            return path
+            make_folder(folder)
+            write_whole(folder, dataset.file, content)
+            return
         except (FetchError, OSError) as error:
             failures.append(str(error))
     raise ConfigError(
         f"dataset={dataset.name}: {dataset.file} is not in "
-        f"{', '.join(map(str, folders))}, and could not be downloaded from {', '.join(failures)}; "
+        f"{_in_words(dataset)}, and could not be downloaded from {', '.join(failures)}; "
         "put the file there, name its folder with dataset.root=FOLDER, "
         "or train on the shipped text with dataset=sample."
     )
@@ -81,3 +90,7 @@ def _folders(dataset: Download) -> list[Path]:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "rnnlab"
     named = [dataset.root, os.environ.get("RNNLAB_DATA"), cache]
     return [Path(folder).expanduser() for folder in named if folder]
+
+
+def _in_words(dataset: Download) -> str:
+    return ", ".join(map(str, _folders(dataset)))

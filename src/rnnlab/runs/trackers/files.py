@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import IO
 
 from matplotlib.figure import Figure
 
+from rnnlab._common.files import flush, opened, write_whole
 from rnnlab.runs.folder import CURVE, METRICS, SAMPLES
 from rnnlab.runs.result import Result, to_json
 from rnnlab.runs.trackers.tracker import Tracked, Tracker, register
@@ -21,8 +23,8 @@ class Files(Tracker):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.metrics = (folder / METRICS).open("ab")
-        self.samples = (folder / SAMPLES).open("ab")
+        self.metrics = opened(folder, METRICS, "ab")
+        self.samples = opened(folder, SAMPLES, "ab")
 
     @classmethod
     def of(cls, run: Tracked) -> Files:
@@ -36,14 +38,17 @@ class Files(Tracker):
         _append(self.samples, f"epoch {epoch}: {text}")
 
     def figure(self, figure: Figure) -> None:
-        figure.savefig(self.folder / CURVE)
+        drawn = io.StringIO()
+        figure.savefig(drawn, format="svg")
+        write_whole(self.folder, CURVE, drawn.getvalue())
 
     def close(self, result: Result) -> None:  # noqa: ARG002
-        self.metrics.close()
-        self.samples.close()
+        for file in (self.metrics, self.samples):
+            flush(file)
+            file.close()
 
     def lengths(self) -> dict[str, int]:
-        return {METRICS: self.metrics.tell(), SAMPLES: self.samples.tell()}
+        return {METRICS: flush(self.metrics), SAMPLES: flush(self.samples)}
 
 
 def _append(file: IO[bytes], line: str) -> None:

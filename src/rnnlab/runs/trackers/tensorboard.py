@@ -40,7 +40,7 @@ class TensorBoard(Tracker):
         if self.file.is_new:
             self.file.add(events.of_settings(settings, folder.name))
             self.file.add(events.of_charts(CHARTS))
-            self.file.flush()
+            self.file.hand_over()
 
     @classmethod
     def of(cls, run: Tracked) -> TensorBoard:
@@ -52,11 +52,11 @@ class TensorBoard(Tracker):
             scalars["perplexity/val"] = val_perplexity
         for tag, value in scalars.items():
             self.file.add(events.of_number(tag, value), figures.epoch)
-        self.file.flush()
+        self.file.hand_over()
 
     def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002
         self.file.add(events.of_text(f"samples/{prefix}", text), epoch)
-        self.file.flush()
+        self.file.hand_over()
 
     def figure(self, figure: Figure) -> None:
         png, (width, height) = io.BytesIO(), figure.canvas.get_width_height()

@@ -53,7 +53,7 @@ class Tracker(ABC):
         """The run has ended, in whatever way."""
 
     def lengths(self) -> dict[str, int]:
-        """Name and length in bytes of every log, all of it handed to the system."""
+        """Name and length in bytes of every log, all of it on the disk."""
         return {}
 
 

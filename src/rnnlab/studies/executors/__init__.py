@@ -34,7 +34,7 @@ class Task:
     folders: list[Path | None]  # None: an idle lane
     configs: dict[Path, Config]
     begins: bool  # else the runs go on from their checkpoints
-    corpora: Corpora = field(default_factory=dict)
+    corpora: Corpora = field(default_factory=Corpora)
     swept: list[str] = field(default_factory=list)
 
 

@@ -17,12 +17,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from rnnlab._common.errors import ConfigError
-from rnnlab._common.files import locked
 from rnnlab.runs.failure import note_failure
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.executors import Task
 
-PATIENCE = 60  # seconds
 _context = multiprocessing.get_context("forkserver")
 
 
@@ -74,9 +72,11 @@ def _work(task: Task, threads: int | None) -> None:
 
 def _train(task: Task) -> bool:
     """Whatever goes wrong is in the results then. What cannot go on together goes on alone."""
+    from rnnlab.runs.resume import train_stack
+
     folders = [folder for folder in task.folders if folder]
     try:
-        _run(task, folders)
+        train_stack(task.folders, task.configs, task.corpora, task.swept, begins=task.begins)
         return True
     except ConfigError as error:
         if len(folders) > 1 and not task.begins:
@@ -87,22 +87,6 @@ def _train(task: Task) -> bool:
     for folder in folders:
         note_failure(folder, said)
     return False
-
-
-def _run(task: Task, folders: list[Path]) -> None:
-    from rnnlab.runs.resume import resume_stack
-    from rnnlab.runs.stack import clear, run_stack
-
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder, PATIENCE):  # the worker of a study that was killed may still save
-            if task.begins:
-                clear(folder)
-    if task.begins:
-        configs = [task.configs[folder] for folder in folders]
-        run_stack(configs, folders, task.corpora, task.swept)
-    else:
-        resume_stack(task.folders, task.configs, task.corpora)
 
 
 def _train_apart(task: Task, folders: list[Path]) -> bool:

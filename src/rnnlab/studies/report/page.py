@@ -14,7 +14,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from rnnlab._common.errors import require
-from rnnlab._common.files import write_atomically
+from rnnlab._common.files import write_whole
 from rnnlab.studies.report.figures import curves_figure, effects_figure, heat_map
 from rnnlab.studies.report.tables import (
     Entry,
@@ -42,11 +42,11 @@ def write_report(home: Path) -> Path:
     require(bool(entries), f"a report of {home}", "it has no run's folder in it")
     swept = changed_names(entries)
     table = to_csv(entries, swept)
-    write_atomically(home / "results.csv", table)
+    write_whole(home, "results.csv", table)
     if find_spec("pyarrow"):
-        write_atomically(home / "results.parquet", to_parquet(table))
-    write_atomically(home / "report.md", to_markdown(home, entries, swept))
-    write_atomically(home / "report.html", to_html(home, entries, swept, skipped))
+        write_whole(home, "results.parquet", to_parquet(table))
+    write_whole(home, "report.md", to_markdown(home, entries, swept))
+    write_whole(home, "report.html", to_html(home, entries, swept, skipped))
     return home / "report.html"
 
 

@@ -1,0 +1,68 @@
+"""What a study's folder may ask for: the words of a stored command that are taken, a closed list.
+
+A folder may come from somebody else, and Hydra's words can do anything: import code, write
+anywhere, read the environment. So of a stored command only what a study needs is taken: the knobs
+and choices of its jobs, which sweeper, and that sweeper's numbers. All other words are for a person
+to type.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+from rnnlab.config.names import all_keys, groups
+
+FLAGS = ("-m", "--multirun", "on_invalid=skip", "on_invalid=abort")
+NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+OPTION = re.compile(r"optimizer\.options\.[A-Za-z]\w*")  # of a class of torch.optim
+SWEEPERS = re.compile(  # no object that Hydra would make, no storage
+    "|".join(
+        [
+            r"hydra\.launcher\.(workers|lanes)",
+            r"hydra\.sweeper\.(direction|n_trials|n_jobs|max_failure_rate|max_batch_size)",
+            r"hydra\.sweeper\.sampler\.[A-Za-z]\w*",
+        ]
+    )
+)
+CHOSEN = re.compile(rf"hydra/launcher=stacked|hydra/sweeper(/sampler)?={NAME}")
+PARAMETER = "hydra.sweeper.params."  # followed by a knob
+
+
+def not_taken(words: Sequence[str]) -> list[str]:
+    """Those that only a person may say."""
+    return [word for word in words if not (word in FLAGS or _is_taken(word))]
+
+
+def _is_taken(word: str) -> bool:
+    if "${" in word or word.startswith("-"):  # an interpolation can read the environment
+        return False
+    if CHOSEN.fullmatch(word):
+        return True
+    try:
+        override = OverridesParser.create().parse_override(word)
+    except HydraException:
+        return False
+    if override.package is not None or override.is_delete():
+        return False
+    key = override.key_or_group
+    if SWEEPERS.fullmatch(key) or OPTION.fullmatch(key):
+        return override.is_sweep_override() or not isinstance(override.value(), dict | list)
+    if override.is_add() or override.is_force_add():
+        return key.removeprefix(PARAMETER) in {*all_keys()} - {key}
+    if key in groups():
+        return _are_names(override)
+    return key.removeprefix(PARAMETER) in all_keys()
+
+
+def _are_names(override: Override) -> bool:
+    """Choices by their names: a path would lead to a file that is none of ours."""
+    if override.is_sweep_override() and not override.is_choice_sweep():
+        return not override.is_range_sweep()  # glob(*) stands for names that are known
+    many = override.is_choice_sweep()
+    names = override.sweep_string_iterator() if many else [override.get_value_element_as_str()]
+    return all(re.fullmatch(NAME, name) and ".." not in name for name in names)
