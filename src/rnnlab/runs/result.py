@@ -51,6 +51,7 @@ class Result:
     status: Status = Status.running
     process: int  # the id of the process that trains, or trained last
     error: str | None = None
+    warnings: list[str] = field(default_factory=list)  # what went wrong besides training
     perplexity: float | None = None  # of the last epoch, over its minibatches as trained on
     best_perplexity: float | None = None  # of best.safetensors: held-out where text is held out
     val_perplexity: float | None = None

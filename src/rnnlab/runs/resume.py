@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rnnlab._common.console import say
 from rnnlab._common.errors import ConfigError, require
 from rnnlab.config.identity import config_id
 from rnnlab.config.schema import Config
@@ -143,7 +144,7 @@ def _note_where(before: Result, result: Result, begun: Checkpoint) -> None:
         }
     )
     if not exact:
-        print(
+        say(
             f"{before.device}, {before.engine}, {threads_before} threads before, {result.device}, "
             f"{result.engine}, {threads} threads (or other versions) now: "
             "the run goes on equal to rounding, not bit for bit"

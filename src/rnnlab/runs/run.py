@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -110,11 +111,7 @@ class Run:
         sampled = not lane.minibatch and _due(lane.epoch, self.config.log.sample_every)
         if status != Status.diverged and not sampled:  # nothing of its broken weights
             self._sample(last=True)
-        figure = perplexity_figure(
-            self._curve("perplexity"), self._curve("val_perplexity"), self.record.description
-        )
-        for tracker in self.trackers:
-            tracker.figure(figure)
+        self._draw()
         self.result.status = status
         self.record.write()
         self.record.log.info("%s: perplexity %s", status, self.result.perplexity)
@@ -176,6 +173,27 @@ class Run:
             versions=self.result.versions,
             **more,
         )
+
+    # --- its curve ---------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        """What cannot be drawn or kept is missed, and no reason to fail."""
+        with self._warning():
+            figure = perplexity_figure(
+                self._curve("perplexity"), self._curve("val_perplexity"), self.record.description
+            )
+            for tracker in self.trackers:
+                with self._warning():
+                    tracker.figure(figure)
+
+    @contextlib.contextmanager
+    def _warning(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            said = f"the curve could not be drawn: {type(error).__name__}: {error}"
+            self.result.warnings.append(said)
+            self.record.log.warning(said, exc_info=True)
 
     # --- what it is asked for ----------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import IO
 
 from matplotlib.figure import Figure
 
+from rnnlab._common.console import one_line
 from rnnlab.runs.folder import CURVE, METRICS, SAMPLES
 from rnnlab.runs.result import Result, to_json
 from rnnlab.runs.trackers.tracker import Tracked, Tracker, register
@@ -15,7 +16,10 @@ from rnnlab.training.metrics import Epoch
 
 @register
 class Files(Tracker):
-    """An object a logged epoch, a line a text, and at the end the curve."""
+    """An object a logged epoch, a line a text, and at the end the curve.
+
+    A line end that is part of a text is escaped: result.json has the text as it is.
+    """
 
     logs = (METRICS, SAMPLES)
 
@@ -33,7 +37,7 @@ class Files(Tracker):
         _append(self.metrics, to_json(values))
 
     def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002
-        _append(self.samples, f"epoch {epoch}: {text}")
+        _append(self.samples, f"epoch {epoch}: {one_line(text)}")
 
     def figure(self, figure: Figure) -> None:
         figure.savefig(self.folder / CURVE)
