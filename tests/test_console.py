@@ -142,7 +142,7 @@ def test_a_screen_is_silent_after_its_first_failure():
     class Broken(io.StringIO):
         asked = 0
 
-        def write(self, text: str) -> int:
+        def write(self, text: str) -> int:  # noqa: ARG002
             self.asked += 1
             raise OSError(5, "Input/output error")
 
@@ -184,7 +184,7 @@ def test_a_console_knows_neither_markup_nor_emoji_nor_escapes(capsys):
     assert out.replace("\n", "").isprintable()
 
 
-def test_nothing_hostile_reaches_the_terminal(tmp_path):
+def test_nothing_hostile_reaches_the_terminal():
     """From the samples, the vocabulary, a folder's name, an override and a mistake."""
     Path("evil.txt").write_text(("ab \x1b[2J\u202e\u2028c:a:\n") * 60, encoding="utf-8")
     given = [*TINY, "dataset=text", "dataset.path=evil.txt", "dataset.clean=none"]

@@ -8,6 +8,8 @@ from typing import IO
 from matplotlib.figure import Figure
 
 from rnnlab._common.console import one_line
+from rnnlab._common.files import write_atomically
+from rnnlab.runs.figures import saved
 from rnnlab.runs.folder import CURVE, METRICS, SAMPLES
 from rnnlab.runs.result import Result, to_json
 from rnnlab.runs.trackers.tracker import Tracked, Tracker, register
@@ -40,7 +42,7 @@ class Files(Tracker):
         _append(self.samples, f"epoch {epoch}: {one_line(text)}")
 
     def figure(self, figure: Figure) -> None:
-        figure.savefig(self.folder / CURVE)
+        write_atomically(self.folder / CURVE, saved(figure, "svg"))
 
     def close(self, result: Result) -> None:  # noqa: ARG002
         self.metrics.close()
