@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from rnnlab._common.console import complain, lost, on_screens, say
 from rnnlab._common.errors import ConfigError, require
 
 app = typer.Typer(
@@ -63,7 +64,7 @@ def verify_resume(
 
     with tempfile.TemporaryDirectory(prefix="rnnlab-") as folder:
         verdict = verify([config], Path(folder), kills, seed)
-    typer.echo(
+    say(
         f"{verdict.kills} kills, {verdict.after_first_checkpoint} of them after the first "
         f"checkpoint; {verdict.inside_epochs} times it went on in the middle of an epoch"
     )
@@ -92,7 +93,7 @@ def reproduce(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> N
         found = list(verification.differences(run, again))
     if found:
         for line in verification.surroundings_of(before, after):
-            typer.echo(f"surroundings: {line}")
+            say(f"surroundings: {line}")
     _tell(found, "perplexity, every logged value and every weight are the same, bit for bit")
 
 
@@ -103,7 +104,7 @@ def report(
     """Sum runs up: report.html, report.md and results.csv in the folder."""
     from rnnlab.studies.report.page import write_report
 
-    typer.echo(write_report(folder))
+    say(write_report(folder))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -121,10 +122,10 @@ def bench(context: typer.Context) -> None:
 def _tell(differences: list[str], same: str) -> None:
     """The verdict; exit status 1 if anything differs."""
     if not differences:
-        typer.echo(same)
+        say(same)
         return
     for line in differences[:10]:
-        typer.echo(f"differs: {line}")
+        say(f"differs: {line}")
     raise typer.Exit(1)
 
 
@@ -169,13 +170,16 @@ def generate(
         seed=seed,
     )
     for tokens in texts:
-        typer.echo(checkpoint.vocabulary.decode(tokens))
+        say(checkpoint.vocabulary.decode(tokens))
+    if lost():
+        raise typer.Exit(1)  # the text is all that is wanted
 
 
+@on_screens()
 def main() -> None:
     """The console script; a mistake is one sentence and exit status 2."""
     try:
         app()
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         sys.exit(2)

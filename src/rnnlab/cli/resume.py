@@ -10,6 +10,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from rnnlab._common import interrupts
+from rnnlab._common.console import say
 from rnnlab._common.errors import require
 from rnnlab.runs.result import Status
 
@@ -23,7 +24,7 @@ def resume(folder: Path, arguments: Namespace, statuses: list[str]) -> None:
     statuses.append(Status.running)
     result = resuming.resume(folder, changes)
     if result.process != os.getpid():
-        print(f"{folder} has ended already ({result.status}); nothing was done")
+        say(f"{folder} has ended already ({result.status}); nothing was done")
     statuses[-1] = result.status
     if result.status == Status.interrupted:
         raise KeyboardInterrupt

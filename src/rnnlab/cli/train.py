@@ -16,6 +16,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab._common import interrupts
+from rnnlab._common.console import complain, lost, on_screens, say
 from rnnlab._common.errors import ConfigError
 from rnnlab.cli.task import Task
 from rnnlab.config._hydra import VERSION_BASE, get_args_parser
@@ -28,6 +29,7 @@ from rnnlab.studies.command import Command, Shown, commands_of
 COMPLETED, FAILED, BAD_CONFIG, INTERRUPTED = 0, 1, 2, 130
 
 
+@on_screens()
 def main() -> None:
     """Run what the command line asks for, and end with the exit status of how it went."""
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
@@ -42,8 +44,10 @@ def main() -> None:
         status = _status_of(error, bool(statuses))
         if status is None or wants_traceback:
             raise
-        print(explain(error, _overrides()), file=sys.stderr)
+        complain(explain(error, _overrides()))
         sys.exit(status)
+    if not statuses and lost():
+        sys.exit(FAILED)  # what was to be shown was all there was
     sys.exit(COMPLETED if all(status == Status.completed for status in statuses) else FAILED)
 
 
@@ -56,7 +60,7 @@ def _run(command: Command, statuses: list[str]) -> None:
         resume(command.resumed, arguments, statuses)
         return
     if arguments.help:
-        print(help_text())
+        say(help_text())
         return
     task = Task(command, arguments, statuses)
     if _trains(arguments):

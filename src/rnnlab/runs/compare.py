@@ -31,7 +31,7 @@ def differences(left: Path, right: Path) -> Iterator[str]:
     """What differs between two runs' folders, in the order of training."""
     yield from _first_difference(METRICS, *(_metrics(folder) for folder in (left, right)))
     yield from _first_difference(
-        SAMPLES, *((f / SAMPLES).read_text().splitlines() for f in (left, right))
+        SAMPLES, *((f / SAMPLES).read_text(encoding="utf-8").split("\n") for f in (left, right))
     )
     yield from _first_difference("TensorBoard", *(_scalars(folder) for folder in (left, right)))
     results = [Result.read(folder) for folder in (left, right)]

@@ -1,17 +1,51 @@
-"""A run's perplexity curve."""
+"""A run's perplexity curve; and how every picture is drawn."""
 
 from __future__ import annotations
 
+import io
 import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from rnnlab._common.console import one_line, plain
+
 logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells of its fonts
 INK, TRAIN, HELD_OUT = "#333333", "#1f5fa8", "#c8551b"
+LONGEST = 60  # characters of a label
 
 
+@contextmanager
+def as_it_is() -> Iterator[None]:
+    """Around making and saving a picture: its texts are no formulas, and no glyph is warned of."""
+    with (
+        matplotlib.rc_context({"text.parse_math": False, "text.usetex": False}),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
+@as_it_is()
+def saved(figure: Figure, kind: str) -> bytes:
+    """As a file: svg or png."""
+    file = io.BytesIO()
+    figure.savefig(file, format=kind)
+    return file.getvalue()
+
+
+def label(text: str) -> str:
+    """What a picture has room for."""
+    shown = one_line(text)
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
+
+
+@as_it_is()
 def perplexity_figure(
     curve: list[tuple[int, float]], val_curve: list[tuple[int, float]], title: str = ""
 ) -> Figure:
@@ -32,7 +66,7 @@ def perplexity_figure(
             color=colour,
         )
     perplexity_axes(axes)
-    axes.set_title(title, loc="left", fontsize=10, color=INK)
+    axes.set_title(plain(title), loc="left", fontsize=10, color=INK)
     if val_curve:
         axes.legend(frameon=False)
     return figure
@@ -40,7 +74,7 @@ def perplexity_figure(
 
 def perplexity_axes(axes: Axes, xlabel: str = "epoch") -> None:
     """Perplexity over epochs: a logarithmic axis whose ticks are plain numbers."""
-    axes.set(xlabel=xlabel, ylabel="perplexity", yscale="log")
+    axes.set(xlabel=label(xlabel), ylabel="perplexity", yscale="log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.minorticks_off()

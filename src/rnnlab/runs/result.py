@@ -52,6 +52,7 @@ class Result:
     status: Status = Status.running
     process: int  # the id of the process that trains, or trained last
     error: str | None = None
+    warnings: list[str] = field(default_factory=list)  # what went wrong besides training
     perplexity: float | None = None  # of the last epoch, over its minibatches as trained on
     best_perplexity: float | None = None  # of best.safetensors: held-out where text is held out
     val_perplexity: float | None = None
@@ -151,7 +152,8 @@ class Result:
         return found
 
     def write(self, folder: Path) -> None:
-        write_whole(folder, RESULT, to_json(dataclasses.asdict(self), indent=2) + "\n")
+        text = to_json(dataclasses.asdict(self), indent=2) + "\n"
+        write_whole(folder, RESULT, text.encode(errors="replace"))  # a name can be no UTF-8
 
 
 def to_json(values: dict[str, Any], indent: int | None = None) -> str:

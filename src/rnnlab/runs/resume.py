@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rnnlab._common.console import say
 from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import make_folder
 from rnnlab.config.identity import config_id
@@ -188,7 +189,7 @@ def _note_where(before: Result, result: Result, begun: Checkpoint) -> None:
     if was != now:
         names = [name for name in now if was.get(name) != now[name]]
         other = [f"{name} {was.get(name)} -> {now[name]}" for name in names]
-        print(f"the run goes on equal to rounding, not bit for bit: {', '.join(other)}")
+        say(f"the run goes on equal to rounding, not bit for bit: {', '.join(other)}")
 
 
 def _bits_depend_on(result: Result) -> dict[str, Any]:

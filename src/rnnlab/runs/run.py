@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -112,11 +113,8 @@ class Run:
         sampled = not lane.minibatch and _due(lane.epoch, self.config.log.sample_every)
         if status != Status.diverged and not sampled:  # nothing of its broken weights
             self._sample(last=True)
-        figure = perplexity_figure(
-            self._curve("perplexity"), self._curve("val_perplexity"), self.record.description
-        )
-        for tracker in self.trackers:
-            tracker.figure(figure)
+        self._draw()
+        self._flush_logs()  # before anybody says that it is over
         self.result.status = status
         self.record.write()
         self.record.log.info("%s: perplexity %s", status, self.result.perplexity)
@@ -144,16 +142,19 @@ class Run:
         """Write the best parameters, and all that continues the run from here as NEXT."""
         self._save_best()
         lane = self.lane
-        lengths = {name: size for t in self.trackers for name, size in t.lengths().items()}
         progress = Progress(
             minibatch=lane.minibatch,
             seconds_in_epoch=lane.seconds,
             seconds=self.seconds,
-            lengths=lengths,
+            lengths=self._flush_logs(),
             figures=Figures.of(self.result),
         )
         checkpoint = self._checkpoint(training=lane.snapshot(), progress=progress)
         save_checkpoint(self.folder, NEXT, checkpoint)
+
+    def _flush_logs(self) -> dict[str, int]:
+        """Their lengths, of what is on the disk."""
+        return {name: size for t in self.trackers for name, size in t.lengths().items()}
 
     def _keep_best(self, figure: float | None) -> None:
         """Remember the parameters with the lowest perplexity: held-out where text is held out."""
@@ -178,6 +179,27 @@ class Run:
             versions=self.result.versions,
             **more,
         )
+
+    # --- its curve ---------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        """What cannot be drawn or kept is missed, and no reason to fail."""
+        with self._warning():
+            figure = perplexity_figure(
+                self._curve("perplexity"), self._curve("val_perplexity"), self.record.description
+            )
+            for tracker in self.trackers:
+                with self._warning():
+                    tracker.figure(figure)
+
+    @contextlib.contextmanager
+    def _warning(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            said = f"the curve could not be drawn: {type(error).__name__}: {error}"
+            self.result.warnings.append(said)
+            self.record.log.warning(said, exc_info=True)
 
     # --- what it is asked for ----------------------------------------------------------------
 

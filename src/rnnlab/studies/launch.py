@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from rnnlab._common.console import complain, one_line, say
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import InUseError, locked, make_folder
 from rnnlab._common.interrupts import stop_requests
@@ -93,10 +94,15 @@ def _train(batch: Batch, planned: Plan, records: Records) -> bool:
 
 
 def _report(sweep: Path) -> None:
-    from rnnlab.studies.report.page import write_report
+    """The jobs are what counts: without it the study ends as it would with it."""
+    if not any(sweep.rglob(RESULT)):
+        return
+    try:
+        from rnnlab.studies.report.page import write_report
 
-    if any(sweep.rglob(RESULT)):
-        print(write_report(sweep))
+        say(write_report(sweep))
+    except Exception as error:
+        complain(one_line(f"warning: the report could not be written: {error}"))
 
 
 def _open_folder(records: Records, job: Job) -> None:

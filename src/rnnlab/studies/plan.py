@@ -6,11 +6,11 @@ Imports no torch: a study is planned before anything slow begins.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rnnlab._common.console import complain
 from rnnlab._common.errors import ConfigError
 from rnnlab.config.identity import changed, config_id, differing, flat
 from rnnlab.runs.folder import OVERRIDES, RESULT, number_of, overrides_of
@@ -110,7 +110,7 @@ class Folders:
             try:
                 self._add(folder)
             except ConfigError as error:
-                print(f"left alone: {error}", file=sys.stderr)
+                complain(f"left alone: {error}")
         self.next_number = max((number_of(folder, -1) for folder in folders), default=-1) + 1
 
     def _add(self, folder: Path) -> None:

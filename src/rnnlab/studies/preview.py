@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from rnnlab._common.console import say
 from rnnlab.config.identity import changed
 from rnnlab.studies.job import Invalid, Job
 from rnnlab.studies.plan import Plan
@@ -29,12 +30,12 @@ def show_plan(planned: Plan, stacks: list[Stack], num_workers: int) -> None:
             if kind not in timed:
                 timed[kind] = seconds_per_minibatch(stack, threads=1 if num_workers > 1 else None)
         except (MemoryError, RuntimeError):
-            print(f"{_size(number, stack)}, which cannot be had here: jobs {numbers}")
+            say(f"{_size(number, stack)}, which cannot be had here: jobs {numbers}")
             continue
         seconds = timed[kind] * max(_epochs_left(j) * minibatches(j) for j in jobs)
         heapq.heapreplace(ends, ends[0] + seconds)
-        print(f"{_size(number, stack)}, {duration(seconds)}: jobs {numbers}")
-    print(
+        say(f"{_size(number, stack)}, {duration(seconds)}: jobs {numbers}")
+    say(
         f"{len(stacks)} stacks on {num_workers} workers: about {duration(max(ends))} of training "
         "(from a second of each kind of stack, without logging and sampling); nothing was trained"
     )
@@ -44,13 +45,13 @@ def _show_jobs(planned: Plan) -> None:
     shown: set[Path] = set()
     for (_, job), own in zip(planned.rows, changed([o for o, _ in planned.rows]), strict=True):
         if job.folder in shown:
-            print(f"        {own}: the same as job {job.number}")
+            say(f"        {own}: the same as job {job.number}")
             continue
         shown.add(job.folder)
         note = f": {job.mistake}" if isinstance(job, Invalid) else ""
         if isinstance(job, Job) and job.is_done:
             note = ": done already"
-        print(f"job {job.number:<3} {own}{note}")
+        say(f"job {job.number:<3} {own}{note}")
 
 
 def _size(number: int, stack: Stack) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from types import TracebackType
@@ -9,7 +10,8 @@ from types import TracebackType
 from rich.live import Live
 from rich.table import Table
 
-from rnnlab._common.console import QuietConsole
+from rnnlab._common.console import one_line
+from rnnlab._common.plain_console import PlainConsole
 from rnnlab.config.identity import changed
 from rnnlab.runs.folder import MESSAGES, last_metrics
 from rnnlab.runs.result import Result, Status
@@ -31,7 +33,7 @@ class StudyView:
         own = changed([*distinct.values()])
         self.changed = dict(zip(distinct, own, strict=True))
         self.results: dict[Path, Result] = {}  # of jobs that have ended
-        self.console = QuietConsole()
+        self.console = PlainConsole()
         self.started = time.monotonic()
         self.share_before = self._progress()[0]  # what earlier commands have trained
         self.live = Live(console=self.console, transient=True, auto_refresh=False)
@@ -60,6 +62,8 @@ class StudyView:
         self.live.stop()
         if kind is None:
             self.console.print(self._final())
+            if warned := self._warned():
+                self.console.print(f"\n{warned}")
             self.console.print(f"\n{self.sweep}\ntensorboard --logdir {self.sweep}")
 
     def ended(self, job: Job, result: Result) -> None:
@@ -72,10 +76,14 @@ class StudyView:
         elif not self.console.is_terminal:
             self.console.print(
                 f"job {job.number} completed ({len(self.results)}/{len(self.jobs)}): "
-                f"perplexity {result.perplexity:.4g}  {self.changed[job.folder]}"
+                f"perplexity {shown(result.perplexity)}  {self.changed[job.folder]}"
             )
-        log = job.folder / MESSAGES
-        if result.status == Status.failed and log.exists():
+        if result.status == Status.failed:
+            self._show_log(job.folder / MESSAGES)
+
+    def _show_log(self, log: Path) -> None:
+        """Its end, where it can be read."""
+        with contextlib.suppress(OSError):
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
             self.console.print(f"{log} ends with:")
             for line in lines[-LOG_LINES:]:
@@ -141,6 +149,17 @@ class StudyView:
                 shown(result.val_perplexity if result else None),
             )
         return table
+
+    def _warned(self) -> str:
+        """What went wrong besides training: the first of it, in one line."""
+        found = [
+            f"job {job.number}: {warning}"
+            for job in self.jobs
+            if job.folder in self.results
+            for warning in self.results[job.folder].warnings
+        ]
+        more = f" (and {len(found) - 1} more: result.json has them)" if len(found) > 1 else ""
+        return f"warning: {one_line(found[0])}{more}" if found else ""
 
     def _order(self, job: Job | Invalid) -> tuple[bool, float]:
         result = self.results.get(job.folder)

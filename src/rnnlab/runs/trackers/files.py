@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import IO
 
 from matplotlib.figure import Figure
 
+from rnnlab._common.console import one_line
 from rnnlab._common.files import flush, opened, write_whole
+from rnnlab.runs.figures import saved
 from rnnlab.runs.folder import CURVE, METRICS, SAMPLES
 from rnnlab.runs.result import Result, to_json
 from rnnlab.runs.trackers.tracker import Tracked, Tracker, register
@@ -17,7 +18,10 @@ from rnnlab.training.metrics import Epoch
 
 @register
 class Files(Tracker):
-    """An object a logged epoch, a line a text, and at the end the curve."""
+    """An object a logged epoch, a line a text, and at the end the curve.
+
+    A line end that is part of a text is escaped: result.json has the text as it is.
+    """
 
     logs = (METRICS, SAMPLES)
 
@@ -35,12 +39,10 @@ class Files(Tracker):
         _append(self.metrics, to_json(values))
 
     def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002
-        _append(self.samples, f"epoch {epoch}: {text}")
+        _append(self.samples, f"epoch {epoch}: {one_line(text)}")
 
     def figure(self, figure: Figure) -> None:
-        drawn = io.StringIO()
-        figure.savefig(drawn, format="svg")
-        write_whole(self.folder, CURVE, drawn.getvalue())
+        write_whole(self.folder, CURVE, saved(figure, "svg"))
 
     def close(self, result: Result) -> None:  # noqa: ARG002
         for file in (self.metrics, self.samples):

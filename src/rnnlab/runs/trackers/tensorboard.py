@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 from rnnlab.config.identity import flat
 from rnnlab.config.schema import Config
 from rnnlab.runs import events
+from rnnlab.runs.figures import saved
 from rnnlab.runs.folder import EVENTS
 from rnnlab.runs.result import Result, Status
 from rnnlab.runs.trackers.tracker import Tracked, Tracker, register
@@ -59,9 +59,9 @@ class TensorBoard(Tracker):
         self.file.hand_over()
 
     def figure(self, figure: Figure) -> None:
-        png, (width, height) = io.BytesIO(), figure.canvas.get_width_height()
-        figure.savefig(png, format="png")
-        self.file.add(events.of_image("perplexity/curve", png.getvalue(), width, height))
+        width, height = figure.canvas.get_width_height()
+        png = saved(figure, "png")
+        self.file.add(events.of_image("perplexity/curve", png, width, height))
 
     def close(self, result: Result) -> None:
         self.file.add(events.of_end(result.status == Status.completed), result.epochs)

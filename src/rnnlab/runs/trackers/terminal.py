@@ -7,7 +7,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from rnnlab._common.console import QuietConsole
+from rnnlab._common.console import one_line
+from rnnlab._common.plain_console import PlainConsole
 from rnnlab.runs.result import Result, Status
 from rnnlab.runs.trackers.tracker import Tracked, Tracker, register
 from rnnlab.training.metrics import Epoch
@@ -22,14 +23,14 @@ class Terminal(Tracker):
     def __init__(self, run: Tracked) -> None:
         here, folder = Path.cwd(), run.folder
         self.folder = folder.relative_to(here) if folder.is_relative_to(here) else folder
-        self.console = QuietConsole()
+        self.console = PlainConsole()
         self.num_epochs = run.config.num_epochs
         self.next_line = max(1, self.num_epochs // PLAIN_LINES)  # the epoch of the next plain line
         self.progress = Progress(
-            TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
+            _column("epoch {task.completed:.0f}/{task.total:.0f}"),
             BarColumn(),
-            TextColumn("perplexity {task.fields[perplexity]:.3g}{task.fields[held_out]}"),
-            TextColumn("{task.fields[speed]:,.0f} tokens/s"),
+            _column("perplexity {task.fields[perplexity]:.3g}{task.fields[held_out]}"),
+            _column("{task.fields[speed]:,.0f} tokens/s"),
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
@@ -95,4 +96,10 @@ class Terminal(Tracker):
         if result.status != Status.diverged:
             for text in result.samples.values():
                 self.console.print(text)
+        if result.warnings:
+            self.console.print(f"warning: {one_line('; '.join(result.warnings))}")
         self.console.print(f"\n{self.folder}\ntensorboard --logdir {self.folder.parent}")
+
+
+def _column(form: str) -> TextColumn:
+    return TextColumn(form, markup=False)

@@ -7,8 +7,9 @@ import math
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from rnnlab.runs.figures import HELD_OUT, TRAIN, perplexity_axes
+from rnnlab.runs.figures import HELD_OUT, TRAIN, as_it_is, label, perplexity_axes
 from rnnlab.studies.report.tables import Entry, median_where
 
 PAPER = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1.5}  # under a number
@@ -16,6 +17,7 @@ IN_LEGEND = 12
 BEYOND = 30  # times the lowest perplexity is shown
 
 
+@as_it_is()
 def curves_figure(entries: list[Entry], swept: list[str]) -> Figure:
     """Every run's curve; those that differ in their seed only have one colour."""
     figure = Figure(figsize=(8, 4.2), layout="constrained")
@@ -29,12 +31,14 @@ def curves_figure(entries: list[Entry], swept: list[str]) -> Figure:
         number = labels.index(entry.key(swept))
         axes.plot(*zip(*entry.curve, strict=True), linewidth=1, color=colours(number))
     if 1 < len(labels) <= IN_LEGEND:
-        for number, label in enumerate(labels):
-            axes.plot([], color=colours(number), label=label)
-        figure.legend(loc="outside right upper", fontsize=8, frameon=False)
+        lines = [Line2D([], [], color=colours(number)) for number in range(len(labels))]
+        figure.legend(
+            lines, [*map(label, labels)], loc="outside right upper", fontsize=8, frameon=False
+        )
     return figure
 
 
+@as_it_is()
 def effects_figure(entries: list[Entry], swept: list[str]) -> Figure | None:
     """Every completed run's figure over each swept setting, and their medians."""
     done = [(e, e.figure) for e in entries if e.figure is not None]
@@ -51,12 +55,13 @@ def effects_figure(entries: list[Entry], swept: list[str]) -> Figure | None:
             axes.plot([place] * len(own), own, "o", color=TRAIN, alpha=0.5, markersize=4)
         medians = [median_where(entries, {name: value}) for value in values]
         axes.plot(range(len(values)), medians, "-", color=HELD_OUT, linewidth=1, label="median")
-        axes.set_xticks(range(len(values)), values)
+        axes.set_xticks(range(len(values)), [*map(label, values)])
         axes.label_outer()
     figure.axes[0].legend(fontsize=7, frameon=False)
     return figure
 
 
+@as_it_is()
 def heat_map(entries: list[Entry], swept: list[str]) -> Figure | None:
     """Median perplexity over lr and theta, where both were swept."""
     if not {"lr", "theta"} <= set(swept):
@@ -74,8 +79,8 @@ def heat_map(entries: list[Entry], swept: list[str]) -> Figure | None:
         for x, cell in enumerate(row):
             shown = f"{cell:.3g}" if math.isfinite(cell) else "not completed"
             axes.text(x, y, shown, ha="center", va="center", fontsize=8, bbox=PAPER)
-    axes.set_xticks(range(len(radii)), radii)
-    axes.set_yticks(range(len(rates)), rates)
+    axes.set_xticks(range(len(radii)), [*map(label, radii)])
+    axes.set_yticks(range(len(rates)), [*map(label, rates)])
     axes.set(xlabel="theta", ylabel="lr", title="perplexity, median over the rest")
     return figure
 

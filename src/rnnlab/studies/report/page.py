@@ -1,12 +1,11 @@
 """The report of a folder of runs: report.html (self-contained), report.md, results.csv.
 
-Whatever comes from texts and configs is escaped.
+Whatever comes from texts, configs and names is escaped (escaping.py).
 """
 
 from __future__ import annotations
 
 import csv
-import html
 import io
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +14,8 @@ from matplotlib.figure import Figure
 
 from rnnlab._common.errors import require
 from rnnlab._common.files import write_whole
+from rnnlab.runs.figures import saved
+from rnnlab.studies.report.escaping import in_code_span, in_csv, in_html, in_markdown
 from rnnlab.studies.report.figures import curves_figure, effects_figure, heat_map
 from rnnlab.studies.report.tables import (
     Entry,
@@ -45,7 +46,7 @@ def write_report(home: Path) -> Path:
     write_whole(home, "results.csv", table)
     if find_spec("pyarrow"):
         write_whole(home, "results.parquet", to_parquet(table))
-    write_whole(home, "report.md", to_markdown(home, entries, swept))
+    write_whole(home, "report.md", to_markdown(home, entries, swept, skipped))
     write_whole(home, "report.html", to_html(home, entries, swept, skipped))
     return home / "report.html"
 
@@ -54,14 +55,14 @@ def to_csv(entries: list[Entry], swept: list[str]) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     columns = ["folder", *swept, "status", "perplexity", "val_perplexity", "best_perplexity"]
-    writer.writerow([*columns, "epochs", "tokens_per_second", "wall_seconds", "config_id", "error"])
+    columns += ["epochs", "tokens_per_second", "wall_seconds", "config_id", "error"]
+    writer.writerow(map(in_csv, columns))
     for entry in entries:
         own = entry.result
-        writer.writerow(
-            [entry.folder.name, *(entry.settings.get(name) for name in swept)]
-            + [own.status, own.perplexity, own.val_perplexity, own.best_perplexity, own.epochs]
-            + [own.tokens_per_second, own.wall_seconds, own.config_id, own.error]
-        )
+        cells = [entry.folder.name, *(entry.settings.get(name) for name in swept), own.status]
+        cells += [own.perplexity, own.val_perplexity, own.best_perplexity, own.epochs]
+        cells += [own.tokens_per_second, own.wall_seconds, own.config_id, own.error]
+        writer.writerow(map(in_csv, cells))
     return file.getvalue()
 
 
@@ -75,19 +76,21 @@ def to_parquet(table: str) -> bytes:
     return file.getvalue()
 
 
-def to_markdown(home: Path, entries: list[Entry], swept: list[str]) -> str:
-    parts = [f"# {home.name}", overview(entries), f"Best: `{best_command(entries)}`"]
+def to_markdown(home: Path, entries: list[Entry], swept: list[str], skipped: list[str]) -> str:
+    best = in_code_span(best_command(entries))
+    parts = [f"# {in_markdown(home.name)}", overview(entries), f"Best: {best}"]
     parts += [
         f"## {title}\n\n{markdown_table(head, rows)}"
         for title, head, rows in tables(entries, swept)
     ]
+    parts += [f"Not read: {in_markdown(sentence)}" for sentence in skipped]
     return "\n\n".join(parts) + "\n"
 
 
 def to_html(home: Path, entries: list[Entry], swept: list[str], skipped: list[str]) -> str:
     """One file: pictures are inside it, and nothing is fetched from anywhere."""
-    parts = [f"<h1>{html.escape(home.name)}</h1>", f"<p>{html.escape(overview(entries))}</p>"]
-    parts.append(f"<p>Best: <code>{html.escape(best_command(entries))}</code></p>")
+    parts = [f"<h1>{in_html(home.name)}</h1>", f"<p>{in_html(overview(entries))}</p>"]
+    parts.append(f"<p>Best: <code>{in_html(best_command(entries))}</code></p>")
     pictures = {
         "Perplexity while training": curves_figure(entries, swept),
         "What each setting does": effects_figure(entries, swept),
@@ -96,17 +99,15 @@ def to_html(home: Path, entries: list[Entry], swept: list[str], skipped: list[st
     parts += [f"<h2>{title}</h2>{_svg(figure)}" for title, figure in pictures.items() if figure]
     for title, head, rows in tables(entries, swept):
         body = "".join(_row(row, "td") for row in rows)
-        parts.append(f"<h2>{html.escape(title)}</h2><table>{_row(head, 'th')}{body}</table>")
-    parts += [f"<p>Not read: {html.escape(sentence)}</p>" for sentence in skipped]
-    head = f'<meta charset="utf-8"><title>{html.escape(home.name)}</title><style>{STYLE}</style>'
+        parts.append(f"<h2>{in_html(title)}</h2><table>{_row(head, 'th')}{body}</table>")
+    parts += [f"<p>Not read: {in_html(sentence)}</p>" for sentence in skipped]
+    head = f'<meta charset="utf-8"><title>{in_html(home.name)}</title><style>{STYLE}</style>'
     return f"<!doctype html><html lang=en><head>{head}</head><body>{''.join(parts)}</body></html>\n"
 
 
 def _row(cells: list[str], tag: str) -> str:
-    return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f"<{tag}>{in_html(cell)}</{tag}>" for cell in cells) + "</tr>"
 
 
 def _svg(figure: Figure) -> str:
-    file = io.StringIO()
-    figure.savefig(file, format="svg")
-    return file.getvalue().partition("?>")[2].partition('dtd">')[2]
+    return saved(figure, "svg").decode().partition("?>")[2].partition('dtd">')[2]

@@ -5,7 +5,6 @@ Reads files only, so it works on a study that is still running and on any folder
 
 from __future__ import annotations
 
-import html
 import math
 import shlex
 import statistics
@@ -16,10 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from rnnlab._common.choices import registered
+from rnnlab._common.console import one_line
 from rnnlab._common.errors import ConfigError
 from rnnlab.config.identity import differing, flat
+from rnnlab.config.names import all_keys
 from rnnlab.runs.folder import RESULT, number_of, overrides_of, read_metrics
 from rnnlab.runs.result import Result, Status
+from rnnlab.studies.report.escaping import in_markdown
 
 Table = tuple[str, list[str], list[list[str]]]  # title, head, rows
 # 97.5 % points of Student's t for 1, 2, ... degrees of freedom
@@ -171,14 +173,23 @@ def overview(entries: list[Entry]) -> str:
 
 
 def best_command(entries: list[Entry]) -> str:
-    """How to train the best run again, alone."""
+    """How to train the best run again, alone, in words that are safe to paste."""
     best = best_first(entries)[0]
     if best.figure is None:
         return "(no run has completed)"
     overrides = overrides_of(best.folder)
-    if overrides is None:
-        return f"rnnlab reproduce {shlex.quote(str(best.folder))}"
-    return shlex.join(["python", "run.py", *overrides])
+    if overrides is not None and all(map(_is_safe, overrides)):
+        return shlex.join(["python", "run.py", *overrides])
+    folder = str(best.folder.absolute())
+    if not folder.isprintable():
+        return f"(the name of the best run's folder cannot be typed: {one_line(best.folder.name)})"
+    return shlex.join(["rnnlab", "reproduce", folder])
+
+
+def _is_safe(override: str) -> bool:
+    """It sets a value of the config, and does nothing else."""
+    key, is_set, _ = override.partition("=")
+    return bool(is_set) and key in all_keys() and override.isprintable()
 
 
 def shown(figure: float | None) -> str:
@@ -196,5 +207,4 @@ def markdown_table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _line(cells: list[str]) -> str:
-    safe = (html.escape(cell, quote=False).replace("|", "\\|").replace("\n", " ") for cell in cells)
-    return f"| {' | '.join(safe)} |"
+    return f"| {' | '.join(map(in_markdown, cells))} |"

@@ -1,0 +1,156 @@
+"""A report of hostile texts: each stays in its cell, as text, in every file."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import html
+import json
+import re
+import shlex
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from markdown_it import MarkdownIt
+
+from rnnlab._common.console import one_line
+from rnnlab.runs import stack as experiment
+from rnnlab.runs.figures import perplexity_figure, saved
+from rnnlab.runs.result import Result, Status
+from rnnlab.studies.report.escaping import in_code_span
+from rnnlab.studies.report.page import write_report
+from rnnlab.studies.report.tables import best_command, read
+
+SMALL = ["num_hiddens=4", "batch_size=2", "num_steps=5", "dataset.max_tokens=150", "num_epochs=2"]
+HOSTILE = (
+    "`</code><script>alert(1)</script><b>|``` ![x](http://evil/x.png) [y](javascript:z) "
+    "<http://e> http://evil/a www.evil.com *bold* \\| \\ $x^2$ $\\frac{$ _\n\n# head\r\n"
+    "| a | b |\n\x1b[2J\x00\u202e\u2028 世界"
+)
+NAME = HOSTILE.replace("/", "").replace("\x00", "")[:150] + "\udc80"  # of a folder
+
+
+def store(result: Result, folder: Path) -> None:
+    (folder / "result.json").write_text(json.dumps(dataclasses.asdict(result)))
+
+
+@pytest.fixture
+def study(compose) -> Path:
+    """Four runs; three have attacks where a text can be, and there is a folder besides."""
+    first, home = Path("run"), Path("study")
+    first.mkdir()
+    experiment.run(compose(*SMALL), first)
+    for k in range(4):
+        folder = home / (f"{k}_run" if k == 3 else f"{'=' if k == 1 else k}{NAME}")
+        shutil.copytree(first, folder)
+        result = Result.read(folder)
+        result.config |= {"lr": 0.5 + k, "theta": 1.0 + k, f"-{HOSTILE}": -1.5}
+        result.config["dataset"]["path"] = "\t=1+1"
+        if k < 3:
+            result.samples = {HOSTILE: HOSTILE}
+            result.error, result.status = f"={HOSTILE}", Status.failed if k else Status.completed
+            result.config["dataset"]["path"] = f"@{k}{HOSTILE}"
+            result.config[f"-{HOSTILE}"] = f"+{k}{HOSTILE}"
+        store(result, folder)
+    torn = home / f"torn{NAME}"
+    torn.mkdir()
+    (torn / "result.json").write_text("{")
+    return home
+
+
+def test_in_markdown(study):
+    write_report(study)
+    text = (study / "report.md").read_text(encoding="utf-8")
+    assert text.replace("\n", "").replace("\t", "").isprintable()
+    assert not re.findall(r"\w://|www\.e", re.sub("````.*````", "", text))  # no links at GitHub
+    page = MarkdownIt("commonmark").enable("table").render(text)
+    (best,) = re.findall("<code>(.*?)</code>", page)
+    assert best.startswith("(the name of the best run's folder cannot be typed: 0`")
+    tags = {tag.strip("/") for tag in re.findall(r"<(/?\w+)", page)}
+    assert tags == set("h1 p code h2 table thead tbody tr th td".split())
+    widths, shown = [], html.unescape(page)
+    for table in re.findall("<table>.*?</table>", page, re.DOTALL):
+        rows = re.findall("<tr>.*?</tr>", table, re.DOTALL)
+        widths.append({len(re.findall("</t[hd]>", row)) for row in rows})
+    assert [len(found) for found in widths] == [1, 1, 1]
+    assert page.count("<tr>") == (1 + 4) + (1 + 2) + (1 + 5)  # runs, not completed, texts
+    for whole in (HOSTILE, f"={HOSTILE}", f"+1{HOSTILE}", f"0{NAME}", f"torn{NAME}"):
+        assert " ".join(one_line(whole).split()) in " ".join(shown.split())
+    assert "<p>Not read: " in page
+
+
+def test_in_the_page(study):
+    page = write_report(study).read_text(encoding="utf-8")
+    outside = re.sub("<svg.*?</svg>|<style>.*?</style>", "", page, flags=re.DOTALL)
+    known = "!doctype html head meta title body h1 h2 p code table tr th td"
+    assert set(re.findall(r"<([\w!]+)", outside)) == set(known.split())
+    assert page.replace("\n", "").replace("\t", "").isprintable()
+    assert "<script" not in page
+
+
+def test_in_a_spreadsheet(study):
+    """Texts that would be computed are texts; numbers are numbers."""
+    write_report(study)
+    with (study / "results.csv").open(encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    assert [len(row) for row in rows] == [len(head)] * 4
+    cells = [cell for row in [head, *rows] for cell in row]
+    assert all(cell.replace("\t", "").isprintable() for cell in cells)
+    assert [cell for cell in cells if cell and cell[0] in "=+-@\t\r\n"] == ["-1.5"]
+    columns = dict(zip(head, zip(*rows, strict=True), strict=True))
+    assert sorted(map(float, columns["lr"])) == [0.5, 1.5, 2.5, 3.5]
+    assert "'\t=1+1" in columns["dataset.path"]
+    assert f"'@1{one_line(HOSTILE)}" in columns["dataset.path"]
+    assert f"'={one_line(NAME)}" in columns["folder"]
+    assert f"'={one_line(HOSTILE)}" in columns["error"]
+    assert f"'-{one_line(HOSTILE)}" in head
+
+
+@pytest.mark.parametrize("given", ["$x^{$", r"$\frac{1}$", "a_b^c $\n世界\x1b\u202e", "x" * 5000])
+def test_in_pictures(given, study, recwarn):
+    """As mathtext some cannot be read at all; a glyph that the font lacks is no warning."""
+    for k, folder in enumerate(sorted(study.glob("[0-9]*"))):
+        result = Result.read(folder)
+        result.status = Status.completed
+        result.config[given] = f"{given}{k}"
+        store(result, folder)
+    assert write_report(study).read_text(encoding="utf-8").count("<svg") == 3
+    curve = [(1, 3.0), (2, 2.0)]
+    for kind in ("svg", "png"):
+        assert saved(perplexity_figure(curve, curve, title=given), kind)
+    assert not recwarn.list
+
+
+def best_of(folder: Path, *overrides: str) -> str:
+    (entry,) = read(folder)[0]
+    (folder / ".hydra").mkdir(exist_ok=True)
+    (folder / ".hydra/overrides.yaml").write_text(yaml.safe_dump([*overrides]))
+    return best_command([replace(entry, folder=folder)])
+
+
+UNSAFE = ["dataset.path=\x1b[2J", "dataset.path=a\nid", "dataset.path=\u202ea", "--help", "-m"]
+UNSAFE += ["hydra.run.dir=/", "sweep=x", "resume=x", "lr", "~lr", "+lr=1", "=", "", "lr =1"]
+
+
+def test_the_best_command_is_safe_to_paste(compose):
+    folder = Path("runs/a b;`id`")
+    folder.mkdir(parents=True)
+    experiment.run(compose(*SMALL), folder)
+    assert best_of(folder, "lr=1", "sampler=random") == "python run.py lr=1 sampler=random"
+    path = "dataset.path=a'b $(id) `id`"
+    assert shlex.split(best_of(folder, path)) == ["python", "run.py", path]
+    again = ["rnnlab", "reproduce", str(folder.absolute())]
+    for unsafe in UNSAFE:
+        assert shlex.split(best_of(folder, "lr=1", unsafe)) == again
+    odd = folder.rename(folder.with_name("x\x1b[2J\n"))
+    said = r"(the name of the best run's folder cannot be typed: x\x1b[2J\n)"
+    assert best_of(odd, "-m") == said
+
+
+@pytest.mark.parametrize("text", ["", "a", "`", "``", "`a``b```", " a", "a`", "x````"], ids=repr)
+def test_code_is_one_span_whatever_is_in_it(text):
+    page = MarkdownIt("commonmark").render(f"Best: {in_code_span(f'run {text}|')}")
+    assert page == f"<p>Best: <code>{html.escape(f'run {text}|')}</code></p>\n"
