@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override
 from hydra.errors import HydraException
 
 from rnnlab.config.names import all_keys, groups
@@ -35,10 +35,11 @@ PARAMETER = "hydra.sweeper.params."  # followed by a knob
 
 def not_taken(words: Sequence[str]) -> list[str]:
     """Those that only a person may say."""
-    return [word for word in words if not (word in FLAGS or _is_taken(word))]
+    knobs, choices = {*all_keys()}, {*groups()}
+    return [word for word in words if not (word in FLAGS or _is_taken(word, knobs, choices))]
 
 
-def _is_taken(word: str) -> bool:
+def _is_taken(word: str, knobs: set[str], choices: set[str]) -> bool:
     if "${" in word or word.startswith("-"):  # an interpolation can read the environment
         return False
     if CHOSEN.fullmatch(word):
@@ -53,16 +54,21 @@ def _is_taken(word: str) -> bool:
     if SWEEPERS.fullmatch(key) or OPTION.fullmatch(key):
         return override.is_sweep_override() or not isinstance(override.value(), dict | list)
     if override.is_add() or override.is_force_add():
-        return key.removeprefix(PARAMETER) in {*all_keys()} - {key}
-    if key in groups():
+        return key.startswith(PARAMETER) and key.removeprefix(PARAMETER) in knobs
+    if key in choices:
         return _are_names(override)
-    return key.removeprefix(PARAMETER) in all_keys()
+    return key.removeprefix(PARAMETER) in knobs
 
 
 def _are_names(override: Override) -> bool:
     """Choices by their names: a path would lead to a file that is none of ours."""
-    if override.is_sweep_override() and not override.is_choice_sweep():
-        return not override.is_range_sweep()  # glob(*) stands for names that are known
-    many = override.is_choice_sweep()
-    names = override.sweep_string_iterator() if many else [override.get_value_element_as_str()]
+    match override.value():
+        case Glob():  # stands for names that are known
+            return True
+        case ChoiceSweep():
+            names = list(override.sweep_string_iterator())
+        case _ if override.is_sweep_override():  # a range is of numbers
+            return False
+        case _:
+            names = [override.get_value_element_as_str()]
     return all(re.fullmatch(NAME, name) and ".." not in name for name in names)

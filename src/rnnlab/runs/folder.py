@@ -34,7 +34,7 @@ HYDRA = ".hydra"
 OVERRIDES, *_ = COMPOSED = tuple(
     f"{HYDRA}/{name}.yaml" for name in ("overrides", "config", "hydra")
 )
-MOST_OF_RESULT, MOST_OF_OVERRIDES, MOST_OF_LINE = 16 << 20, 64 << 10, 64 << 10  # bytes
+MOST_OF_RESULT, MOST_OF_OVERRIDES, MOST_OF_LINE = 16 << 20, 16 << 10, 64 << 10  # bytes
 
 
 def is_name(text: str) -> bool:

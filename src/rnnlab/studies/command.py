@@ -65,9 +65,21 @@ def _stored(made: list[str], besides: list[str], study: Path) -> Command:
         f"rnnlab resume {shlex.join([str(study), *refused])}",
     )
     new = [word for word in besides if word not in made]
-    command = _command([*made, *new, f"sweep={study}"])
+    command = _command(_joined(made, [*new, f"sweep={study}"]))
     command.is_stored = True
     return command
+
+
+def _joined(made: list[str], new: list[str]) -> list[str]:
+    """With all overrides side by side: Hydra reads none after a flag that stands among them."""
+    given = [word for word in new if _is_override(word)]
+    last = max((i for i, word in enumerate(made, 1) if _is_override(word)), default=len(made))
+    flags = [word for word in new if not _is_override(word)]
+    return [*made[:last], *given, *made[last:], *flags]
+
+
+def _is_override(word: str) -> bool:
+    return "=" in word and not word.startswith("-")
 
 
 def _command(arguments: list[str]) -> Command:
