@@ -140,7 +140,7 @@ def test_the_best_command_is_safe_to_paste(compose):
     folder.mkdir(parents=True)
     experiment.run(compose(*SMALL), folder)
     assert best_of(folder, "lr=1", "sampler=random") == "python run.py lr=1 sampler=random"
-    path = "dataset.path=\"a'b $(id) `id`\""
+    path = 'dataset.path="a\'b $(id) `id`"'
     assert shlex.split(best_of(folder, path)) == ["python", "run.py", path]
     again = ["rnnlab", "reproduce", str(folder.absolute())]
     for unsafe in UNSAFE:

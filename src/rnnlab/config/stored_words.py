@@ -34,9 +34,14 @@ PARAMETER = "hydra.sweeper.params."  # followed by a knob
 
 
 def not_taken(words: Sequence[str]) -> list[str]:
-    """Those that only a person may say."""
+    """Those of a study's command that only a person may say."""
+    return overrides_not_taken([word for word in words if word not in FLAGS])
+
+
+def overrides_not_taken(overrides: Sequence[str]) -> list[str]:
+    """Those of a job that only a person may say."""
     knobs, choices = {*all_keys()}, {*groups()}
-    return [word for word in words if not (word in FLAGS or _is_taken(word, knobs, choices))]
+    return [override for override in overrides if not _is_taken(override, knobs, choices)]
 
 
 def _is_taken(word: str, knobs: set[str], choices: set[str]) -> bool:

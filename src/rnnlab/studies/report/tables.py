@@ -18,7 +18,7 @@ from rnnlab._common.choices import registered
 from rnnlab._common.console import one_line
 from rnnlab._common.errors import ConfigError
 from rnnlab.config.identity import differing, flat
-from rnnlab.config.stored_words import not_taken
+from rnnlab.config.stored_words import overrides_not_taken
 from rnnlab.runs.folder import RESULT, number_of, overrides_of, read_metrics
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.report.escaping import in_markdown
@@ -178,7 +178,7 @@ def best_command(entries: list[Entry]) -> str:
     if best.figure is None:
         return "(no run has completed)"
     overrides = overrides_of(best.folder)
-    if overrides is not None and "".join(overrides).isprintable() and not not_taken(overrides):
+    if overrides and "".join(overrides).isprintable() and not overrides_not_taken(overrides):
         return shlex.join(["python", "run.py", *overrides])
     folder = str(best.folder.absolute())
     if not folder.isprintable():
