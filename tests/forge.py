@@ -5,20 +5,20 @@ A forging takes a Forger, changes the folder, and says what it did.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import shutil
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tensors_file import NAMES, Stored, TensorsFile
-
 from rnnlab.config.identity import config_id
 from rnnlab.config.stored import from_dict
+from tensors_file import NAMES, Stored, TensorsFile
 
 RAW = {  # what json.dumps cannot write, by what stands for it
     '"@deep"': "[" * 10**4 + "]" * 10**4,
@@ -29,9 +29,18 @@ RAW = {  # what json.dumps cannot write, by what stands for it
 NUMBERS = [10**9, 10**18, 2**63, 10**400, 1e308, -1e308, -3, 0, 0.5, 1e-320, 2**31]
 NUMBERS += [float("nan"), float("inf"), -float("inf"), True, False, None]
 STRINGS = ["", "\x1b]0;x\x07\x1b[2J", "\0", "\ud800", "a\ud800b", "${oc.env:FUZZ_SECRET}", "${${${"]
-STRINGS += ["../../evil", "/etc/passwd", "x" * 10**6, "<script>alert(1)</script>", "$(touch evil)"]
-STRINGS += ["\n\r\u2028", "nan", "%s%n", "`touch evil`", "$\\frac{", "$$$", "=cmd|' /C calc'!A0", "٣"]
-CODE = {"_target_": "os.system", "command": "touch ../world/evil", "_args_": ["touch ../world/evil"]}
+STRINGS += ["../../evil", "/etc/passwd", "x" * 10**6, "<script>x</script>", "$(touch evil)"]
+STRINGS += [
+    "٣",
+    "\n\r\u2028",
+    "nan",
+    "%s%n",
+    "`touch evil`",
+    "$\\frac{",
+    "$$$",
+    "=cmd|' /C calc'!A0",
+]
+CODE = {"_target_": "os.system", "command": "touch evil", "_args_": ["touch evil"]}
 THINGS: list[Any] = [[], {}, [[]], {"a": {"b": []}}, CODE, [None] * 10**5, "@deep", "@deep objects"]
 THINGS += ["@5000 digits", "@1e400", [1], ["../../evil"], {"../../evil": 1}, {"": ""}]
 LARGE = "num_layers num_hiddens num_epochs batch_size num_steps max_minibatches seed".split()
@@ -46,6 +55,7 @@ class Forger:
     world: Path  # what is around it: a canary/ too
     rng: random.Random
     port: int = 9  # of a server that is not there
+    touched: list[Path] = field(default_factory=list)  # files whose lengths are others now
 
     @property
     def canary(self) -> Path:
@@ -161,14 +171,12 @@ def figures(by: Forger) -> str:
     return f"result.json: {name}={shown(value)}"
 
 
-def _reconfigured(by: Forger, run: Path, config: dict[str, Any]) -> None:
+def _reconfigured(run: Path, config: dict[str, Any]) -> None:
     """With the config_id that belongs to it, in the checkpoints too."""
     values = _result(run)
     values["config"] = config
-    try:
+    with contextlib.suppress(Exception):  # it may be none that rnnlab would have an id for
         values["config_id"] = config_id(from_dict(config), values["dataset"]["sha256"])
-    except Exception:  # it is none that rnnlab would have an id for
-        pass
     write(run / "result.json", dumped(values))
     for path in (run / "checkpoints").glob("*"):
         file = TensorsFile.read(path)
@@ -186,7 +194,7 @@ def config_value(by: Forger) -> str:
     elif by.rng.random() < 0.2:
         name, value = "device", by.rng.choice(["cuda:٣", "cuda:" + "9" * 5000, "cuda:-1", "meta"])
     set_in(config, name, value)
-    _reconfigured(by, run, config)
+    _reconfigured(run, config)
     return f"config: {name}={shown(value)}"
 
 
@@ -208,7 +216,7 @@ def config_dataset(by: Forger) -> str:
     else:
         own |= {"name": "text", "path": path}
     values["config"]["dataset"] = own
-    _reconfigured(by, run, values["config"])
+    _reconfigured(run, values["config"])
     return f"config: dataset={shown(own)}"
 
 
@@ -234,7 +242,7 @@ def config_choice(by: Forger) -> str:
         ]
     )
     config[group] = value
-    _reconfigured(by, run, config)
+    _reconfigured(run, config)
     return f"config: {group}={shown(value)}"
 
 
@@ -262,8 +270,8 @@ def metrics(by: Forger) -> str:
         case "torn":
             lines[place] = lines[place][: by.rng.randrange(len(lines[place]))]
         case "line":
-            odd = ["null", "[]", "3", '"x"', "\0" * 50, "[" * 10**5, "1" * 5000, "{}", "NaN", "\x85"]
-            odd += ['{"epoch": 1, "perplexity": 2, "val_perplexity": 2, "x": "' + "x" * 10**7 + '"}']
+            odd = ["null", "[]", "3", '"x"', "\0" * 50, "[" * 10**5, "1" * 5000, "{}", "NaN"]
+            odd += ['{"epoch": 1, "perplexity": 2, "x": "' + "x" * 10**7 + '"}', "\x85"]
             lines[place] = by.rng.choice(odd)
             done = shown(lines[place])
         case "twice":
@@ -273,6 +281,7 @@ def metrics(by: Forger) -> str:
     if by.rng.random() < 0.1:
         content, done = content.replace(b"e", b"\xff", 1), f"{done}, no UTF-8"
     write(path, content)
+    by.touched.append(path)
     return f"metrics.jsonl, line {place + 1} of {len(lines)}: {done}"
 
 
@@ -295,6 +304,7 @@ def garbled(by: Forger) -> str:
             for _ in range(by.rng.choice([1, 3, 30])):
                 data[by.rng.randrange(min(600, len(data)))] = by.rng.randrange(256)
     path.write_bytes(data)
+    by.touched.append(path)
     return f"{path.relative_to(by.sent)}: garbled"
 
 
@@ -376,7 +386,8 @@ def checkpoint_tensors(by: Forger) -> str:
             done += f" {shape}"[:40]
         case "size":
             huge = by.rng.choice([[2**40], [2**62], [2**32, 2**32], [10**9, 10**9]])
-            file.tensors[chosen] = Stored(own.dtype, huge, own.content, by.rng.choice([None, 2**42]))
+            size = by.rng.choice([None, 2**42])
+            file.tensors[chosen] = Stored(own.dtype, huge, own.content, size)
             done += f" {huge}"
         case "empty":
             file.tensors = {}
@@ -395,10 +406,25 @@ def checkpoint_tensors(by: Forger) -> str:
     return f"{_signed(by, path, file)}: {done}"
 
 
+def fit_lengths(by: Forger) -> None:
+    """The checkpoints say of forged logs what they have become, so that runs go on with them."""
+    for log in by.touched:
+        path = log.parent / "checkpoints" / "last.safetensors"
+        if path.is_symlink() or not (path.is_file() and log.is_file()):
+            continue
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+            file = TensorsFile.read(path)
+            lengths = file.described["progress"]["lengths"]
+            if log.name in lengths:
+                lengths[log.name] = by.rng.choice([log.stat().st_size, log.stat().st_size, 0])
+                file.write(path)
+
+
 # --- what it was made with -------------------------------------------------------------------
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
-    f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefghi", "bcdefghij", strict=True)
+    f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]\n"
+    for a, b in zip("abcdefghi", "bcdefghij", strict=True)
 )
 LIST_BOMB = "".join(
     f"- &{b} [{','.join([f'*{a}'] * 9) if a else 'x'}]\n"
@@ -457,8 +483,9 @@ def hydras_own(by: Forger) -> str:
     """config.yaml, hydra.yaml or multirun.yaml."""
     names = [by.run / ".hydra" / "config.yaml", by.run / ".hydra" / "hydra.yaml"]
     path = by.rng.choice([*names, by.sent / "multirun.yaml"])
-    callbacks = "hydra:\n  callbacks:\n    x:\n      _target_: os.system\n      command: touch evil\n"
-    write(path, by.rng.choice([BOMB, callbacks, "!!python/object/apply:os.system [true]", "${${${"]))
+    callbacks = "hydra: {callbacks: {x: {_target_: os.system, command: touch evil}}}"
+    python = "!!python/object/apply:os.system [true]"
+    write(path, by.rng.choice([BOMB, callbacks, python, "${${${"]))
     return f"{path.relative_to(by.sent)}: forged"
 
 
@@ -510,6 +537,7 @@ def kind(by: Forger) -> str:
         path = by.sent / by.rng.choice(["3_seed=3", "0", "optimization_results.yaml"])
     way = by.rng.choice(list(KINDS))
     _becomes(by, path, way)
+    by.touched.append(path)
     return f"{path.relative_to(by.sent)} becomes {way}"
 
 

@@ -15,6 +15,7 @@ import dataclasses
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -28,22 +29,37 @@ from typing import Any
 
 FINE = ("understood", "refused", "stopped")
 SMALL = ["num_hiddens=4", "batch_size=2", "num_steps=5", "num_epochs=2", "dataset.max_tokens=99"]
-SMALL += ["dataset.val_fraction=0.3", "log.sample_length=5", "log.val_every=1", "log.sample_every=1"]
-SMALL += ["optimizer=momentum"]
+SMALL += ["dataset.val_fraction=0.3", "log.sample_length=5", "log.val_every=1"]
+SMALL += ["log.sample_every=1", "optimizer=momentum"]
 SHARES = {"result_value": 3, "figures": 2, "config_value": 4, "config_dataset": 2, "metrics": 3}
 SHARES |= {"config_choice": 1, "garbled": 1, "checkpoint_metadata": 4, "checkpoint_tensors": 3}
 SHARES |= {"overrides": 2, "hydras_own": 1, "commands": 4, "kind": 6}
 COMMANDS = {  # what is typed on which folder; FOLDER, and JOB: one of a study's
     "run": ["reproduce FOLDER", "report FOLDER", "resume FOLDER num_epochs=4", "resume FOLDER"]
     + ["generate FOLDER --prefix the", "generate FOLDER --prefix the --best"],
-    "stopped": ["resume FOLDER", "resume FOLDER", "run.py resume=FOLDER num_epochs=3"]
-    + ["report FOLDER", "reproduce FOLDER", "generate FOLDER --prefix the --length 30"],
-    "study": ["resume FOLDER", "resume FOLDER", "resume FOLDER num_epochs=3", "report FOLDER"]
-    + ["run.py resume=FOLDER plan=true", "resume JOB", "resume JOB num_epochs=3"]
-    + ["reproduce JOB", "generate JOB --prefix the", "report FOLDER", "resume FOLDER"],
-    "download": ["resume FOLDER num_epochs=3", "reproduce FOLDER", "report FOLDER"],
+    "stopped": ["resume FOLDER", "resume FOLDER", "run.py resume=FOLDER num_epochs=4"]
+    + ["report FOLDER", "generate FOLDER --prefix the --length 30"],
+    "study": ["resume FOLDER", "resume FOLDER num_epochs=3", "report FOLDER", "reproduce JOB"]
+    + ["run.py resume=FOLDER plan=true", "resume JOB num_epochs=3", "generate JOB --prefix the"],
+    "halted": ["resume FOLDER", "resume FOLDER", "resume FOLDER", "run.py resume=FOLDER plan=true"]
+    + ["report FOLDER", "resume JOB"],
+    "download": ["resume FOLDER num_epochs=3", "reproduce FOLDER"],
 }
-OF_A_STUDY = ("commands", "hydras_own")  # forged only where there is one
+TYPED = [f"{folder}: {command}" for folder, own in COMMANDS.items() for command in own]
+CONTINUES = r"stopped.*resume|halted.*resume|num_epochs|reproduce"
+MEETS = {  # where a forging would be met
+    "result_value": "report|resume|reproduce",
+    "figures": "report|resume",
+    "config_value": CONTINUES,
+    "config_dataset": CONTINUES,
+    "config_choice": CONTINUES,
+    "metrics": CONTINUES + "|report",
+    "checkpoint_metadata": CONTINUES + "|generate",
+    "checkpoint_tensors": CONTINUES + "|generate",
+    "overrides": "(study|halted).*(report|resume|reproduce)",
+    "hydras_own": "(study|halted): .*resume.*FOLDER",
+    "commands": "(study|halted): .*resume.*FOLDER",
+}
 
 
 @dataclass(frozen=True)
@@ -62,7 +78,7 @@ def fixed_cases() -> list[Case]:
     on = {"commands": ("study", "resume FOLDER"), "hydras_own": ("study", "resume FOLDER")}
     on |= {"metrics": ("run", "report FOLDER"), "config_dataset": ("run", "reproduce FOLDER")}
     on |= {"overrides": ("study", "report FOLDER"), "figures": ("study", "report FOLDER")}
-    on |= {"result_value": ("run", "report FOLDER"), "kind": ("stopped", "resume FOLDER")}
+    on |= {"checkpoint_tensors": ("stopped", "resume FOLDER"), "kind": ("stopped", "resume FOLDER")}
     found = []
     for name in SHARES:
         folder, command = on.get(name, ("stopped", "resume FOLDER"))
@@ -96,6 +112,17 @@ class Worker:
         self._train([*SMALL, "num_epochs=3", "hydra.run.dir=stopped"], stop_after=9)
         self._train([*SMALL, *made, "hydra.run.dir=download"])
         self._train(["-m", "seed=0,1,2", *SMALL, "sweep=study"])
+        self._halt([*SMALL, "num_epochs=3"])
+
+    def _halt(self, arguments: list[str]) -> None:
+        """A study that was killed when two of its three jobs had begun."""
+        halted = self.templates / "halted"
+        for seed in (0, 1):
+            place = f"hydra.run.dir='halted/{seed}_seed={seed}'"
+            self._train([f"seed={seed}", *arguments, place], stop_after=9)
+        noted = json.dumps(["-m", "seed=0,1,2", *arguments])
+        (halted / "commands.jsonl").write_text(noted + "\n")
+        shutil.copy(self.templates / "study" / "multirun.yaml", halted)
 
     def _train(self, arguments: list[str], stop_after: int | None = None) -> None:
         """In templates/, by a fork: this process must not begin threads."""
@@ -124,7 +151,13 @@ class Worker:
         import jail
 
         rng = random.Random(str(case.number))
-        name = case.folder or rng.choice(["run", "stopped", "stopped", "study", "study", "download"])
+        kinds = [*case.forgings] or rng.choices(
+            [*SHARES], [*SHARES.values()], k=rng.choice([1, 1, 1, 1, 2, 2, 3])
+        )
+        name, command = case.folder, case.command
+        if not name:
+            meeting = re.compile(MEETS.get(kinds[0], ""))
+            name, command = rng.choice([*filter(meeting.search, TYPED)]).split(": ")
         for folder in ("world", "said", "scratch"):
             _remove(self.box / folder)
         world = self.box / "world"
@@ -137,22 +170,19 @@ class Worker:
         (world / "canary" / "inner.txt").write_bytes(jail.CANARY + b"\n")
         shutil.copytree(self.templates / name, sent)
         by = forge.Forger(sent, world, rng)
-        command = case.command or rng.choice(COMMANDS[name])
-        kinds = case.forgings
-        if not kinds:
-            known = [kind for kind in SHARES if name == "study" or kind not in OF_A_STUDY]
-            weights = [SHARES[kind] for kind in known]
-            kinds = rng.choices(known, weights, k=rng.choice([1, 1, 1, 1, 2, 2, 3]))
         job = rng.choice(by.runs)
         done = []
-        for kind in kinds:
+        for kind in sorted(kinds, key=lambda kind: kind == "kind"):  # which nobody could read
             try:
                 done.append(forge.FORGINGS[kind](by))
             except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
                 if len(kinds) == 1:
                     done.append(f"{kind}: not forged ({type(error).__name__}: {error})")
                 # else: what was to be forged is none any more
-        typed = [word.replace("FOLDER", str(sent)).replace("JOB", str(job)) for word in command.split()]
+        if rng.random() < 0.7:
+            forge.fit_lengths(by)
+        words = {"FOLDER": str(sent), "JOB": str(job)}
+        typed = [re.sub("FOLDER|JOB", lambda m: words[m[0]], word) for word in command.split()]
         arguments = typed if typed[0] == "run.py" else ["rnnlab", *typed]
         verb = "resume" if typed[0] == "run.py" else typed[0]
         place = job if "JOB" in command else sent
@@ -232,7 +262,8 @@ def outcomes(cases: Iterable[Case], jobs: int = 1) -> Iterator[dict[str, Any]]:
     """As they come, from worker processes with one thread each."""
     given = list(cases)
     shares = [given[k::jobs] for k in range(jobs)]
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    libraries = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    threads = dict.fromkeys(libraries, "1")
     environment = os.environ | threads | {"PYTHONDONTWRITEBYTECODE": "1"}
     workers = []
     for share in shares:

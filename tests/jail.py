@@ -1,9 +1,9 @@
 """A command of rnnlab in a forked process that can do no harm, and what it did.
 
-The process that calls `run` has imported what commands need and has one thread. What it forks has no
-network, no more memory and processor than a small run needs, no rights beyond its user's, and tells
-of every file that is opened for writing, every program that is started and every address that is
-asked for.
+The process that calls `run` has imported what commands need and has one thread. What it forks has
+no network, no more memory and processor than a small run needs, no rights beyond its user's, and
+tells of every file that is opened for writing, every program that is started and every address that
+is asked for.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ SIGTERM_AFTER, PATIENCE = 5, 10  # of a command that trains: it may take its tim
 MEMORY = 2 << 30  # more than the process has when it starts
 PEAK = 1500 << 10  # KiB; a small run needs a quarter of it
 SECRET = ("FUZZ_SECRET", "q7-the-secret-of-the-environment")
+CANARY = b"q7-nobody-is-to-read-or-change-this"  # what files outside of the sent folder hold
 PROGRAMS = {"git", "uname"}  # that rnnlab, and platform for it, start
 LOOKED_AT = 64 << 20  # bytes: the content of a larger file is not looked at
 UNCLEAR = re.compile(
@@ -105,8 +106,8 @@ def _shut_in(job: Jailed) -> None:
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(said / name, os.O_CREAT | os.O_WRONLY | os.O_APPEND), number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    sys.stdin = open(0)  # noqa: PTH123, SIM115
-    sys.stdout, sys.stderr = (open(n, "w", closefd=False) for n in (1, 2))  # noqa: PTH123, SIM115
+    sys.stdin = open(0)  # noqa: SIM115
+    sys.stdout, sys.stderr = (open(n, "w", closefd=False) for n in (1, 2))  # noqa: SIM115
     os.chdir(scratch)
     os.environ.update(
         {"HOME": str(scratch), "XDG_CACHE_HOME": str(scratch / "cache"), "TMPDIR": str(scratch)}
@@ -190,12 +191,16 @@ def _watcher(box: Path, calls: int) -> Callable[[str, tuple[Any, ...]], None]:
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         match event, arguments:
             case "open", (path, _, int(flags)) if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
-                if not isinstance(path, int):
-                    writes(os.path.realpath(os.fsdecode(path)))
-            case ("os.mkdir" | "os.rmdir" | "os.remove" | "os.truncate" | "os.chmod"), (path, *more):
-                if more and more[-1] in (-1, *range(0o1000)):
+                if flags & (os.O_NOFOLLOW | os.O_EXCL) or isinstance(path, int):
                     writes(path)
-            case ("os.rename" | "os.link" | "os.symlink"), (source, target, *more):
+                else:
+                    writes(os.path.realpath(os.fsdecode(path)))
+            case (("os.mkdir" | "os.rmdir" | "os.remove" | "os.chmod"), (path, *_, folder)):
+                if folder == -1:
+                    writes(path)
+            case "os.truncate", (path, _):
+                writes(path)
+            case (("os.rename" | "os.link" | "os.symlink"), (source, target, *more)):
                 if not any(type(each) is int and each >= 0 for each in more):
                     writes(target)
                     if event == "os.rename":
@@ -204,15 +209,15 @@ def _watcher(box: Path, calls: int) -> Callable[[str, tuple[Any, ...]], None]:
                 if Path(os.fsdecode(program)).name not in PROGRAMS:
                     note("CODE", f"starts {program}")
                     raise PermissionError(f"{program} is not to be started")
-            case ("os.system" | "os.exec" | "os.posix_spawn"), (program, *_):
+            case (("os.system" | "os.exec" | "os.posix_spawn"), (program, *_)):
                 if Path(os.fsdecode(program)).name not in PROGRAMS:
                     note("CODE", f"{event} {os.fsdecode(program)}")
                     raise PermissionError(f"{event} is not to be called")
-            case ("socket.connect" | "socket.sendto"), (_, address):
+            case (("socket.connect" | "socket.sendto"), (_, address)):
                 if isinstance(address, tuple):
                     note("CONNECTION", f"{address[0]}:{address[1]}")
                     raise OSError("there is no network here")
-            case ("socket.getaddrinfo" | "socket.gethostbyname"), (name, *_):
+            case (("socket.getaddrinfo" | "socket.gethostbyname"), (name, *_)):
                 note("CONNECTION", f"asks for {name}")
                 raise OSError("there is no network here")
 
@@ -351,17 +356,16 @@ def _differences(job: Jailed, before: State) -> Iterator[str]:
         done = "creates" if name not in before else "changes" if name in after else "removes"
         if not job.may_change(path):
             yield f"OUTSIDE: {done} {path.relative_to(world)}"
-        elif name in after and stat.S_ISREG(path.lstat().st_mode):
-            if path.stat().st_size < LOOKED_AT and _holds(path, secrets):
-                yield f"SECRET: it is in {path.relative_to(world)}"
+        elif name in after and _holds(path, secrets):
+            yield f"SECRET: it is in {path.relative_to(world)}"
     for path in (job.box / "scratch").rglob("*"):
-        if path.is_file() and not path.is_symlink() and _holds(path, secrets):
+        if _holds(path, secrets):
             yield f"SECRET: it is in scratch/{path.name}"
 
 
-CANARY = b"q7-nobody-is-to-read-or-change-this"
-
-
 def _holds(path: Path, secrets: list[bytes]) -> bool:
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode) or found.st_size > LOOKED_AT:
+        return False
     content = path.read_bytes()
     return any(secret in content for secret in secrets)
