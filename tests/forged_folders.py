@@ -156,7 +156,7 @@ class Worker:
         )
         name, command = case.folder, case.command
         if not name:
-            meeting = re.compile(MEETS.get(kinds[0], ""))
+            meeting = re.compile(MEETS.get(str(kinds[0]), ""))
             name, command = rng.choice([*filter(meeting.search, TYPED)]).split(": ")
         for folder in ("world", "said", "scratch"):
             _remove(self.box / folder)

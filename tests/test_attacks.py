@@ -31,6 +31,10 @@ ATTACKS = [
     attack("reproducing fetches a URL", "run", "reproduce FOLDER", ["download", "../world/x"]),
     attack("callbacks", "halted", RESUME, ["words", "+hydra.callbacks.x._target_=os.system"]),
     attack(
+        "a callback that runs a program", "halted", RESUME,
+        ["words", "+hydra.callbacks.x={_target_:os.system,command:true}"],
+    ),
+    attack(
         "a callback that makes a folder", "halted", RESUME,
         ["words", "+hydra.callbacks.x={_target_:os.mkdir,path:../world/evil}"],
     ),
