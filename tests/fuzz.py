@@ -2,6 +2,8 @@
 
 python tests/fuzz.py [NUMBER] tries that many checkpoints, results, configs, command lines and
 texts, and fails at the first that does anything else: another exception, a hang, a file elsewhere.
+Then a hundredth as many forged folders, through the commands (forged_folders.py); these alone:
+python tests/fuzz.py folders NUMBER [--start K] [--jobs N].
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+import forged_folders
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.typed import read_as
 from rnnlab.config.compose import compose
@@ -200,9 +203,16 @@ def fuzz(number: int, seed: int = 0) -> Counter[str]:
     return seen
 
 
-if __name__ == "__main__":
-    started = time.monotonic()
-    counts = fuzz(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
+def main(arguments: list[str]) -> int:
+    if arguments[:1] == ["folders"]:
+        return forged_folders.main(arguments[1:])
+    started, number = time.monotonic(), int(arguments[0]) if arguments else 100_000
+    counts = fuzz(number)
     for name, count in sorted(counts.items()):
         print(f"{count:>7,} {name}")
     print(f"{sum(counts.values()):>7,} inputs in {time.monotonic() - started:.0f} s")
+    return forged_folders.main([str(max(1, number // 100))])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

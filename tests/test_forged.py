@@ -1,0 +1,38 @@
+"""Sixty folders that somebody forged: understood or refused, and nothing else happens.
+
+`make fuzz` does it by the thousand; forged_folders.py says what is looked at.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+
+from forged_folders import FINE, Case, fixed_cases, outcomes, told
+from rnnlab.runs import stack
+from rnnlab.runs.checkpoint import load_checkpoint
+from rnnlab.runs.folder import LAST
+from tensors_file import TensorsFile
+
+CASES = fixed_cases()
+
+
+@cache
+def found() -> dict[Any, dict[str, Any]]:
+    return {outcome["number"]: outcome for outcome in outcomes(CASES, jobs=2)}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.number)
+def test_a_forged_folder_is_understood_or_refused(case: Case):
+    outcome = found()[case.number]
+    assert outcome["verdict"] in FINE, told(outcome)
+
+
+def test_a_checkpoint_that_is_put_together_by_hand_is_read(compose, tmp_path):
+    """Else every forged one would be refused for its checksum, and nothing would be tested."""
+    stack.run(compose("num_hiddens=4", "num_epochs=1", "dataset.max_tokens=2000"), tmp_path)
+    before = load_checkpoint(tmp_path / LAST)
+    TensorsFile.read(tmp_path / LAST).write(tmp_path / LAST)
+    assert load_checkpoint(tmp_path / LAST).config == before.config
