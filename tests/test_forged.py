@@ -33,6 +33,6 @@ def test_a_forged_folder_is_understood_or_refused(case: Case):
 def test_a_checkpoint_that_is_put_together_by_hand_is_read(compose, tmp_path):
     """Else every forged one would be refused for its checksum, and nothing would be tested."""
     stack.run(compose("num_hiddens=4", "num_epochs=1", "dataset.max_tokens=2000"), tmp_path)
-    before = load_checkpoint(tmp_path / LAST)
+    before = load_checkpoint(tmp_path, LAST)
     TensorsFile.read(tmp_path / LAST).write(tmp_path / LAST)
-    assert load_checkpoint(tmp_path / LAST).config == before.config
+    assert load_checkpoint(tmp_path, LAST).config == before.config

@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
-from rnnlab._common.console import complain, lost, on_screens, say
-from rnnlab._common.errors import ConfigError, require
+from rnnlab._common.console import lost, on_screens, say
+from rnnlab._common.errors import require
+from rnnlab.cli.answers import answering
 
+ClickException = typer.BadParameter.__mro__[2]  # typer has its own click, or another one's
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -74,7 +76,7 @@ def verify_resume(
 @app.command()
 def reproduce(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
     """Train a run again from its folder, and say whether it comes out the same."""
-    from rnnlab.runs.result import Result
+    from rnnlab.runs.result import Result, Status
 
     before = Result.read(run)
     require(
@@ -85,11 +87,20 @@ def reproduce(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> N
     from rnnlab.config.stored import from_dict
     from rnnlab.runs import compare as verification
     from rnnlab.runs import stack as experiment
+    from rnnlab.runs.checkpoint import load_checkpoint
+    from rnnlab.runs.folder import BEST, LAST
+    from rnnlab.runs.preflight import Corpora, check
 
+    config, corpora = from_dict(before.config), Corpora()
+    other = before.differences_to(config, check(config, corpora).sha256)
+    require(not other, f"reproducing {run}", f"it would be another experiment ({'; '.join(other)})")
+    for name in filter(lambda name: (run / name).exists(), (LAST, BEST)):
+        load_checkpoint(run, name)  # to be compared with, when all is trained
     with tempfile.TemporaryDirectory(prefix="rnnlab-") as folder:
         again = Path(folder) / "again"
-        again.mkdir()
-        after = experiment.run(from_dict(before.config), again)
+        after = experiment.run(config, again, corpora)
+        if after.status == Status.interrupted:
+            raise KeyboardInterrupt
         found = list(verification.differences(run, again))
     if found:
         for line in verification.surroundings_of(before, after):
@@ -178,8 +189,12 @@ def generate(
 @on_screens()
 def main() -> None:
     """The console script; a mistake is one sentence and exit status 2."""
-    try:
-        app()
-    except ConfigError as error:
-        complain(error)
-        sys.exit(2)
+    with answering():
+        try:
+            status = app(standalone_mode=False)
+        except typer.Abort:
+            raise KeyboardInterrupt from None
+        except ClickException as error:  # of a command's own options
+            error.show()
+            status = error.exit_code
+    sys.exit(status)

@@ -7,45 +7,29 @@ imported and before an output folder exists.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from argparse import Namespace
 
 import hydra
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab._common import interrupts
-from rnnlab._common.console import complain, lost, on_screens, say
-from rnnlab._common.errors import ConfigError
+from rnnlab._common.console import lost, on_screens, say
+from rnnlab.cli.answers import COMPLETED, FAILED, INTERRUPTED, answering
 from rnnlab.cli.task import Task
 from rnnlab.config._hydra import VERSION_BASE, get_args_parser
 from rnnlab.config.help import help_text
-from rnnlab.config.mistakes import explain
 from rnnlab.config.names import conf_dir
 from rnnlab.runs.result import Status
 from rnnlab.studies.command import Command, Shown, commands_of
-
-COMPLETED, FAILED, BAD_CONFIG, INTERRUPTED = 0, 1, 2, 130
 
 
 @on_screens()
 def main() -> None:
     """Run what the command line asks for, and end with the exit status of how it went."""
-    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's exceptions are to come through to here
     statuses: list[str] = []  # of the jobs that have begun
-    try:
+    with answering(statuses, _overrides):
         for command in commands_of(sys.argv[1:]):
             _run(command, statuses)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except Exception as error:
-        status = _status_of(error, bool(statuses))
-        if status is None or wants_traceback:
-            raise
-        complain(explain(error, _overrides()))
-        sys.exit(status)
     if not statuses and lost():
         sys.exit(FAILED)  # what was to be shown was all there was
     sys.exit(COMPLETED if all(status == Status.completed for status in statuses) else FAILED)
@@ -89,15 +73,3 @@ def _trains(arguments: Namespace) -> bool:
 def _overrides() -> list[str]:
     """Of the command that went wrong."""
     return get_args_parser().parse_known_args()[0].overrides
-
-
-def _status_of(error: Exception, has_begun: bool) -> int | None:
-    """The exit status after an error that a sentence can explain; None of a bug."""
-    match error:
-        case ConfigError() | HydraException() | OmegaConfBaseException():
-            return BAD_CONFIG
-        case OSError():
-            return FAILED if has_begun else BAD_CONFIG
-        case ValueError() | TypeError() if not has_begun:
-            return BAD_CONFIG  # what Hydra says of some unreadable command lines
-    return None

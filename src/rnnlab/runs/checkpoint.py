@@ -35,6 +35,7 @@ BEFORE, FORMAT = "rnnlab-2", "rnnlab-3"
 TRAINING = "training."  # what the names of tensors begin with that are no parameters
 PARAMETERS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 UNREADABLE = (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError)
+UNREADABLE += (RuntimeError, MemoryError)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
+import torch
 
+from rnnlab._common.files import opened
+from rnnlab.runs.checkpoint import Checkpoint, load_checkpoint
 from rnnlab.runs.events import read_numbers
 from rnnlab.runs.folder import (
     BEST,
@@ -23,6 +25,7 @@ from rnnlab.runs.folder import (
 )
 from rnnlab.runs.result import Result
 
+MOST_OF_SAMPLES = 64 << 20  # bytes
 TIMES = ("seconds", "tokens_per_second", "speed/tokens_per_second")
 FIGURES = "status error perplexity best_perplexity val_perplexity epochs tokens samples".split()
 
@@ -30,9 +33,7 @@ FIGURES = "status error perplexity best_perplexity val_perplexity epochs tokens 
 def differences(left: Path, right: Path) -> Iterator[str]:
     """What differs between two runs' folders, in the order of training."""
     yield from _first_difference(METRICS, *(_metrics(folder) for folder in (left, right)))
-    yield from _first_difference(
-        SAMPLES, *((f / SAMPLES).read_text(encoding="utf-8").split("\n") for f in (left, right))
-    )
+    yield from _first_difference(SAMPLES, *(_samples(folder) for folder in (left, right)))
     yield from _first_difference("TensorBoard", *(_scalars(folder) for folder in (left, right)))
     results = [Result.read(folder) for folder in (left, right)]
     for name in FIGURES:
@@ -40,7 +41,7 @@ def differences(left: Path, right: Path) -> Iterator[str]:
         if one != other:
             yield f"{RESULT}: {name} is {one!r} and {other!r}"
     for name in (LAST, BEST):
-        yield from _tensors(name, left / name, right / name)
+        yield from _tensors(name, left, right)
 
 
 def surroundings_of(left: Result, right: Result) -> Iterator[str]:
@@ -62,6 +63,11 @@ def _metrics(folder: Path) -> list[Any]:
     ]
 
 
+def _samples(folder: Path) -> list[bytes]:
+    with opened(folder, SAMPLES) as file:
+        return file.read(MOST_OF_SAMPLES).split(b"\n")
+
+
 def _scalars(folder: Path) -> list[Any]:
     return [number for number in read_numbers(folder) if number[1] not in TIMES]
 
@@ -76,13 +82,23 @@ def _first_difference(name: str, left: list[Any], right: list[Any]) -> Iterator[
 
 
 def _tensors(name: str, left: Path, right: Path) -> Iterator[str]:
-    if left.exists() != right.exists():
+    """Raises ConfigError where one cannot be read."""
+    there = [folder for folder in (left, right) if (folder / name).exists()]
+    if len(there) == 1:
         yield f"{name} is in one folder only"
-    if not (left.exists() and right.exists()):
+    if len(there) < 2:
         return
-    one, other = load_file(left), load_file(right)
+    one, other = (_bits(load_checkpoint(folder, name)) for folder in there)
     for key in one.keys() | other.keys():
         if key not in one or key not in other:
             yield f"{name}: {key} is in one file only"
-        elif one[key].numpy().tobytes() != other[key].numpy().tobytes():
+        elif one[key] != other[key]:
             yield f"{name}: {key} differs in its bits"
+
+
+def _bits(checkpoint: Checkpoint) -> dict[str, tuple[torch.dtype, torch.Size, bytes]]:
+    """Of all its tensors, by their names."""
+    return {
+        name: (value.dtype, value.shape, value.reshape(-1).view(torch.uint8).numpy().tobytes())
+        for name, value in {**checkpoint.parameters, **checkpoint.training}.items()
+    }

@@ -8,12 +8,14 @@ with TensorBoard's reader and its server. Here and nowhere else.
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import DecodeError
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -103,10 +105,11 @@ def of_end(completed: bool) -> Summary:
 
 
 def read_numbers(folder: Path) -> Iterator[tuple[int, str, list[float]]]:
-    """(step, tag, value) of every scalar in every event file of a run."""
+    """(step, tag, value) of every scalar in every event file of a run, as far as it is whole."""
     for path in sorted(folder.glob(EVENTS + "*")):
         opened(folder, path.name).close()  # TensorBoard would open a pipe as well
-        for event in EventFileLoader(str(path)).Load():
-            for value in event.summary.value:
-                if value.HasField("tensor") and value.tensor.float_val:
-                    yield event.step, value.tag, list(value.tensor.float_val)
+        with contextlib.suppress(DecodeError, ValueError, OverflowError, MemoryError):
+            for event in EventFileLoader(str(path)).Load():
+                for value in event.summary.value:
+                    if value.HasField("tensor") and value.tensor.float_val:
+                        yield event.step, value.tag, list(value.tensor.float_val)
