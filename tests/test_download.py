@@ -3,12 +3,17 @@
 import dataclasses
 import hashlib
 import http.server
+import socket
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from rnnlab._common.errors import ConfigError
+from rnnlab.data import fetch
 from rnnlab.data.sources.download import Download, find
 
 CONTENT = b"The Time Traveller (for so it will be convenient to speak of him)\n"
@@ -138,3 +143,70 @@ def test_only_http_and_https_are_fetched(dataset):
 def test_a_file_name_with_a_folder_is_refused(dataset, name):
     with pytest.raises(ConfigError, match="it is the name of a file"):
         dataclasses.replace(dataset, file=name)
+
+
+HEADERS = b"HTTP/1.1 200 OK\r\nContent-Length: 66\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+LINES = b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50
+
+
+@contextmanager
+def dripping(at_once: bytes, slowly: bytes) -> Iterator[str]:
+    """A server that answers with a part at once, and then with a byte each 20 ms."""
+    gone = threading.Event()
+
+    def serve() -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.recv(4096)
+            connection.sendall(at_once)
+            for byte in slowly:
+                if gone.wait(0.02):
+                    break
+                connection.sendall(bytes([byte]))
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/text.txt"
+        gone.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("at_once", "slowly"),
+    [
+        (HEADERS, CONTENT * 10),
+        (b"", HEADERS),
+        (b"", LINES),  # headers without an end
+        (CHUNKED, b"1\r\na\r\n" * 50),
+        (CHUNKED, b"0" * 500),  # the length of a chunk, without an end
+    ],
+)
+def test_a_download_that_comes_byte_by_byte_is_given_up(dataset, monkeypatch, at_once, slowly):
+    """No single wait is long: what is measured is how much has come in all."""
+    monkeypatch.setattr(fetch, "TIMEOUT_SECONDS", 0.3)
+    begun = time.monotonic()
+    with dripping(at_once, slowly) as url, pytest.raises(ConfigError, match="it is too slow"):
+        found(dataclasses.replace(dataset, urls=(url,)))
+    assert time.monotonic() - begun < 1
+
+
+def test_a_download_may_take_the_longer_the_more_has_come(dataset, monkeypatch):
+    monkeypatch.setattr(fetch, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(fetch, "SLOWEST", 10)  # the server sends 50 bytes a second
+    with dripping(HEADERS, CONTENT) as url:
+        path = found(dataclasses.replace(dataset, urls=(url,)))
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_download_without_end_is_given_up(dataset, server, monkeypatch):
+    monkeypatch.setattr(fetch, "MAX_BYTES", 10)
+    with pytest.raises(ConfigError, match="it sends more than"):
+        found(dataclasses.replace(dataset, urls=(f"{server}/good.txt",)))
+
+
+def test_a_name_is_shown_as_it_is(dataset, server, capsys):
+    name = "a[b]\x1b[2J.txt"
+    found(dataclasses.replace(dataset, file=name, urls=(f"{server}/good.txt",)))
+    assert "downloading a[b]\\x1b[2J.txt" in capsys.readouterr().out

@@ -17,6 +17,8 @@ from typing import Any, ClassVar, TypeVar
 from rnnlab._common.errors import require
 
 T = TypeVar("T")
+LARGEST = 2**63 - 1  # whole number that files, tensors and event logs have room for
+LONGEST_SHOWN = 200  # characters of a value, in a sentence
 _registered: dict[str, dict[str, Any]] = {}
 
 
@@ -49,6 +51,7 @@ class Allowed:
     at_least: float | None = None
     above: float | None = None
     below: float | None = None
+    at_most: float | None = None  # beside at_least: what would take all time or memory is no value
     one_of: tuple[str, ...] = ()  # names; @group is all that is registered in it
     instead: str = ""  # what to type for what lies outside
 
@@ -64,18 +67,22 @@ class Allowed:
         low = -math.inf if self.at_least is None else self.at_least
         lower = -math.inf if self.above is None else self.above
         high = math.inf if self.below is None else self.below
-        return low <= value < high and lower < value
+        highest = math.inf if self.at_most is None else self.at_most
+        return low <= value < high and lower < value <= highest
 
     @property
     def is_given(self) -> bool:
-        return bool(self.one_of) or (self.at_least, self.above, self.below) != (None, None, None)
+        bounds = (self.at_least, self.above, self.below, self.at_most)
+        return bool(self.one_of) or any(bound is not None for bound in bounds)
 
     def __str__(self) -> str:
-        """one of a, b; >= 0; in [0, 1)."""
+        """one of a, b; >= 0; in [0, 1); in [1, 1000]."""
         if self.one_of:
             return f"one of {', '.join(self.names())}"
         if self.below is not None:
             return f"in [{self.at_least:g}, {self.below:g})"
+        if self.at_most is not None:
+            return f"in [{self.at_least}, {self.at_most}]"
         return f"> {self.above:g}" if self.at_least is None else f">= {self.at_least:g}"
 
 
@@ -86,11 +93,12 @@ def knob(
     at_least: float | None = None,
     above: float | None = None,
     below: float | None = None,
+    at_most: float | None = None,
     one_of: tuple[str, ...] = (),
     instead: str = "",
 ) -> Any:
     """A field with its meaning and its range, which --help shows and `Knobs` checks."""
-    allowed = Allowed(at_least, above, below, one_of, instead)
+    allowed = Allowed(at_least, above, below, at_most, one_of, instead)
     metadata = {"meaning": meaning, "allowed": allowed if allowed.is_given else None}
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -104,13 +112,38 @@ class Knobs:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             allowed, value = field.metadata.get("allowed"), getattr(self, field.name)
-            if allowed is None or value is None or allowed.holds(value):
-                continue
             name = f"{self.group}.{field.name}" if self.group else field.name
+            if allowed is None or value is None or allowed.holds(value):
+                _require_storable(name, value)
+                continue
             kind = {int: "a whole number ", float: "a finite number "}.get(type(value), "")
-            given = f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
             hint = f"; {allowed.instead}" if allowed.instead else ""
-            require(False, given, f"{name} is {kind}{allowed}{hint}")
+            require(False, f"{name}={_short(value)}", f"{name} is {kind}{allowed}{hint}")
+
+
+def _require_storable(name: str, value: Any) -> None:
+    """Whatever a knob holds has to fit in the files of a run."""
+    given = f"{name}={_short(value)}"
+    match value:
+        case int():
+            rule = f"{name} is a whole number of at most {LARGEST}"
+            require(abs(value) <= LARGEST, given, rule)
+        case float():
+            require(math.isfinite(value), given, f"{name} is a finite number")
+        case str():
+            rule = "it has a byte that is no character in UTF-8; name it otherwise"
+            require(value.encode(errors="ignore").decode() == value, given, rule)
+        case list() | tuple():
+            for item in value:
+                _require_storable(name, item)
+        case dict():
+            for key, item in value.items():
+                _require_storable(f"{name}.{key}", item)
+
+
+def _short(value: Any) -> str:
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 @dataclass(frozen=True, kw_only=True)

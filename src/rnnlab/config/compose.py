@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
+import math
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from typing import Any, cast, get_type_hints
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, RangeSweep
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
@@ -31,6 +32,9 @@ from rnnlab.config import schema
 from rnnlab.config._hydra import VERSION_BASE, is_plain, parse_swept, register_resolver
 from rnnlab.config.names import all_keys, conf_dir, groups, without_file
 from rnnlab.config.schema import Config
+
+MOST_JOBS = 100_000  # of a study
+FLOAT_BITS = 1024  # of the largest floats
 
 
 @contextmanager
@@ -43,22 +47,52 @@ def composing() -> Iterator[None]:
 def compose(overrides: list[str]) -> Config:
     """The config that a command line with these overrides describes."""
     with composing():
+        for override in overrides:
+            _parsed(override)
         return to_config(hydra.compose("config", overrides))
 
 
 def grid(overrides: list[str]) -> list[list[str]]:
     """The overrides of each job that these stand for, without sweeps that are no list of values.
 
-    Hydra is initialised: glob(*) asks it for a group's choices.
+    Hydra is initialised: glob(*) asks it for a group's choices. Raises ConfigError for more jobs
+    than MOST_JOBS, before any is made.
     """
-    values: dict[str, list[str]] = {}  # by key: the last one counts
+    given: dict[str, Override] = {}  # by key: the last one counts
     for override in parse_swept(overrides):
-        key = override.get_key_element()
-        if not override.is_sweep_override():
-            values[key] = [f"{key}={override.get_value_element_as_str()}"]
-        elif override.is_discrete_sweep():
-            values[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
-    return [list(job) for job in itertools.product(*values.values())]
+        if override.is_discrete_sweep() or not override.is_sweep_override():
+            given[override.get_key_element()] = override
+    _require_few([override for override in given.values() if override.is_sweep_override()])
+    values = [[f"{key}={value}" for value in _values(own)] for key, own in given.items()]
+    return [list(job) for job in itertools.product(*values)]
+
+
+def _values(override: Override) -> Iterator[str]:
+    """As one types them; the single value of what is no sweep."""
+    if override.is_sweep_override():
+        return override.sweep_string_iterator()
+    return iter([override.get_value_element_as_str()])
+
+
+def _require_few(swept: list[Override]) -> None:
+    """Values are counted one by one, because a range of fractions need not have an end."""
+    counts = [sum(1 for _ in itertools.islice(_unlisted(own), MOST_JOBS + 1)) for own in swept]
+    require(
+        math.prod(max(count, 1) for count in counts) <= MOST_JOBS,
+        " ".join(str(override.input_line) for override in swept),
+        f"a study has at most {MOST_JOBS:,} jobs, and this asks for more; give fewer values",
+    )
+
+
+def _unlisted(override: Override) -> Iterator[Any]:
+    """The values in any order: to shuffle a range, Hydra makes a list of it."""
+    sweep = override.value()
+    if not isinstance(sweep, RangeSweep):
+        return override.sweep_iterator()
+    has_nan = any(number != number for number in (sweep.start, sweep.stop, sweep.step))
+    rule = "range(START,STOP,STEP) is of numbers, and its step is not 0"
+    require(sweep.step != 0 and not has_nan, str(override.input_line), rule)
+    return iter(sweep.range())
 
 
 def require_lists(overrides: list[str]) -> None:
@@ -169,7 +203,12 @@ def to_config(composed: DictConfig) -> Config:
 
 @cache  # jobs share most of their overrides
 def _parsed(override: str) -> Override:
-    return OverridesParser.create().parse_override(override)
+    """Raises ConfigError for a whole number that OmegaConf could not make a float of."""
+    parsed = OverridesParser.create().parse_override(override)
+    number = parsed.value()
+    fits = not isinstance(number, int) or number.bit_length() < FLOAT_BITS
+    require(fits, f"{override[:60]}...", "no knob has so large a value")
+    return parsed
 
 
 def _set(composed: DictConfig, values: list[Override]) -> DictConfig:

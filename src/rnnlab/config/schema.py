@@ -36,7 +36,7 @@ class LogSettings(Knobs):
     every: int = knob("epochs between two lines of metrics.jsonl", at_least=1)
     val_every: int = knob("epochs between two passes over held-out text", at_least=1)
     sample_every: int = knob("epochs between two samples; 0: at the end only", at_least=0)
-    sample_length: int = knob("tokens in a sample, after its prefix", at_least=1)
+    sample_length: int = knob("tokens in a sample, after its prefix", at_least=1, at_most=1_000_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class Config(Knobs):
         instead="clip=none trains without clipping",
     )
     num_hiddens: int = knob("hidden units of a layer", at_least=1)
-    num_layers: int = knob("recurrent layers", at_least=1)
+    num_layers: int = knob("recurrent layers", at_least=1, at_most=1000)
     batch_size: int = knob("subsequences in a minibatch", at_least=1)
     num_steps: int = knob("time steps of a minibatch, the reach of truncated BPTT", at_least=1)
     num_epochs: int = knob("passes over the text", at_least=1)

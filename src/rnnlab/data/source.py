@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
+import os
+import stat
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from rnnlab._common.choices import Choice, knob
-from rnnlab._common.errors import ConfigError, require
+from rnnlab._common.errors import ConfigError, require, said
+
+MOST_BYTES = 1 << 30  # of a text: training needs several times its size in memory
 
 
 class Clean(StrEnum):
@@ -61,16 +66,59 @@ class Source(Choice, ABC):
         return self.name
 
 
+def path_of(given: str, text: str) -> Path:
+    """The path that a user has typed as `given`=`text`, ~ and ~user written out.
+
+    Raises ConfigError for one that the system cannot look up. Whether a file is there is not asked.
+    """
+    try:
+        path = Path(text).expanduser()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            path.stat()
+        return path
+    except RuntimeError:
+        rule = "the home folder that ~ stands for is not known; type the path from / on"
+    except (OSError, ValueError) as error:  # a name too long, a NUL in it
+        rule = f"no file can be looked up there: {said(error)}"
+    raise ConfigError(f"{given}={text} is not allowed: {rule}.")
+
+
 def read_file(path: Path) -> bytes:
     """The bytes without a byte order mark; raises ConfigError where they are not UTF-8."""
+    raw = read_regular(path)
     try:
-        raw = path.read_bytes()
         raw.decode()
     except UnicodeDecodeError as error:
         raise ConfigError(
             f"{path} is not UTF-8 (byte {error.start} is 0x{error.object[error.start]:02x}); "
             f"convert it, for example with: iconv -f latin1 -t utf-8 FILE > NEW_FILE"
         ) from error
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
     return raw.removeprefix(codecs.BOM_UTF8)
+
+
+def read_regular(path: Path) -> bytes:
+    """All of a file that has an end: a pipe or a device could keep us for ever.
+
+    A link is followed, since a user typed the path. Raises ConfigError.
+    """
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            found = os.fstat(file.fileno())
+            is_file = stat.S_ISREG(found.st_mode)
+            require(
+                is_file, str(path), "a text is read from a file, and this is a pipe or a device"
+            )
+            require_size(path, found.st_size)
+            return file.read(found.st_size)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {said(error)}.") from error
+
+
+def require_size(path: Path, size: int) -> None:
+    """Raise ConfigError for more bytes than a text may have."""
+    rule = f"a text has at most {MOST_BYTES >> 20:,} MiB; cut it into smaller ones"
+    require(size <= MOST_BYTES, f"{path} with {size:,} bytes", rule)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # for a pipe's other end

@@ -13,7 +13,9 @@ from pathlib import Path
 from rnnlab._common.choices import choice, knob
 from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import make_folder, write_whole
-from rnnlab.data.source import Source, read_file
+from rnnlab.data.source import Source, path_of, read_file, read_regular
+
+LONGEST_NAME = 200  # bytes: systems have 255, and a file that is being written has a longer name
 
 
 @choice("download")
@@ -29,8 +31,10 @@ class Download(Source):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "urls", tuple(self.urls))
-        plain = "/" not in self.file and "\\" not in self.file and self.file not in ("", ".", "..")
-        require(plain, f"dataset.file={self.file}", "it is the name of a file, without folders")
+        plain = not set("/\\\0") & set(self.file) and self.file not in ("", ".", "..")
+        rule = f"it is the name of a file, without folders, of at most {LONGEST_NAME} bytes"
+        short = len(self.file.encode()) <= LONGEST_NAME
+        require(plain and short, f"dataset.file={self.file}", rule)
 
     def read(self) -> bytes:
         if path := find(self):
@@ -55,7 +59,7 @@ def find(dataset: Download) -> Path | None:
     for folder in _folders(dataset):
         path = folder / dataset.file
         if path.is_file():
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest = hashlib.sha256(read_regular(path)).hexdigest()
             require(
                 digest == dataset.sha256,
                 f"{path} as dataset={dataset.name}",
@@ -87,9 +91,17 @@ def _download(dataset: Download) -> None:
 
 
 def _folders(dataset: Download) -> list[Path]:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "rnnlab"
-    named = [dataset.root, os.environ.get("RNNLAB_DATA"), cache]
-    return [Path(folder).expanduser() for folder in named if folder]
+    """Those that are named, and the cache; without a home folder there may be no cache."""
+    environment = os.environ.get
+    named = {"dataset.root": dataset.root, "RNNLAB_DATA": environment("RNNLAB_DATA")}
+    folders = [path_of(name, text) for name, text in named.items() if text]
+    try:
+        cache = path_of("XDG_CACHE_HOME", environment("XDG_CACHE_HOME") or "~/.cache")
+        return [*folders, cache / "rnnlab"]
+    except ConfigError:
+        if not folders:
+            raise
+        return folders
 
 
 def _in_words(dataset: Download) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from rnnlab._common.choices import choice, knob
 from rnnlab._common.errors import require
-from rnnlab.data.source import Source, read_file
+from rnnlab.data.source import Source, path_of, read_file, require_size
 
 
 @choice("text")
@@ -19,11 +18,15 @@ class Text(Source):
 
     def read(self) -> bytes:
         """A file, or a folder's files with a line end between them."""
-        path = Path(self.path).expanduser()
+        path = path_of("dataset.path", self.path)
         require(path.exists(), f"dataset.path={path}", "there is no such file or folder")
         files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
         require(bool(files), f"dataset.path={path}", "the folder has no .txt file in it")
-        return b"\n".join(read_file(file) for file in files)
+        texts, size = [], 0
+        for file in files:
+            texts.append(read_file(file))
+            require_size(path, size := size + len(texts[-1]))
+        return b"\n".join(texts)
 
     @property
     def place(self) -> str:
