@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from safetensors import safe_open
 
 from forged_folders import FINE, Case, fixed_cases, outcomes, told
 from rnnlab.runs import stack
