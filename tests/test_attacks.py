@@ -93,7 +93,7 @@ ATTACKS = [
     attack("an epoch of a dictionary", "stopped", RESUME,
            ["metrics", '{"epoch": {}, "perplexity": 2, "val_perplexity": 2}']),
     attack("no checkpoint", "run", "reproduce FOLDER", ["kind", LAST, "an empty file"]),
-    attack("samples of other bytes", "run", "reproduce FOLDER", ["kind", "samples.txt", ZERO]),
+    attack("samples of a tebibyte", "run", "reproduce FOLDER", ["kind", "samples.txt", "sparse"]),
     attack("float8 compared", "run", "reproduce FOLDER", ["dtype", "F8_E4M3"]),
     attack("minibatch 10^9 of a run that had ended", "run", "resume FOLDER num_epochs=4",
            ["checkpoint", "progress.minibatch", 10**9]),
