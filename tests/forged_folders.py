@@ -335,6 +335,7 @@ def main(arguments: list[str]) -> int:
                 known.append(outcome)
                 if len(known) == 1:
                     print(told(outcome), flush=True)
+                    print(outcome["shown"] if given.number == 1 else "", flush=True)
     summary(table, causes)
     print(f"{given.number:,} folders in {time.monotonic() - started:.0f} s")
     return 1 if causes else 0

@@ -61,6 +61,7 @@ class Outcome:
     verdict: str
     cause: str = ""
     said: str = ""  # its last line
+    shown: str = ""  # the end of all that it said, where it failed
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
 
@@ -132,9 +133,19 @@ def _without_forkserver() -> None:
     """A study's workers are forked from here, where torch is there already and nobody gets out."""
     from rnnlab.studies.executors import local
 
-    if hasattr(local, "_context") and hasattr(local, "preload"):
+    work: Any = getattr(local, "_work", None)
+
+    def begin(*arguments: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as the server's: not what the study made
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for name in ("", *logging.root.manager.loggerDict):  # nor what Hydra arranged
+            logging.getLogger(name).handlers.clear()
+        work(*arguments)
+
+    if work and hasattr(local, "_context") and hasattr(local, "preload"):
         local._context = multiprocessing.get_context("fork")  # pyrefly: ignore
         local.preload = lambda: None
+        vars(local)["_work"] = begin
 
 
 def _drop_rights() -> None:
@@ -271,14 +282,14 @@ def _judged(job: Jailed, status: int, peak: int, hung: bool, asked: bool) -> Out
     outcome.notes = [note for note in notes if "__pycache__" not in note]
     trouble = next(iter(outcome.notes), "")
     code = os.waitstatus_to_exitcode(status)
-    text = err + out
+    text = out + err
     if trouble:
         outcome.verdict, _, outcome.cause = trouble.partition(": ")
         outcome.cause = re.sub(r"^.* from ", "from ", outcome.cause)
     elif hung:
         outcome.verdict = "HANG"
         outcome.cause = f"hangs in {_place(stack, first=True)}{' after SIGTERM' if asked else ''}"
-    elif "Traceback (most recent call last)" in text or "Fatal Python error" in text:
+    elif re.search(r"^(Traceback \(most recent|Fatal Python error)", text, re.M):
         shown = err if "Traceback" in err else out
         outcome.verdict = "MEMORY" if re.search("^MemoryError", shown, re.M) else "OTHER"
         kinds = re.findall(r"^([\w.]+(?:Error|Exception|Warning|Interrupt|Exit)\b)", shown, re.M)
@@ -300,6 +311,7 @@ def _judged(job: Jailed, status: int, peak: int, hung: bool, asked: bool) -> Out
             outcome.verdict, outcome.cause = "OTHER", "refused without a word"
     elif code:
         outcome.verdict, outcome.cause = "OTHER", f"exit status {code}"
+    outcome.shown = text[-4000:] if outcome.cause else ""
     return outcome
 
 

@@ -7,6 +7,7 @@ begins. A choice is the thing itself: config.sampler is what draws the minibatch
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,9 +83,7 @@ class Config(Knobs):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        is_device = self.device in ("auto", "cpu", "cuda") or (
-            self.device.startswith("cuda:") and self.device[5:].isdecimal()
-        )
+        is_device = re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,2})?", self.device) is not None
         require(is_device, f"device={self.device}", "device is auto, cpu, cuda or cuda:N")
         require(
             not self.model.dropout or self.num_layers > 1,

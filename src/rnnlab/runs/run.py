@@ -79,7 +79,7 @@ class Run:
 
     @property
     def is_done(self) -> bool:
-        return self.result.epochs == self.config.num_epochs
+        return self.result.epochs >= self.config.num_epochs
 
     @property
     def is_due(self) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rnnlab._common.console import complain
-from rnnlab._common.errors import ConfigError
+from rnnlab._common.errors import ConfigError, require
 from rnnlab.config.identity import changed, config_id, differing, flat
 from rnnlab.runs.folder import OVERRIDES, RESULT, number_of, overrides_of
 from rnnlab.runs.result import Result, Status
@@ -77,10 +77,19 @@ def plan(sweep: Path, first: int, asked: Sequence[Asked | Mistaken], name: Name)
 
 
 def _placed(job: Asked | Mistaken, number: int, folder: Path, there: Folders) -> Job | Invalid:
+    _require_no_link(folder, there.sweep)
     before, number = there.results.get(folder), number_of(folder, number)
     if isinstance(job, Mistaken):
         return Invalid(number, job.overrides, folder, job.mistake, before)
     return Job(number, job.overrides, job.config, job.corpus, folder, before=before)
+
+
+def _require_no_link(folder: Path, sweep: Path) -> None:
+    """Whatever is to be made below the study's folder is made there."""
+    for place in (folder, *folder.parents):
+        if place == sweep:
+            return
+        require(not place.is_symlink(), f"training in {place}", "it is a link; remove it")
 
 
 def _refuse_other_experiments(jobs: Iterable[Job | Invalid]) -> None:
@@ -102,6 +111,7 @@ class Folders:
     """The jobs that a study's folder has already."""
 
     def __init__(self, sweep: Path) -> None:
+        self.sweep = sweep
         self.results: dict[Path, Result | None] = {}  # None: nothing came of it yet
         self.by_identity: dict[tuple[str, int], Path] = {}
         self.by_overrides: dict[tuple[str, ...], Path] = {}

@@ -60,9 +60,11 @@ class OneLane:
 
         Raises KeyError or RuntimeError if they are another training's.
         """
-        self.training.restore(self.k, parameters, snapshot)
-        self.training.epoch, self.training.minibatch = epoch, minibatch
-        self.training.seconds = seconds
+        training = self.training
+        training.restore(self.k, parameters, snapshot)
+        training.epoch, training.minibatch, training.seconds = epoch, minibatch, seconds
+        if minibatch and minibatch >= (there := training.minibatches()):
+            raise RuntimeError(f"it is after minibatch {minibatch} of an epoch that has {there}")
 
     def idle(self) -> None:
         """Train it no further: nothing of it changes from here on."""

@@ -129,6 +129,10 @@ class Training:
         self.minibatch, self.seconds = 0, 0.0
         return figures
 
+    def minibatches(self) -> int:
+        """Of the epoch that begins or goes on now."""
+        return len(self._plan().starts)
+
     def snapshot(self, k: int) -> dict[str, Tensor]:
         """Copies of all that lane k's next step depends on, besides its parameters and position."""
         state = {
