@@ -11,6 +11,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
@@ -50,9 +52,26 @@ def preload() -> None:
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
     _context.set_forkserver_preload(["rnnlab.runs.resume"])
-    ensure_running()
+    with _safe_path():
+        ensure_running()
     if in_main:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """The server and its resource tracker import nothing from the current folder.
+
+    Both are started with python -c, which looks there for every module first.
+    """
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONSAFEPATH"]
+        if before is not None:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def _work(task: Task, threads: int | None) -> None:
