@@ -54,6 +54,9 @@ class Local:
     def stop(self, handle: BaseProcess) -> None:
         handle.terminate()
 
+    def kill(self, handle: BaseProcess) -> None:
+        handle.kill()
+
 
 def preload() -> None:
     """Let the server import torch meanwhile. Ctrl-C is not for it to answer."""
