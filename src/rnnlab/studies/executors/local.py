@@ -170,6 +170,8 @@ def _work(task: Task, threads: int | None) -> None:
     parent = multiprocessing.parent_process()
     assert parent
     interrupts.also_stop_when(lambda: not parent.is_alive())
+    if not parent.is_alive():
+        sys.exit(1)  # nothing has been touched
     sys.exit(0 if _train(task) else 1)
 
 
