@@ -59,14 +59,15 @@ class Local:
 
 
 def preload() -> None:
-    """Let the server import torch meanwhile. Ctrl-C is not for it to answer."""
+    """Let the server import torch meanwhile. Ctrl-C and SIGHUP are not for it to answer."""
     in_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
+    ignored = (signal.SIGINT, signal.SIGHUP) if in_main else ()
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
     _context.set_forkserver_preload(["rnnlab.runs.resume"])
     with _safe_path(), _own_temporary_folder():
         ensure_running()
-    if in_main:
-        signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @contextmanager
