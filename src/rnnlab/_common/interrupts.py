@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM ask a run to stop at the next minibatch; a second one ends it at once."""
+"""Ctrl-C and SIGTERM ask a run to stop at the next minibatch; a second one ends it at once.
+
+So does SIGHUP, which a closed terminal sends, where the system has it.
+"""
 
 import os
 import signal
@@ -8,14 +11,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
 _others: list[Callable[[], bool]] = []
 
 
 def also_stop_when(asked: Callable[[], bool]) -> None:
     """A stop is also asked for when this function says so."""
     _others.append(asked)
+
+
+def _handled_by(handler: Callable[[int, Any], None]) -> dict[signal.Signals, Any]:
+    """Let it answer all that ask for a stop; returns what answered before.
+
+    A SIGHUP that is ignored stays so: that is what nohup asks for.
+    """
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
+    return {number: signal.signal(number, handler) for number in signals}
 
 
 @contextmanager
@@ -26,7 +38,7 @@ def ending_at_once(status: int) -> Iterator[None]:
         print("interrupted before training began", file=sys.stderr, flush=True)
         os._exit(status)
 
-    before = {number: signal.signal(number, end) for number in SIGNALS}
+    before = _handled_by(end)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -45,7 +57,7 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set  # only the main thread may handle signals
         return
-    before = {number: signal.signal(number, ask) for number in SIGNALS}
+    before = _handled_by(ask)
     try:
         yield lambda: asked.is_set() or any(other() for other in _others)
     finally:

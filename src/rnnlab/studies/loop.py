@@ -94,8 +94,20 @@ class Loop:
         self.stopping = False
 
     def train(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> None:
-        """Until all have ended; after a stop is asked for, workers save and end."""
-        self.waiting, looked = [Work(stack) for stack in self.divide(jobs)], time.monotonic()
+        """Until all have ended; after a stop is asked for, workers save and end.
+
+        Who asks twice does not wait: KeyboardInterrupt goes through, and no worker is left.
+        """
+        self.waiting = [Work(stack) for stack in self.divide(jobs)]
+        try:
+            self._until_all_ended(stop)
+        except KeyboardInterrupt:
+            for work in self.running:
+                self.executor.kill(work.handle)
+            raise
+
+    def _until_all_ended(self, stop: Callable[[], bool]) -> None:
+        looked = time.monotonic()
         while self.waiting or self.running:
             if stop() and not self.stopping:
                 self._stop()
