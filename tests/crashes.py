@@ -1,9 +1,11 @@
 """Kill a run, a stack and a study after every file operation, cut the power there, and go on.
 
-make crashes, or tests/crashes.py run study for some of its cases. Each case is trained once while
-its file operations are recorded (disk.py). Then for everything that a kill or a power cut after
-any of them can leave, one goes on as a user would, and the end is compared with the undisturbed
-one: no bit may differ, no file be left over or lacking, nothing be refused. A quarter of an hour.
+make crashes, or tests/crashes.py run study every=9 for some of its cases and every ninth state.
+
+Each case is trained once while its file operations are recorded (disk.py). Then for everything that
+a kill or a power cut after any of them can leave, one goes on as a user would, and the end is
+compared with the undisturbed one: no bit may differ, no file be left over or lacking, nothing be
+refused. A quarter of an hour.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
@@ -28,6 +31,7 @@ from unittest import mock
 
 import torch
 from matplotlib.figure import Figure
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from disk import KINDS, Recording, State, Tree, put, read, recording
 from rnnlab.config import compose as composing
@@ -195,9 +199,22 @@ def compared(whole: Path, home: Path) -> Iterator[str]:
         folder = result.parent.relative_to(whole)
         for difference in differences(whole / folder, home / folder):
             yield f"{folder}: {difference}"
+        if (expected := tags(whole / folder)) != (found := tags(home / folder)):
+            lacking, more = expected - found, found - expected
+            yield f"{folder}: TensorBoard lacks {dict(lacking)}, has more of {dict(more)}"
     for path in whole.rglob(COMMANDS):
         if path.read_bytes() != (home / path.relative_to(whole)).read_bytes():
             yield f"{COMMANDS} differs"
+
+
+def tags(folder: Path) -> Counter[str]:
+    """Of everything in a run's event file, texts and pictures and its end included."""
+    return Counter(
+        value.tag
+        for path in folder.glob(f"{EVENTS}*")
+        for event in EventFileLoader(str(path)).Load()
+        for value in event.summary.value
+    )
 
 
 def names(home: Path) -> list[str]:
@@ -300,10 +317,10 @@ def _numbered(i: int) -> Verdict:
     return recorded.verdict(states[i])
 
 
-HEAD = ["case", "file operations", *KINDS, "distinct", "differing", "left over", "unreadable"]
+HEAD = ["case", "file operations", *KINDS, "tried", "differing", "left over", "unreadable"]
 
 
-def table(asked: Sequence[str], processes: int = 2) -> tuple[list[str], int]:
+def table(asked: Sequence[str], every: int = 1, processes: int = 2) -> tuple[list[str], int]:
     """Lines for a person, and how much went wrong."""
     torch.set_num_threads(1)
     lines, failed = [f"| {' | '.join(HEAD)} |", "|---" * len(HEAD) + "|"], 0
@@ -312,6 +329,7 @@ def table(asked: Sequence[str], processes: int = 2) -> tuple[list[str], int]:
             began = time.monotonic()
             recorded = Recorded.of(name, CASES[name], Path(folder, "whole"))
             states, counts = recorded.states()
+            states = states[::every]
             found = [*zip(states, verdicts(recorded, states, processes), strict=True)]
             wrong = [sum(bool(getattr(v, what.name)) for _, v in found) for what in fields(Verdict)]
             failed += sum(wrong)
@@ -335,7 +353,8 @@ def explained(found: Sequence[tuple[State, Verdict]]) -> Iterator[str]:
 
 
 def main(asked: list[str]) -> int:
-    lines, failed = table(asked)
+    every = [int(word.removeprefix("every=")) for word in asked if word.startswith("every=")]
+    lines, failed = table([word for word in asked if word in CASES], *every)
     print("", *lines, sep="\n")
     return 1 if failed else 0
 
