@@ -6,6 +6,7 @@
 # make gpu-check   GPU tests and benchmarks, with the torch, numpy and pytest of $(PYTHON) alone
 # make bench-sweep   a study beside Hydra's other launchers (half an hour)
 # make faults   kill and break runs and studies in every way we know; writes docs/reliability.md (half an hour)
+# make crashes  a kill and a power cut after every file operation of a run, a stack, a study (a quarter of an hour)
 # make fuzz     100,000 damaged checkpoints, results, configs, command lines and texts
 # make soak     half an hour of a stack of eight: memory and speed over time
 # make pictures RUNS=FOLDER   the documentation's pictures of TensorBoard
@@ -13,7 +14,7 @@ PYTHON ?= python3
 ARGS ?= sampler=random lr=1
 BIN = .venv/bin
 
-.PHONY: train test test-next test-slow lint format bench bench-sweep faults fuzz soak gpu-check pictures clean
+.PHONY: train test test-next test-slow lint format bench bench-sweep faults crashes fuzz soak gpu-check pictures clean
 
 train: .venv/installed
 	$(BIN)/python run.py $(ARGS)
@@ -44,6 +45,9 @@ bench-sweep: .venv/installed-dev
 
 faults: .venv/installed-dev
 	PYTHONPATH=tests $(BIN)/python tests/faults.py
+
+crashes: .venv/installed-dev
+	PYTHONPATH=tests $(BIN)/python tests/crashes.py $(CRASHES)
 
 fuzz: .venv/installed-dev
 	PYTHONPATH=tests $(BIN)/python tests/fuzz.py 100000
