@@ -12,6 +12,8 @@ import pytest
 
 from forged_folders import FINE, Case, outcomes, told
 
+pytestmark = pytest.mark.attack(5, "named attacks in a jail, each a forged folder")
+
 CANARY, NOTHING = "a link to a canary", "a link to nothing yet"
 ELSEWHERE = "a link to what it was, elsewhere"
 ALIASES = "".join(

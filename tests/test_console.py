@@ -18,6 +18,10 @@ from rnnlab._common.plain_console import PlainConsole
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.trackers.files import Files
 
+pytestmark = pytest.mark.attack(
+    11, "a stdout that is full, closed or gone, other encodings, controls"
+)
+
 TINY = ["num_hiddens=4", "batch_size=2", "num_steps=5", "num_epochs=2", "dataset.max_tokens=150"]
 RUN, RNNLAB = [str(ROOT / "run.py")], ["-m", "rnnlab"]
 LOST = "not all of the output could be written"

@@ -14,6 +14,8 @@ from crashes import CASES, Case, Recorded, train_run, train_stack, train_study
 from disk import KINDS, Recording, read, recording
 from rnnlab._common import files
 
+pytestmark = pytest.mark.attack(7, "kills and power cuts after file operations, a part")
+
 SHORT = {
     "run": Case(lambda home: train_run(home, epochs=2)),
     "stack": Case(lambda home: train_stack(home, epochs=(2, 1))),

@@ -16,6 +16,8 @@ from rnnlab._common.errors import ConfigError
 from rnnlab.data import fetch
 from rnnlab.data.sources.download import Download, find
 
+pytestmark = pytest.mark.attack(12, "servers that dawdle, lie or send too much")
+
 CONTENT = b"The Time Traveller (for so it will be convenient to speak of him)\n"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 

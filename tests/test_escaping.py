@@ -24,6 +24,8 @@ from rnnlab.studies.report.escaping import in_code_span
 from rnnlab.studies.report.page import write_report
 from rnnlab.studies.report.tables import best_command, read
 
+pytestmark = pytest.mark.attack(6, "hostile texts in Markdown, CSV, HTML and pictures")
+
 SMALL = ["num_hiddens=4", "batch_size=2", "num_steps=5", "dataset.max_tokens=150", "num_epochs=2"]
 HOSTILE = (
     "`</code><script>alert(1)</script><b>|``` ![x](http://evil/x.png) [y](javascript:z) "

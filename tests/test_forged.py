@@ -16,6 +16,8 @@ from rnnlab.runs import stack
 from rnnlab.runs.folder import LAST
 from tensors_file import TensorsFile
 
+pytestmark = pytest.mark.attack(5, "forged folders through the commands, each kind once")
+
 CASES = fixed_cases()
 
 

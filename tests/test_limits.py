@@ -22,6 +22,8 @@ from rnnlab.data import source
 from rnnlab.data.sources.download import Download, find
 from rnnlab.data.sources.text import Text
 
+pytestmark = pytest.mark.attack(12, "numbers, studies, paths and texts beyond all size")
+
 BILLION = "range(0,1000000000)"
 
 

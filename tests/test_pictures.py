@@ -22,6 +22,8 @@ from rnnlab.studies.plan import Plan
 from rnnlab.studies.report import page
 from rnnlab.studies.view import StudyView
 
+pytestmark = pytest.mark.attack(11, "pictures and reports that cannot be made")
+
 TINY = ["num_hiddens=4", "batch_size=2", "num_steps=5", "num_epochs=2", "dataset.max_tokens=150"]
 
 

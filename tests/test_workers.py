@@ -20,6 +20,8 @@ from rnnlab._common.files import locked
 from rnnlab.runs.result import Result
 from rnnlab.studies.executors.local import remove_leftovers
 
+pytestmark = pytest.mark.attack(4, "code in the current folder; killed studies and their workers")
+
 SMALL = ["num_hiddens=8", "batch_size=4", "num_steps=10", "dataset.max_tokens=600"]
 SMALL += ["log.sample_length=5"]
 STUDY = ["-m", *SMALL, "lr=0.3,1", "sweep=S"]

@@ -61,7 +61,8 @@ class Local:
 def preload() -> None:
     """Let the server import torch meanwhile. Ctrl-C and SIGHUP are not for it to answer."""
     in_main = threading.current_thread() is threading.main_thread()
-    ignored = (signal.SIGINT, signal.SIGHUP) if in_main else ()
+    names = ("SIGINT", "SIGHUP") if in_main else ()
+    ignored = [getattr(signal, name) for name in names if hasattr(signal, name)]
     before = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
     _context.set_forkserver_preload(["rnnlab.runs.resume"])
     with _safe_path(), _own_temporary_folder():
