@@ -7,6 +7,7 @@
 # make bench-sweep   a study beside Hydra's other launchers (half an hour)
 # make faults   kill and break runs and studies in every way we know; writes docs/reliability.md (half an hour)
 # make crashes  a kill and a power cut after every file operation of a run, a stack, a study (a quarter of an hour)
+# make attack  what a folder from somebody else can do, and other attacks; writes docs/reliability.md
 # make fuzz     100,000 damaged checkpoints, results, configs, command lines and texts
 # make soak     half an hour of a stack of eight: memory and speed over time
 # make pictures RUNS=FOLDER   the documentation's pictures of TensorBoard
@@ -14,7 +15,7 @@ PYTHON ?= python3
 ARGS ?= sampler=random lr=1
 BIN = .venv/bin
 
-.PHONY: train test test-next test-slow lint format bench bench-sweep faults crashes fuzz soak gpu-check pictures clean
+.PHONY: train test test-next test-slow lint format bench bench-sweep faults crashes attack fuzz soak gpu-check pictures clean
 
 train: .venv/installed
 	$(BIN)/python run.py $(ARGS)
@@ -48,6 +49,9 @@ faults: .venv/installed-dev
 
 crashes: .venv/installed-dev
 	PYTHONPATH=tests $(BIN)/python tests/crashes.py $(CRASHES)
+
+attack: .venv/installed-dev
+	PYTHONPATH=tests $(BIN)/python tests/faults.py attacks
 
 fuzz: .venv/installed-dev
 	PYTHONPATH=tests $(BIN)/python tests/fuzz.py 100000

@@ -19,13 +19,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
+import crashes
+import forged_folders
+from attacks import attack_table
+from rnnlab._common import interrupts
 from rnnlab._common.files import locked
 from rnnlab.config.compose import compose
+from rnnlab.runs import stack
 from rnnlab.runs.compare import differences
 from rnnlab.runs.folder import LAST, RESULT
 from rnnlab.runs.result import Result, Status
@@ -43,8 +49,8 @@ LONG = [*SMALL, "num_epochs=1000000", "log.sample_every=0", "hydra.run.dir=run"]
 
 
 def kill_table() -> Iterator[str]:
-    yield "| cell | sampler | lanes | SIGKILLs | after the first checkpoint | inside an epoch |"
-    yield "|---|---|---|---|---|---|"
+    yield "| cell | sampler | lanes | SIGKILLs | after the first checkpoint | inside an epoch | not exact |"
+    yield "|---|---|---|---|---|---|---|"
     for cell in ("rnn", "lstm", "gru"):
         for sampler in ("sequential", "random"):
             for lanes in (1, 3):
@@ -55,10 +61,10 @@ def kill_table() -> Iterator[str]:
                 ]
                 with tempfile.TemporaryDirectory() as folder:
                     verdict = verify(configs, Path(folder), KILLS)
-                assert not verdict.differences, verdict.differences
+                assert not (verdict.differences or verdict.inexact), verdict
                 yield (
                     f"| {cell} | {sampler} | {lanes} | {verdict.kills} | "
-                    f"{verdict.after_first_checkpoint} | {verdict.inside_epochs} |"
+                    f"{verdict.after_first_checkpoint} | {verdict.inside_epochs} | {verdict.inexact} |"
                 )
 
 
@@ -292,6 +298,48 @@ def fault_table() -> Iterator[str]:
         yield f"| {what} | {status} | {said} | {state} |"
 
 
+# --- what other instruments find -------------------------------------------------------------
+
+
+def crash_table() -> Iterator[str]:
+    lines, failed = crashes.table(())
+    yield from lines
+    assert not failed
+
+
+def folder_line() -> Iterator[str]:
+    """FOLDERS in the environment is their number."""
+    number = int(os.environ.get("FOLDERS", "20000"))
+    cases = [forged_folders.Case(k) for k in range(number)]
+    seen = Counter(each["verdict"] for each in forged_folders.outcomes(cases, jobs=2))
+    wrong = sum(count for verdict, count in seen.items() if verdict not in forged_folders.FINE)
+    counts = ", ".join(f"{seen[verdict]:,} {verdict}" for verdict in forged_folders.FINE)
+    yield f"of {number:,} folders {counts}, and {wrong} anything else"
+    assert not wrong, seen
+
+
+def flushing_line() -> Iterator[str]:
+    """The share of a minute's training, with the default settings, that goes into os.fsync."""
+    spent, ends, fsync = [0.0], time.monotonic() + 65, os.fsync
+
+    def timed(descriptor: int) -> None:
+        began = time.perf_counter()
+        fsync(descriptor)
+        spent[0] += time.perf_counter() - began
+
+    interrupts.also_stop_when(lambda: time.monotonic() > ends)
+    os.fsync = timed
+    try:
+        with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+            result = stack.run(compose(["num_epochs=1000000"]), Path(folder, "run"))
+    finally:
+        os.fsync = fsync
+    assert result.wall_seconds
+    share = spent[0] / result.wall_seconds
+    yield f"{spent[0]:.2f} s of {result.wall_seconds:.0f} s, {share:.2%} of training"
+    assert share < 0.01
+
+
 TEXT = """\
 # Reliability
 
@@ -303,8 +351,8 @@ A run, or a stack of three that trains together, is trained once without disturb
 killed by SIGKILL at random moments and continued each time. Compared bit for bit: every line of
 metrics.jsonl and every TensorBoard scalar (times apart), samples, result.json, and all tensors of
 the checkpoints, optimizer and hidden state included. Differing bits, lost or doubled steps,
-unreadable folders: none in {kills} kills. The last column counts how often a run went on in the
-middle of an epoch.
+unreadable folders: none in {kills} kills. The last columns count how often a run went on in the
+middle of an epoch, and how often its result.json said that it was not exact.
 
 {table}
 
@@ -320,6 +368,45 @@ ends; killed with it, it cannot.
 
 {faults}
 
+## At every file operation
+
+`make crashes` ({crashes_date}) records every file operation of a run, of a stack of three, of a study
+and of a run that is lengthened, and replays each prefix of it: as a kill leaves the folder, with
+half of a write too, and as a power cut does, when what was not flushed is lost (contents, or names,
+or both). From each state that can be found a user goes on, and the end is compared with the
+undisturbed one.
+
+{crashes}
+
+Logs are on the disk before the checkpoint that demands them, a folder's names before whatever relies
+on them, and small files are whole or not there. What that costs at the defaults: {flushing}.
+
+## A folder from somebody else
+
+Going on with a run or a study that another person sent, reproducing it, reporting on it and
+generating from it is as safe as opening a picture:
+
+- **Nothing of it is executed.** Files are data: JSON, safetensors, a list of texts. No
+  interpolation is resolved, nothing is unpickled, no object is made by a name.
+- **It is read within bounds.** One typed reader (`_common/typed.py`) takes every stored file: numbers
+  that can be stored, texts that can be written, values in their ranges, nothing nested beyond use.
+- **It chooses from a closed list.** Of a stored config that is the knobs of the schema; of a
+  study's stored command the knobs and choices of its jobs, which sweeper, and the sweeper's numbers
+  (`config/stored_words.py`). Any other word is shown, and taken only if you type it.
+- **Nothing is fetched.** A text is downloaded for a command that you type only. A stored config may
+  name a text on your machine: it is read, and refused if its SHA-256 is another.
+- **Nothing is written outside.** What its names lead to has to be a regular file in the folder: a
+  link, a pipe, a device or a file with another name elsewhere is not opened.
+- **It stays in its place when it is shown.** Control characters, Markdown, HTML and formulas of a
+  text are text in the terminal, in the report and in a spreadsheet.
+
+What is not promised: that training it is quick. A run may ask for as many epochs as it likes; Ctrl-C
+ends it.
+
+`make attack` ({attacks_date}) tries what we know of:
+
+{attacks}
+
 `running` with nobody at work in the folder means that the run was killed, or could not write how
 it ended; it goes on like any other. A stack's checkpoints are first all written beside the old
 ones, then all put in their places, so that after a kill there is always one that all lanes have.
@@ -330,7 +417,9 @@ was written.
 
 `make fuzz` gives 100,000 checkpoints (damaged, and forged with a checksum that is right), results,
 configs, command lines and texts to the program: each must be understood or refused in one
-sentence, without another exception, a hang, or a file written elsewhere. Nothing is ever unpickled.
+sentence, without another exception, a hang, or a file written elsewhere. `tests/fuzz.py folders
+20000` does so with whole folders through the commands, in a process each, under limits of memory
+and time, with a network that only notes who asks for it: {folders}.
 
 ## Half an hour
 
@@ -353,11 +442,17 @@ def main(asked: list[str]) -> None:
         results.write_text(json.dumps(found, indent=1) + "\n")
     soak = json.loads((ROOT / "benchmarks" / "results" / "soak.json").read_text())
     text = TEXT.format(
-        dates=", ".join(f"{part} on {found[part]['date']}" for part in PARTS),
+        dates=", ".join(f"{part} on {found[part]['date']}" for part in TABLES),
         kills=12 * KILLS,
         table=found["kills"]["table"],
         faults=found["faults"]["table"],
         studies=found["studies"]["table"],
+        crashes=found["crashes"]["table"],
+        crashes_date=found["crashes"]["date"],
+        attacks=found["attacks"]["table"],
+        attacks_date=found["attacks"]["date"],
+        folders=found["folders"]["table"],
+        flushing=found["flushing"]["table"],
         minutes=soak["minutes"],
         epochs=soak["epochs"],
         start=soak["resident_mib_after_one_minute"],
@@ -368,13 +463,24 @@ def main(asked: list[str]) -> None:
     (ROOT / "docs" / "reliability.md").write_text(text)
 
 
+TABLES = ("kills", "studies", "faults")
+
+
 def printed(lines: Iterator[str]) -> Iterator[str]:
     for line in lines:
         print(line, flush=True)
         yield line
 
 
-PARTS = {"kills": kill_table, "studies": study_table, "faults": fault_table}
+PARTS = {
+    "kills": kill_table,
+    "studies": study_table,
+    "faults": fault_table,
+    "crashes": crash_table,
+    "attacks": attack_table,
+    "folders": folder_line,
+    "flushing": flushing_line,
+}
 
 if __name__ == "__main__":
     main(sys.argv[1:])

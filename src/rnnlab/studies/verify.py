@@ -26,6 +26,7 @@ class Verdict:
     kills: int = 0
     after_first_checkpoint: int = 0  # of the kills
     inside_epochs: int = 0  # of the continuations: in the middle of an epoch
+    inexact: int = 0  # of the continuations: said to be equal to rounding only
     differences: list[str] = field(default_factory=list)
 
 
@@ -74,6 +75,7 @@ def _compare(verdict: Verdict, name: str, whole: Path, broken: Path) -> None:
     """A copy that is the same is removed."""
     resumed = Result.read(broken).resumed
     verdict.inside_epochs += sum(place["minibatch"] > 0 for place in resumed)
+    verdict.inexact += sum(not place["exact"] for place in resumed)
     found = [f"{name}: {line}" for line in differences(whole, broken)]
     verdict.differences += found
     if not found:
