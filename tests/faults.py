@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import crashes
 import forged_folders
@@ -322,7 +323,7 @@ def flushing_line() -> Iterator[str]:
     """The share of a minute's training, with the default settings, that goes into os.fsync."""
     spent, ends, fsync = [0.0], time.monotonic() + 65, os.fsync
 
-    def timed(descriptor: int) -> None:
+    def timed(descriptor: Any) -> None:
         began = time.perf_counter()
         fsync(descriptor)
         spent[0] += time.perf_counter() - began
