@@ -323,9 +323,9 @@ def flushing_line() -> Iterator[str]:
     """The share of a minute's training, with the default settings, that goes into os.fsync."""
     spent, ends, fsync = [0.0], time.monotonic() + 65, os.fsync
 
-    def timed(descriptor: Any) -> None:
+    def timed(fd: Any) -> None:
         began = time.perf_counter()
-        fsync(descriptor)
+        fsync(fd)
         spent[0] += time.perf_counter() - began
 
     interrupts.also_stop_when(lambda: time.monotonic() > ends)

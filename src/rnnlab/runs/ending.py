@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -27,7 +26,6 @@ def ending(records: Sequence[Record]) -> Iterator[None]:
 
     What is raised inside goes on; OSError tells a folder, and what needs too much memory is one.
     """
-    started = time.perf_counter()
     for record in records:
         record.write()
     try:
@@ -46,9 +44,8 @@ def ending(records: Sequence[Record]) -> Iterator[None]:
             error.filename = folder  # a full disk does not say where
         raise
     finally:
-        seconds = time.perf_counter() - started
         for record in records:
-            record.close(seconds)
+            record.close()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

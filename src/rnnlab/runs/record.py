@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from dataclasses import dataclass, field
 from logging import Logger
 from pathlib import Path
@@ -38,11 +39,14 @@ class Record:
     result: Result
     log: Logger = field(init=False)
     seconds_before: float = field(init=False)  # of wall time, before the run was continued
+    began: float = field(init=False)
+    written: Status | None = field(init=False, default=None)  # what result.json says
 
     def __post_init__(self) -> None:
         make_folder(self.folder / CHECKPOINTS)
         self.log = logger_of(self.folder)
         self.seconds_before = self.result.wall_seconds or 0.0
+        self.began = time.perf_counter()
 
     @classmethod
     def begun(
@@ -99,20 +103,22 @@ class Record:
         return self.result.status != Status.running
 
     def write(self) -> None:
+        self.result.wall_seconds = self.seconds_before + time.perf_counter() - self.began
         self.result.write(self.folder)
+        self.written = self.result.status
 
     def ends_early(self, status: Status, error: str) -> None:
         """Said while the exception is handled, whose trace goes to run.log."""
         self.result.status, self.result.error = status, error
         self.log.exception("the run ended early")
 
-    def close(self, seconds: float) -> None:
-        """Nobody trains it any more, after so many seconds; raises OSError if a folder is full."""
-        self.result.wall_seconds = self.seconds_before + seconds
+    def close(self) -> None:
+        """Nobody trains it any more; raises OSError where that cannot be written."""
         expected = (OSError,) if self.result.status == Status.failed else ()  # perhaps that is why
         try:
             with contextlib.suppress(*expected):
-                self.write()
+                if self.written != self.result.status:
+                    self.write()
         finally:
             for handler in self.log.handlers:
                 handler.close()

@@ -73,8 +73,12 @@ class Run:
 
     def __exit__(self, *_: object) -> None:
         """Whatever ended it, its trackers are told."""
+        self._close()
+
+    def _close(self) -> None:
+        trackers, self.trackers = self.trackers, []
         with contextlib.ExitStack() as closing:
-            for tracker in self.trackers:
+            for tracker in trackers:
                 closing.callback(tracker.close, self.result)
 
     @property
@@ -114,8 +118,8 @@ class Run:
         if status != Status.diverged and not sampled:  # nothing of its broken weights
             self._sample(last=True)
         self._draw()
-        self._flush_logs()  # before anybody says that it is over
         self.result.status = status
+        self._close()  # all logs are whole on the disk, before result.json says that it is over
         self.record.write()
         self.record.log.info("%s: perplexity %s", status, self.result.perplexity)
 

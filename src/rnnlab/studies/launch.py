@@ -11,17 +11,18 @@ from typing import Protocol
 
 from rnnlab._common.console import complain, one_line, say
 from rnnlab._common.errors import ConfigError
-from rnnlab._common.files import InUseError, locked, make_folder
+from rnnlab._common.files import InUseError, locked, make_folder, remove_leftovers_of
 from rnnlab._common.interrupts import stop_requests
 from rnnlab.runs.composed import Composed, save_mistaken
 from rnnlab.runs.folder import RESULT
 from rnnlab.runs.surroundings import cores, gpu_bytes
-from rnnlab.studies.command import Command, Shown, note
+from rnnlab.studies.command import COMMANDS, Command, Shown, note
 from rnnlab.studies.executors.local import Local
 from rnnlab.studies.job import Asked, Job, Mistaken
 from rnnlab.studies.loop import Loop
 from rnnlab.studies.mistakes import refuse_mistakes
 from rnnlab.studies.plan import Plan, plan
+from rnnlab.studies.report import REPORTS
 from rnnlab.studies.stacks import stacks
 from rnnlab.studies.view import StudyView
 
@@ -61,6 +62,8 @@ def launch(batch: Batch, records: Records) -> Plan:
         _show(batch, plan(batch.sweep, batch.first, batch.asked, records.folder_name))
         raise Shown
     with _held(batch.sweep):
+        for name in (COMMANDS, *REPORTS):
+            remove_leftovers_of(batch.sweep, name)
         planned = plan(batch.sweep, batch.first, batch.asked, records.folder_name)
         note(batch.sweep, batch.command)
         stopped = _train(batch, planned, records)
