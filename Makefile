@@ -49,6 +49,7 @@ faults: .venv/installed-dev
 
 crashes: .venv/installed-dev
 	PYTHONPATH=tests $(BIN)/python tests/crashes.py $(CRASHES)
+	PYTHONPATH=tests $(BIN)/python tests/ext4.py
 
 attack: .venv/installed-dev
 	PYTHONPATH=tests $(BIN)/python tests/faults.py attacks
