@@ -45,17 +45,22 @@ class GridSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
+        from rnnlab._common.errors import require
         from rnnlab._common.files import make_folder, write_whole
         from rnnlab.config.compose import grid, require_lists
 
         assert self.config is not None and self.launcher is not None
         given = [*(f"{name}={values}" for name, values in self.params.items()), *arguments]
         require_lists(given)
+        size = self.max_batch_size
+        require(
+            size is None or size >= 1, f"hydra.sweeper.max_batch_size={size}", "it is at least 1"
+        )
         jobs = grid(given)
         folder = Path(str(self.config.hydra.sweep.dir))
         make_folder(folder)
         write_whole(folder, "multirun.yaml", OmegaConf.to_yaml(self.config))
-        returns, size = [], self.max_batch_size or len(jobs)
+        returns, size = [], size or len(jobs)
         for first in range(0, len(jobs), size):
             returned = self.launcher.launch(jobs[first : first + size], initial_job_idx=first)
             for job in returned:

@@ -13,6 +13,7 @@ from rnnlab._common.console import lost, on_screens, say
 from rnnlab._common.errors import require
 from rnnlab.cli.answers import answering
 
+LONGEST = 1_000_000  # tokens of a text: a command answers in minutes, and in memory
 ClickException = typer.BadParameter.__mro__[2]  # typer has its own click, or another one's
 app = typer.Typer(
     no_args_is_help=True,
@@ -144,7 +145,7 @@ def _tell(differences: list[str], same: str) -> None:
 def generate(
     run: Annotated[Path, typer.Argument(help="A run's folder.")],
     prefix: Annotated[str, typer.Option(help="What the text begins with.")],
-    length: Annotated[int, typer.Option(min=1, help="Tokens to generate.")] = 200,
+    length: Annotated[int, typer.Option(min=1, max=LONGEST, help="Tokens to generate.")] = 200,
     temperature: Annotated[
         float, typer.Option(min=0, help="0 takes the likeliest token; 1 draws from the model.")
     ] = 0.0,
@@ -166,6 +167,11 @@ def generate(
         samples == 1 or temperature > 0,
         f"--samples {samples} without --temperature",
         "at temperature 0 they would all be the same; add --temperature 1",
+    )
+    require(
+        samples * length <= LONGEST,
+        f"--samples {samples} with --length {length}",
+        f"all texts together have at most {LONGEST:,} tokens",
     )
     from rnnlab.nn import generation
     from rnnlab.runs.checkpoint import load_checkpoint

@@ -1,0 +1,81 @@
+"""Whatever a person can put right is a sentence, in every command."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from commands import run
+from rnnlab.runs import stack as experiment
+from rnnlab.runs.folder import BEST, LAST
+
+pytestmark = pytest.mark.attack(13, "mistakes that ended in a traceback")
+TINY = ["num_hiddens=4", "batch_size=2", "num_steps=5", "dataset.max_tokens=200"]
+
+
+def refused(*arguments: str, status: int = 2) -> str:
+    """What the rnnlab command says, which is one sentence."""
+    found, _, err = run(*arguments, module=True)
+    assert found == status, err
+    assert "Traceback" not in err
+    return err
+
+
+@pytest.fixture
+def folder(compose) -> Path:
+    experiment.run(compose(*TINY, "num_epochs=2", "log.sample_length=5"), Path("run"))
+    return Path("run")
+
+
+def test_a_mistyped_name_of_verify_resume():
+    assert refused("verify-resume", "num_hidens=3").startswith("num_hidens is not a name")
+
+
+@pytest.mark.parametrize("name", [LAST, BEST])
+def test_reproduce_reads_what_it_compares_with_before_it_trains(folder, name, monkeypatch):
+    """The text is long: training it all again would take minutes."""
+    path = folder / name
+    path.write_bytes(path.read_bytes()[:-50])
+    monkeypatch.setenv("TMPDIR", str(Path.cwd()))
+    assert "is not a checkpoint of rnnlab, or is damaged" in refused("reproduce", "run")
+    assert not list(Path.cwd().glob("rnnlab-*"))
+
+
+def test_reproducing_another_text_is_said_before_it_trains(compose):
+    Path("text.txt").write_text("time traveller " * 200)
+    config = compose(*TINY, "num_epochs=1", "dataset=text", "dataset.path=text.txt")
+    experiment.run(config, Path("run"))
+    Path("text.txt").write_text("another one " * 200)
+    assert "it would be another experiment (the text: sha256" in refused("reproduce", "run")
+
+
+def test_a_report_that_cannot_be_written(folder):
+    (folder / "report.md").mkdir()
+    assert "report.md" in refused("report", "run", status=1)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["--length", "1000000000000"], ["--length", "1e12"], ["--length", "0"]]
+    + [["--samples", "1000000", "--length", "1000", "--temperature", "1"]],
+)
+def test_a_text_beyond_all_length(folder, given):
+    began = time.monotonic()
+    refused("generate", "run", "--prefix", "the", *given)
+    assert time.monotonic() - began < 60
+
+
+def test_what_is_no_folder_of_a_run(folder):
+    shutil.rmtree("run")
+    for command in (["resume", "run"], ["reproduce", "run"], ["report", "run"]):
+        refused(*command)
+    refused("generate", "run", "--prefix", "the")
+
+
+def test_a_batch_of_a_sweep_has_a_job():
+    status, _, err = run("-m", *TINY, "seed=0,1", "hydra.sweeper.max_batch_size=-1")
+    assert status == 2
+    assert err.startswith("hydra.sweeper.max_batch_size=-1 is not allowed: it is at least 1")
