@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 
@@ -62,14 +61,14 @@ def test_a_report_that_cannot_be_written(folder):
     [["--length", "1000000000000"], ["--length", "1e12"], ["--length", "0"]]
     + [["--samples", "1000000", "--length", "1000", "--temperature", "1"]],
 )
-def test_a_text_beyond_all_length(folder, given):
+@pytest.mark.usefixtures("folder")
+def test_a_text_beyond_all_length(given):
     began = time.monotonic()
     refused("generate", "run", "--prefix", "the", *given)
     assert time.monotonic() - began < 60
 
 
-def test_what_is_no_folder_of_a_run(folder):
-    shutil.rmtree("run")
+def test_what_is_no_folder_of_a_run():
     for command in (["resume", "run"], ["reproduce", "run"], ["report", "run"]):
         refused(*command)
     refused("generate", "run", "--prefix", "the")

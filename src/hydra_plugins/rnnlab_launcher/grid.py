@@ -53,9 +53,8 @@ class GridSweeper(Sweeper):
         given = [*(f"{name}={values}" for name, values in self.params.items()), *arguments]
         require_lists(given)
         size = self.max_batch_size
-        require(
-            size is None or size >= 1, f"hydra.sweeper.max_batch_size={size}", "it is at least 1"
-        )
+        rule = "it is at least 1"
+        require(size is None or size >= 1, f"hydra.sweeper.max_batch_size={size}", rule)
         jobs = grid(given)
         folder = Path(str(self.config.hydra.sweep.dir))
         make_folder(folder)
