@@ -112,6 +112,7 @@ def _shut_in(job: Jailed) -> None:
     os.chdir(scratch)
     os.environ.update(
         {"HOME": str(scratch), "XDG_CACHE_HOME": str(scratch / "cache"), "TMPDIR": str(scratch)}
+        | {"TORCHINDUCTOR_CACHE_DIR": str(scratch / "inductor")}  # torch.optim makes it
         | {SECRET[0]: SECRET[1], "COLUMNS": "200"}
     )
     import tempfile

@@ -185,6 +185,7 @@ def test_a_worker_whose_study_is_gone_touches_no_folder():
 
 def test_a_hangup_of_all_its_processes_saves_every_job():
     """As when a terminal is closed. Workers are replaced by nobody: their server is still there."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run under nohup
     process = subprocess.Popen(
         [sys.executable, "-m", "rnnlab", "train", *LONG],
         stdout=subprocess.PIPE,
@@ -192,6 +193,7 @@ def test_a_hangup_of_all_its_processes_saves_every_job():
         text=True,
         start_new_session=True,
     )
+    signal.signal(signal.SIGHUP, before)
     training(process)
     os.killpg(process.pid, signal.SIGHUP)
     assert finish(process)[0] == 130

@@ -11,6 +11,8 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -131,19 +133,32 @@ def load_checkpoint(folder: Path, name: str) -> Checkpoint:
     Nothing in the file is executed, and no memory is taken beyond its size, nor for a model that
     its description does not have.
     """
+    with _reading(folder, name) as file:
+        metadata = file.metadata() or {}
+        described = _description(metadata["rnnlab"])
+        names = list(file.keys())
+        _require_shapes(described.model, {n: file.get_slice(n).get_shape() for n in names})
+        tensors = {name: file.get_tensor(name) for name in names}
+        if metadata["sha256"] != checksum(metadata["rnnlab"], tensors):
+            raise ValueError("its checksum is not that of its content")
+        return _understood(described, tensors)
+
+
+def read_tensors(folder: Path, name: str) -> dict[str, Tensor]:
+    """All that are in it, whatever they mean; raises ConfigError as load_checkpoint does."""
+    with _reading(folder, name) as file:
+        names = list(file.keys())
+        return {name: file.get_tensor(name) for name in names}
+
+
+@contextmanager
+def _reading(folder: Path, name: str) -> Iterator[Any]:
     path = folder / name
     try:
         with opened(folder, name) as file:
             require_memory(os.fstat(file.fileno()).st_size)
         with safe_open(path, framework="pt") as tensors:
-            metadata = tensors.metadata() or {}
-            described = _description(metadata["rnnlab"])
-            names = list(tensors.keys())
-            _require_shapes(described.model, {n: tensors.get_slice(n).get_shape() for n in names})
-            found = {name: tensors.get_tensor(name) for name in names}
-        if metadata["sha256"] != checksum(metadata["rnnlab"], found):
-            raise ValueError("its checksum is not that of its content")
-        return _understood(described, found)
+            yield tensors
     except FileNotFoundError:
         raise ConfigError(f"{path} is not there: is {folder} the folder of a run?") from None
     except UNREADABLE as error:

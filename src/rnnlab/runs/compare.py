@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from rnnlab._common.files import opened
-from rnnlab.runs.checkpoint import Checkpoint, load_checkpoint
+from rnnlab.runs.checkpoint import read_tensors
 from rnnlab.runs.events import read_numbers
 from rnnlab.runs.folder import (
     BEST,
@@ -88,17 +89,13 @@ def _tensors(name: str, left: Path, right: Path) -> Iterator[str]:
         yield f"{name} is in one folder only"
     if len(there) < 2:
         return
-    one, other = (_bits(load_checkpoint(folder, name)) for folder in there)
+    one, other = (read_tensors(folder, name) for folder in there)
     for key in one.keys() | other.keys():
         if key not in one or key not in other:
             yield f"{name}: {key} is in one file only"
-        elif one[key] != other[key]:
+        elif _bits(one[key]) != _bits(other[key]):
             yield f"{name}: {key} differs in its bits"
 
 
-def _bits(checkpoint: Checkpoint) -> dict[str, tuple[torch.dtype, torch.Size, bytes]]:
-    """Of all its tensors, by their names."""
-    return {
-        name: (value.dtype, value.shape, value.reshape(-1).view(torch.uint8).numpy().tobytes())
-        for name, value in {**checkpoint.parameters, **checkpoint.training}.items()
-    }
+def _bits(tensor: Tensor) -> tuple[torch.dtype, torch.Size, bytes]:
+    return tensor.dtype, tensor.shape, tensor.reshape(-1).view(torch.uint8).numpy().tobytes()
