@@ -439,6 +439,8 @@ def main(asked: list[str]) -> None:
         lines = list(printed(PARTS[part]()))
         found[part] = {"date": date.today().isoformat(), "table": "\n".join(lines)}
         results.write_text(json.dumps(found, indent=1) + "\n")
+    for part in PARTS:
+        found.setdefault(part, {"date": "no day yet", "table": "(not measured yet)"})
     soak = json.loads((ROOT / "benchmarks" / "results" / "soak.json").read_text())
     text = TEXT.format(
         dates=", ".join(f"{part} on {found[part]['date']}" for part in TABLES),

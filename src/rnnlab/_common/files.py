@@ -90,8 +90,16 @@ def flush_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """With its parents, whose names for it are on the disk too."""
+    """With its parents; the names of all that are new are on the disk."""
+    folder = folder.absolute()
+    new = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
+    for place in new:
+        flush_folder(place.parent)
+
+
+def flush_names_of(folder: Path) -> None:
+    """The same for a folder that somebody else has made just now."""
     for parent in folder.absolute().parents:
         flush_folder(parent)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from rnnlab._common.files import make_folder, write_whole
-from rnnlab.runs.folder import COMPOSED, HYDRA, OVERRIDES
+from rnnlab.runs.folder import COMPOSED, HYDRA, OVERRIDES, overrides_of
 from rnnlab.runs.result import Result
 
 
@@ -21,8 +21,9 @@ class Composed:
     def save(self, folder: Path) -> None:
         """By whom the folder is held."""
         make_folder(folder / HYDRA)
-        listed = yaml.safe_dump([*self.overrides], default_flow_style=False, allow_unicode=True)
-        write_whole(folder, OVERRIDES, listed)
+        if overrides_of(folder) != tuple(self.overrides):
+            listed = yaml.safe_dump([*self.overrides], default_flow_style=False, allow_unicode=True)
+            write_whole(folder, OVERRIDES, listed)
         for name in COMPOSED:
             if text := self.texts.get(Path(name).name):
                 write_whole(folder, name, text)

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rnnlab._common.errors import require
-from rnnlab._common.files import make_folder
+from rnnlab._common.files import flush_names_of, make_folder
 from rnnlab._common.interrupts import stop_requests
 from rnnlab.config.schema import Config
 from rnnlab.runs.build import build_lane
@@ -44,6 +44,7 @@ def run(
     make_folder(folder)
     with held([folder]):
         refuse_run_in(folder)
+        flush_names_of(folder)  # Hydra makes it
         if composed:
             composed.save(folder)
         return begin([config], [folder], corpora)[0]
