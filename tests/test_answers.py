@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
 import pytest
 
-from commands import run
+from commands import finish, run, start
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.folder import BEST, LAST
 
@@ -31,6 +32,34 @@ def folder(compose) -> Path:
 
 def test_a_mistyped_name_of_verify_resume():
     assert refused("verify-resume", "num_hidens=3").startswith("num_hidens is not a name")
+
+
+@pytest.mark.parametrize("command", ["train", "verify-resume"])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("num_hiddens=many", "num_hiddens=many is not allowed: num_hiddens is a whole number."),
+        ("lr=[", "lr=[ cannot be read"),
+    ],
+)
+def test_a_mistake_is_answered_as_by_run_py(command, given, said):
+    """One `answering` inside another must not take the outer one's doings for the user's wish."""
+    assert refused(command, given).startswith(said)
+
+
+def test_ctrl_c_of_verify_resume_leaves_no_folder(monkeypatch, tmp_path):
+    """Its worker has ended before the folder that it writes to is removed."""
+    place = tmp_path / "t"
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    process = start("verify-resume", *TINY, "num_epochs=1000000", module=True)
+    while not list(place.glob("rnnlab-*/*/metrics.jsonl")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    status, _, err = finish(process)
+    assert (status, err) == (130, "")
+    assert list(place.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", [LAST, BEST])

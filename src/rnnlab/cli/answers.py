@@ -23,7 +23,6 @@ def answering(
     a mistake may be of.
     """
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's exceptions are to come through to here
     try:
         yield
     except KeyboardInterrupt:

@@ -50,7 +50,7 @@ def resume(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def verify_resume(
     context: typer.Context,
-    kills: Annotated[int, typer.Option(min=1, help="How often to kill it.")] = 5,
+    kills: Annotated[int, typer.Option(min=1, max=1000, help="How often to kill it.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the moments.")] = 0,
 ) -> None:
     """Kill and continue a run at random moments; compare it bit for bit with one left alone.
@@ -61,8 +61,9 @@ def verify_resume(
     from rnnlab.runs.preflight import Downloading, check
 
     overrides = ["num_epochs=20", "size=small", "checkpoint.seconds=0.2", *context.args]
-    config = compose(overrides)
-    check(config, Downloading())
+    with answering(overrides=lambda: overrides):
+        config = compose(overrides)
+        check(config, Downloading())
     from rnnlab.studies.verify import verify
 
     with tempfile.TemporaryDirectory(prefix="rnnlab-") as folder:

@@ -7,6 +7,7 @@ imported and before an output folder exists.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from argparse import Namespace
 
@@ -28,6 +29,7 @@ def main() -> None:
     """Run what the command line asks for, and end with the exit status of how it went."""
     statuses: list[str] = []  # of the jobs that have begun
     with answering(statuses, _overrides):
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's exceptions are to come through to here
         for command in commands_of(sys.argv[1:]):
             _run(command, statuses)
     if not statuses and lost():

@@ -204,7 +204,7 @@ def to_config(composed: DictConfig) -> Config:
 @cache  # jobs share most of their overrides
 def _parsed(override: str) -> Override:
     """Raises ConfigError for a whole number that OmegaConf could not make a float of."""
-    parsed = OverridesParser.create().parse_override(override)
+    (parsed,) = OverridesParser.create().parse_overrides([override])  # names the one it cannot read
     number = parsed.value()
     fits = not isinstance(number, int) or number.bit_length() < FLOAT_BITS
     require(fits, f"{override[:60]}...", "no knob has so large a value")

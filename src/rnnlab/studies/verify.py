@@ -6,7 +6,8 @@ import itertools
 import random
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -37,7 +38,9 @@ def verify(configs: list[Config], folder: Path, kills: int, seed: int = 0) -> Ve
     """
     whole = [folder / f"whole-{k}" for k in range(len(configs))]
     started = time.monotonic()
-    _wait(_start(configs, whole))
+    with _training(configs, whole) as child:
+        child.join()
+        _require_success(child)
     duration = time.monotonic() - started
     verdict, rng = Verdict(), random.Random(seed)
     copies = itertools.count()
@@ -58,17 +61,14 @@ def _kill_again_and_again(
     patience: Callable[[], float],
 ) -> None:
     """Until the stack has come to its end, or was killed often enough and then left alone."""
-    child = _start(configs, folders)
-    while verdict.kills < kills:
-        child.join(patience())
-        if child.exitcode is not None:
-            break
-        child.kill()
-        child.join()
+    while True:
+        with _training(configs, folders) as child:
+            child.join(patience() if verdict.kills < kills else None)
+            if child.exitcode is not None:
+                _require_success(child)
+                return
         verdict.kills += 1
         verdict.after_first_checkpoint += all((path / LAST).exists() for path in folders)
-        child = _start(configs, folders)
-    _wait(child)
 
 
 def _compare(verdict: Verdict, name: str, whole: Path, broken: Path) -> None:
@@ -82,16 +82,22 @@ def _compare(verdict: Verdict, name: str, whole: Path, broken: Path) -> None:
         shutil.rmtree(broken)
 
 
-def _start(configs: list[Config], folders: list[Path]) -> BaseProcess:
-    """Train, or go on, in a process of its own."""
+@contextmanager
+def _training(configs: list[Config], folders: list[Path]) -> Iterator[BaseProcess]:
+    """A process that trains, or goes on; when the block ends it is killed."""
     begins = not all(map(has_checkpoint, folders))
     if begins:
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
-    return Local().start(Task([*folders], dict(zip(folders, configs, strict=True)), begins))
+    task = Task([*folders], dict(zip(folders, configs, strict=True)), begins)
+    child = Local().start(task)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.join()
 
 
-def _wait(process: BaseProcess) -> None:
-    process.join()
-    if process.exitcode:
-        raise RuntimeError(f"a training process ended with exit status {process.exitcode}")
+def _require_success(child: BaseProcess) -> None:
+    if child.exitcode:
+        raise RuntimeError(f"a training process ended with exit status {child.exitcode}")
