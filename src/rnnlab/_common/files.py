@@ -37,10 +37,16 @@ def opened(folder: Path, name: str, mode: str = "rb") -> BinaryIO:
     """
     path = _own(folder, name)
     descriptor = os.open(path, MODES[mode] | CAREFULLY, 0o666)
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode) or (mode != "rb" and found.st_nlink > 1):
+    found, mistake = os.fstat(descriptor), None
+    if not stat.S_ISREG(found.st_mode):
+        mistake = _strange(path)
+    elif mode != "rb" and found.st_nlink > 1:
+        mistake = _strange(
+            path, "it has another name elsewhere, which would change with it: copy it"
+        )
+    if mistake:
         os.close(descriptor)
-        raise _strange(path)
+        raise mistake
     return cast(BinaryIO, os.fdopen(descriptor, mode))
 
 
@@ -120,9 +126,8 @@ def _own(folder: Path, name: str) -> Path:
     return path
 
 
-def _strange(path: Path) -> OSError:
-    said = "it is a link, or no regular file: such a file is not opened"
-    return OSError(errno.ELOOP, said, str(path))
+def _strange(path: Path, said: str = "it is a link, or no regular file") -> OSError:
+    return OSError(errno.ELOOP, f"{said}; it is not opened", str(path))
 
 
 # --- one process at a time -------------------------------------------------------------------
