@@ -42,7 +42,7 @@ def opened(folder: Path, name: str, mode: str = "rb") -> BinaryIO:
         mistake = _strange(path)
     elif mode != "rb" and found.st_nlink > 1:
         mistake = _strange(
-            path, "it has another name elsewhere, which would change with it: copy it"
+            path, "it has another name (a hard link), which would change too: copy it"
         )
     if mistake:
         os.close(descriptor)
