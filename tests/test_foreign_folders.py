@@ -29,6 +29,7 @@ from rnnlab.runs.folder import (
 )
 from rnnlab.runs.result import Result
 from rnnlab.runs.resume import resume
+from rnnlab.studies.report import page
 from rnnlab.studies.report.page import write_report
 
 TINY = ["num_hiddens=4", "batch_size=2", "num_steps=5", "num_epochs=2", "log.sample_length=5"]
@@ -63,6 +64,12 @@ def asked_for():
         yield asked, f"http://127.0.0.1:{running.server_port}"
         running.shutdown()
         thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _without_pictures(monkeypatch) -> None:
+    for name in ("curves_figure", "effects_figure", "heat_map"):
+        monkeypatch.setattr(page, name, lambda *_: None)
 
 
 def change(folder: Path, **values) -> None:

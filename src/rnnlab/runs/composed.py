@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from rnnlab._common.files import make_folder, write_whole
+from rnnlab._common.files import make_folder, remove_leftovers_of, write_whole
 from rnnlab.runs.folder import COMPOSED, HYDRA, OVERRIDES, overrides_of
 from rnnlab.runs.result import Result
 
@@ -19,8 +19,10 @@ class Composed:
     texts: Mapping[str, str] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
-        """By whom the folder is held."""
+        """By whoever holds the run's folder, or its study's."""
         make_folder(folder / HYDRA)
+        for name in COMPOSED:
+            remove_leftovers_of(folder, name)
         if overrides_of(folder) != tuple(self.overrides):
             listed = yaml.safe_dump([*self.overrides], default_flow_style=False, allow_unicode=True)
             write_whole(folder, OVERRIDES, listed)

@@ -70,8 +70,8 @@ def has_checkpoint(folder: Path) -> bool:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Temporary files of writes that were killed."""
-    for name in (RESULT, LAST, NEXT, BEST, CURVE, *COMPOSED):
+    """Temporary files of writes that were killed, of whoever trains here."""
+    for name in (RESULT, LAST, NEXT, BEST, CURVE):
         remove_leftovers_of(folder, name)
 
 

@@ -77,14 +77,20 @@ def _show(batch: Batch, planned: Plan) -> None:
     from rnnlab.studies.preview import show_plan
 
     executor, gpu_bytes = _executor(batch, planned)
-    found = stacks(planned.wanted, executor.slots, gpu_bytes, batch.lanes)
+    found = stacks(planned.wanted, planned.jobs, executor.slots, gpu_bytes, batch.lanes)
     show_plan(planned, found, executor.slots)
 
 
 def _train(batch: Batch, planned: Plan, records: Records) -> bool:
     """Whether it was stopped."""
     executor, gpu_bytes = _executor(batch, planned)
-    divide = partial(stacks, workers=executor.slots, gpu_bytes=gpu_bytes, lanes=batch.lanes)
+    divide = partial(
+        stacks,
+        study=planned.jobs,
+        workers=executor.slots,
+        gpu_bytes=gpu_bytes,
+        lanes=batch.lanes,
+    )
     for bad in planned.invalid:
         if bad.before is None:
             save_mistaken(bad.folder, bad.overrides, bad.mistake)

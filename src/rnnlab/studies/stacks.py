@@ -47,16 +47,23 @@ class Stack:
 
 
 def stacks(
-    jobs: Sequence[Job], workers: int, gpu_bytes: int | None, lanes: int | None = None
+    jobs: Sequence[Job],
+    study: Sequence[Job],
+    workers: int,
+    gpu_bytes: int | None,
+    lanes: int | None = None,
 ) -> list[Stack]:
     """The jobs in stacks, for a GPU with so much memory or, without one, for CPU workers.
 
-    Those that have trained go on as they began; the others go by their shapes.
+    Those that have trained go on as they began; the others go by their shapes, together with those
+    of the whole study that they would have begun with: a lane's bits depend on their number, and
+    are the same after a kill.
     """
     trained = [job for job in jobs if _has_trained(job)]
-    fresh = [job for job in jobs if job not in trained]
-    begin = _by_shape(fresh, workers, gpu_bytes, lanes)
-    return _as_they_began(trained) + [Stack([*part], begins=True) for part in begin]
+    fresh = {job.folder: job for job in jobs if job not in trained}
+    parts = _by_shape(study, workers, gpu_bytes, lanes)
+    begin = [[fresh[job.folder] for job in part if job.folder in fresh] for part in parts]
+    return _as_they_began(trained) + [Stack([*part], begins=True) for part in begin if part]
 
 
 def _by_shape(
