@@ -17,6 +17,7 @@ from commands import finish, run, start
 from rnnlab.runs import resume as resuming
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.compare import differences
+from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.result import Result
 from rnnlab.runs.run import LAST, Run
 from rnnlab.studies.job import Job
@@ -150,8 +151,6 @@ def test_what_goes_wrong_with_one_job_of_a_stack_is_that_jobs(compose, monkeypat
 
 
 def test_stacks_hold_jobs_of_one_shape_and_keep_workers_busy(compose):
-    from rnnlab.runs.preflight import Corpora, check
-
     def job(number: int, *overrides: str) -> Job:
         config = compose(*SMALL, *overrides)
         return Job(number, overrides, config, check(config, Corpora()), Path(str(number)))
@@ -163,14 +162,10 @@ def test_stacks_hold_jobs_of_one_shape_and_keep_workers_busy(compose):
     assert [[own.number for own in stack.jobs] for stack in found] == [
         [0, 1, 2], [3, 4, 5], [6], [7], [8], [9], [10],
     ]  # fmt: skip
-    assert [
-        len(stack.lanes) for stack in stacks(jobs[:6], jobs[:6], workers=1, gpu_bytes=1 << 30)
-    ] == [6]
-    assert [
-        len(stack.lanes) for stack in stacks(jobs[:6], jobs[:6], 2, gpu_bytes=None, lanes=4)
-    ] == [3, 3]
+    assert depths(jobs[:6], workers=1, gpu_bytes=1 << 30) == [6]
+    assert depths(jobs[:6], workers=2, gpu_bytes=None, lanes=4) == [3, 3]
     room = 4 * job_bytes(jobs[0], "cuda")  # a GPU with memory for four
-    assert [len(stack.lanes) for stack in stacks(jobs[:6], jobs[:6], 1, gpu_bytes=room)] == [3, 3]
+    assert depths(jobs[:6], workers=1, gpu_bytes=room) == [3, 3]
     big = [job(k, "num_hiddens=1024", f"seed={k}") for k in range(4)]
     assert [len(stack.lanes) for stack in stacks(big, big, workers=2, gpu_bytes=None)] == [
         1,
@@ -178,6 +173,10 @@ def test_stacks_hold_jobs_of_one_shape_and_keep_workers_busy(compose):
         1,
         1,
     ]
+
+
+def depths(jobs: list[Job], **on) -> list[int]:
+    return [len(stack.lanes) for stack in stacks(jobs, jobs, **on)]
 
 
 def test_what_has_not_begun_begins_with_those_it_would_have_begun_with(compose):
@@ -475,12 +474,13 @@ def test_tensorboards_table_has_the_settings_that_the_study_varies():
     address = board.launch()
     wanted = {"seed", "optimizer.momentum"}
     deadline, names = time.monotonic() + 30, set[str]()
-    while names != wanted and time.monotonic() < deadline:  # it reads the files meanwhile
+    runs, there = list[str](), sorted(folder.name for folder, _ in results("S"))
+    while (names, runs) != (wanted, there) and time.monotonic() < deadline:  # it reads meanwhile
         time.sleep(0.2)
+        runs = json.loads(urlopen(address + "data/runs").read())
         body = urlopen(address + "data/plugin/hparams/experiment?request=%7B%7D").read()
         names = {info["name"] for info in json.loads(body).get("hparamInfos", [])}
     assert names == wanted
-    runs = json.loads(urlopen(address + "data/runs").read())
-    assert runs == sorted(folder.name for folder, _ in results("S"))
+    assert runs == there
     layout = json.loads(urlopen(address + "data/plugin/custom_scalars/layout").read())
     assert [category["title"] for category in layout["category"]] == ["Perplexity", "Gradient"]
