@@ -477,7 +477,7 @@ def test_tensorboards_table_has_the_settings_that_the_study_varies():
     runs, there = list[str](), sorted(folder.name for folder, _ in results("S"))
     while (names, runs) != (wanted, there) and time.monotonic() < deadline:  # it reads meanwhile
         time.sleep(0.2)
-        runs = json.loads(urlopen(address + "data/runs").read())
+        runs = sorted(json.loads(urlopen(address + "data/runs").read()))
         body = urlopen(address + "data/plugin/hparams/experiment?request=%7B%7D").read()
         names = {info["name"] for info in json.loads(body).get("hparamInfos", [])}
     assert names == wanted
