@@ -326,7 +326,7 @@ def flushing_line() -> Iterator[str]:
         fsync(fd)
         spent[0] += time.perf_counter() - began
 
-    interrupts.also_stop_when(lambda: time.monotonic() > ends)
+    interrupts.also_stop_when(lambda: os.fsync is timed and time.monotonic() > ends)
     os.fsync = timed
     try:
         with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
