@@ -79,7 +79,7 @@ def test_only_files_that_we_made_are_removed(compose):
     mine = [".env.template", ".notes.20241231", ".app.settings", ".result.json.backup1"]
     mine += [".result.json.0123ABCD", "result.json.0123abcd", ".other.json.0123abcd"]
     left = [".result.json.0123abcd", "checkpoints/.last.safetensors.0123abcd"]
-    left += [".perplexity.svg.89abcdef", ".hydra/.overrides.yaml.01234567"]
+    left += [".perplexity.svg.89abcdef"]
     folder = Path("run")
     experiment.run(compose(*TINY), folder)
     for name in [*mine, *left]:
