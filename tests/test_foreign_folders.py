@@ -27,10 +27,13 @@ from rnnlab.runs.folder import (
     RESULT,
     SAMPLES,
 )
-from rnnlab.runs.result import Result
+from rnnlab.runs.result import Result, Status
 from rnnlab.runs.resume import resume
+from rnnlab.studies.job import Job
+from rnnlab.studies.plan import Plan
 from rnnlab.studies.report import page
 from rnnlab.studies.report.page import write_report
+from rnnlab.studies.view import StudyView
 
 TINY = ["num_hiddens=4", "batch_size=2", "num_steps=5", "num_epochs=2", "log.sample_length=5"]
 TINY += ["dataset.max_tokens=200", "dataset.val_fraction=0.2"]
@@ -171,6 +174,9 @@ def test_a_stored_command_downloads_nothing(study, asked_for):
 
 OURS = [RESULT, METRICS, SAMPLES, MESSAGES, CURVE, CHECKPOINTS, LAST, BEST, HYDRA, ".lock", EVENTS]
 REPORTS = ["report.html", "report.md", "results.csv", "commands.jsonl"]
+FOLDERS = [CHECKPOINTS, HYDRA]  # which can have no hard links
+LINKS = [(name, os.symlink) for name in OURS + REPORTS]
+LINKS += [(name, os.link) for name in OURS + REPORTS if name not in FOLDERS]
 
 
 def named(folder: Path, name: str) -> Path:
@@ -187,14 +193,11 @@ def use(folder: Path) -> None:
 
 
 @pytest.mark.attack(3, "a link to a file or folder outside, for each name in a run's folder")
-@pytest.mark.parametrize("name", OURS + REPORTS)
-@pytest.mark.parametrize("kind", [os.symlink, os.link])
+@pytest.mark.parametrize(("name", "kind"), LINKS)
 def test_a_link_leads_nowhere(folder, name, kind):
     """What it leads to is neither read as the run's nor written to."""
     path, outside = named(folder, name), Path("outside")
-    if path.is_dir() or name in (CHECKPOINTS, HYDRA):
-        if kind is os.link:
-            pytest.skip("folders have no hard links")
+    if name in FOLDERS:
         shutil.move(path, outside) if path.exists() else outside.mkdir()
     elif path.exists():
         path.rename(outside)
@@ -220,6 +223,25 @@ def test_a_pipe_is_not_waited_for(folder, name):
     path.unlink(missing_ok=True)
     os.mkfifo(path)
     use(folder)
+
+
+@pytest.mark.attack(3, "a failed job whose log is a pipe or a link")
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_the_log_of_a_failed_job_is_shown_only_if_it_is_the_runs(folder, compose, capsys, kind):
+    corpus = None  # nobody looks at it
+    job = Job(0, ("lr=1",), compose(*TINY), corpus, folder)  # pyrefly: ignore
+    result = Result.read(folder)
+    result.status = Status.failed
+    (folder / MESSAGES).unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(folder / MESSAGES)
+    else:
+        Path("secret").write_text("my secret\n")
+        (folder / MESSAGES).symlink_to(Path("secret").absolute())
+    StudyView(Path("S"), Plan([(job.overrides, job)])).ended(job, result)
+    shown = capsys.readouterr().out
+    assert "job 0 failed" in shown
+    assert "my secret" not in shown
 
 
 @pytest.mark.attack(3, "a device, and a file beyond all size, in place of each file")

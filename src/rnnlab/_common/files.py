@@ -60,6 +60,13 @@ def read_bytes(folder: Path, name: str, limit: int) -> bytes:
     return content
 
 
+def read_end(folder: Path, name: str, limit: int) -> bytes:
+    """The last bytes of a regular file of the folder, at most so many; raises OSError."""
+    with opened(folder, name) as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - limit))
+        return file.read(limit)
+
+
 def write_whole(folder: Path, name: str, content: bytes | str) -> None:
     """Write to a temporary file in the same folder, flush it to the disk, rename it.
 

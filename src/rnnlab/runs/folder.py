@@ -22,7 +22,14 @@ from typing import Any
 import yaml
 
 from rnnlab._common.errors import ConfigError, require
-from rnnlab._common.files import InUseError, locked, opened, read_bytes, remove_leftovers_of
+from rnnlab._common.files import (
+    InUseError,
+    locked,
+    opened,
+    read_bytes,
+    read_end,
+    remove_leftovers_of,
+)
 from rnnlab._common.typed import loads
 
 RESULT, METRICS, SAMPLES = "result.json", "metrics.jsonl", "samples.txt"
@@ -35,6 +42,8 @@ OVERRIDES, *_ = COMPOSED = tuple(
     f"{HYDRA}/{name}.yaml" for name in ("overrides", "config", "hydra")
 )
 MOST_OF_RESULT, MOST_OF_OVERRIDES, MOST_OF_LINE = 16 << 20, 16 << 10, 64 << 10  # bytes
+
+END = 4096  # bytes of a log that are looked at every second, or shown
 
 
 def is_name(text: str) -> bool:
@@ -118,9 +127,7 @@ def read_metrics(folder: Path) -> Iterator[dict[str, Any]]:
 def last_metrics(folder: Path) -> dict[str, Any] | None:
     """The last whole line, without reading those before it."""
     try:
-        with opened(folder, METRICS) as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - MOST_OF_LINE))
-            lines = file.read(MOST_OF_LINE).split(b"\n")
+        lines = read_end(folder, METRICS, END).split(b"\n")
         return _figures(lines[-2] + b"\n") if len(lines) > 1 else None
     except (OSError, ValueError):
         return None

@@ -11,9 +11,10 @@ from rich.live import Live
 from rich.table import Table
 
 from rnnlab._common.console import one_line
+from rnnlab._common.files import read_end
 from rnnlab._common.plain_console import PlainConsole
 from rnnlab.config.identity import changed
-from rnnlab.runs.folder import MESSAGES, last_metrics
+from rnnlab.runs.folder import END, MESSAGES, last_metrics
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.job import Invalid, Job
 from rnnlab.studies.plan import Plan
@@ -79,13 +80,13 @@ class StudyView:
                 f"perplexity {shown(result.perplexity)}  {self.changed[job.folder]}"
             )
         if result.status == Status.failed:
-            self._show_log(job.folder / MESSAGES)
+            self._show_log(job.folder)
 
-    def _show_log(self, log: Path) -> None:
+    def _show_log(self, folder: Path) -> None:
         """Its end, where it can be read."""
         with contextlib.suppress(OSError):
-            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-            self.console.print(f"{log} ends with:")
+            lines = read_end(folder, MESSAGES, END).decode(errors="replace").splitlines()
+            self.console.print(f"{folder / MESSAGES} ends with:")
             for line in lines[-LOG_LINES:]:
                 self.console.print(f"    {line}")
 
