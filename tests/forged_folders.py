@@ -24,6 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -289,6 +290,18 @@ def outcomes(cases: Iterable[Case], jobs: int = 1) -> Iterator[dict[str, Any]]:
                 watched.unregister(key.fileobj)
                 left -= 1
     assert not any(worker.wait() for worker in workers), "a worker of the fuzzer ended"
+
+
+class Tried:
+    """Cases that are tried together, when the first of them is asked for."""
+
+    def __init__(self, cases: list[Case]) -> None:
+        self.cases = cases
+
+    @cached_property
+    def outcomes(self) -> dict[Any, dict[str, Any]]:
+        """By the cases' numbers."""
+        return {outcome["number"]: outcome for outcome in outcomes(self.cases, jobs=2)}
 
 
 def work() -> None:

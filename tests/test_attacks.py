@@ -5,12 +5,11 @@ In the jail of tests/jail.py: no network, and whatever is written elsewhere is n
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import pytest
 
-from forged_folders import FINE, Case, outcomes, told
+from forged_folders import FINE, Case, Tried, told
 
 pytestmark = pytest.mark.attack(5, "named attacks in a jail, each a forged folder")
 
@@ -114,12 +113,10 @@ ATTACKS = [
 ]  # fmt: skip
 
 
-@cache
-def found() -> dict[Any, dict[str, Any]]:
-    return {outcome["number"]: outcome for outcome in outcomes(ATTACKS, jobs=2)}
+TRIED = Tried(ATTACKS)
 
 
 @pytest.mark.parametrize("case", ATTACKS, ids=lambda case: case.number)
 def test_an_attack_does_nothing(case: Case):
-    outcome = found()[case.number]
+    outcome = TRIED.outcomes[case.number]
     assert outcome["verdict"] in FINE, told(outcome)

@@ -5,13 +5,10 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
-
 import pytest
 from safetensors import safe_open
 
-from forged_folders import FINE, Case, fixed_cases, outcomes, told
+from forged_folders import FINE, Case, Tried, fixed_cases, told
 from rnnlab.runs import stack
 from rnnlab.runs.folder import LAST
 from tensors_file import TensorsFile
@@ -21,14 +18,12 @@ pytestmark = pytest.mark.attack(5, "forged folders through the commands, each ki
 CASES = fixed_cases()
 
 
-@cache
-def found() -> dict[Any, dict[str, Any]]:
-    return {outcome["number"]: outcome for outcome in outcomes(CASES, jobs=2)}
+TRIED = Tried(CASES)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.number)
 def test_a_forged_folder_is_understood_or_refused(case: Case):
-    outcome = found()[case.number]
+    outcome = TRIED.outcomes[case.number]
     assert outcome["verdict"] in FINE, told(outcome)
 
 

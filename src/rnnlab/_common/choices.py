@@ -123,22 +123,22 @@ class Knobs:
 
 def _require_storable(name: str, value: Any) -> None:
     """Whatever a knob holds has to fit in the files of a run."""
-    given = f"{name}={_short(value)}"
+    rule = ""
     match value:
-        case int():
+        case int() if abs(value) > LARGEST:
             rule = f"{name} is a whole number of at most {LARGEST}"
-            require(abs(value) <= LARGEST, given, rule)
-        case float():
-            require(math.isfinite(value), given, f"{name} is a finite number")
-        case str():
+        case float() if not math.isfinite(value):
+            rule = f"{name} is a finite number"
+        case str() if value.encode(errors="ignore").decode() != value:
             rule = "it has a byte that is no character in UTF-8; name it otherwise"
-            require(value.encode(errors="ignore").decode() == value, given, rule)
         case list() | tuple():
             for item in value:
                 _require_storable(name, item)
         case dict():
             for key, item in value.items():
                 _require_storable(f"{name}.{key}", item)
+    if rule:
+        require(False, f"{name}={_short(value)}", rule)
 
 
 def _short(value: Any) -> str:

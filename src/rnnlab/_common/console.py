@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO, cast
 
+from rnnlab._common.errors import said
+
 # controls, invisible formats as those that reverse text, lone surrogates, line and paragraph ends
 UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
@@ -116,7 +118,7 @@ def lost() -> str | None:
     failure = sys.stdout.failure if isinstance(sys.stdout, Screen) else None
     if failure is None or isinstance(failure, BrokenPipeError):
         return None
-    return (isinstance(failure, OSError) and failure.strerror) or str(failure)
+    return said(failure)
 
 
 def _open_closed() -> None:

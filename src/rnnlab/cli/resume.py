@@ -12,6 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from rnnlab._common import interrupts
 from rnnlab._common.console import say
 from rnnlab._common.errors import require
+from rnnlab.cli.answers import INTERRUPTED
 from rnnlab.runs.result import Status
 
 
@@ -19,7 +20,7 @@ def resume(folder: Path, arguments: Namespace, statuses: list[str]) -> None:
     """Raises ConfigError, and KeyboardInterrupt where the run was stopped once more."""
     changes = _changes(arguments)
     require(folder.is_dir(), f"resume={folder}", "it is the folder of a run or a study")
-    with interrupts.ending_at_once(130):
+    with interrupts.ending_at_once(INTERRUPTED):
         from rnnlab.runs import resume as resuming
     statuses.append(Status.running)
     result = resuming.resume(folder, changes)

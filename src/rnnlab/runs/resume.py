@@ -69,7 +69,10 @@ def train_stack(
         make_folder(folder)
     with held(folders, PATIENCE):
         if begins and not any((folder / LAST).exists() for folder in folders):
-            return begin([configs[folder] for folder in folders], folders, corpora, swept)
+            fresh = [configs[folder] for folder in folders]
+            for config in fresh:
+                check(config, corpora)
+            return begin(fresh, folders, corpora, swept)
         return _go_on(_as_begun(folders) if begins else lanes, configs, corpora)
 
 

@@ -39,18 +39,32 @@ def run(
     Raises ConfigError for what the user can put right, a folder that has a run among it. Whatever
     happens, result.json says how the run ended.
     """
+    return run_stack([config], [folder], corpora, composed=[composed] if composed else [])[0]
+
+
+def run_stack(
+    configs: list[Config],
+    folders: list[Path],
+    corpora: Corpora | None = None,
+    swept: list[str] | None = None,
+    composed: Sequence[Composed] = (),
+) -> list[Result]:
+    """The same for jobs that train together: all their shapes agree. `swept`: see Result."""
     corpora = Corpora() if corpora is None else corpora
-    check(config, corpora)
-    make_folder(folder)
-    with held([folder]):
-        refuse_run_in(folder)
-        flush_names_of(folder)  # Hydra makes it
-        if composed:
-            composed.save(folder)
-        return begin([config], [folder], corpora)[0]
+    for config in configs:
+        check(config, corpora)
+    for folder in folders:
+        make_folder(folder)
+    with held(folders):
+        for folder in folders:
+            _refuse_run_in(folder)
+            flush_names_of(folder)  # Hydra may have made it
+        for own, folder in zip(composed, folders, strict=False):
+            own.save(folder)
+        return begin(configs, folders, corpora, swept)
 
 
-def refuse_run_in(folder: Path) -> None:
+def _refuse_run_in(folder: Path) -> None:
     """Raise ConfigError where another run was begun before."""
     require(
         not (folder / RESULT).exists(),
@@ -60,25 +74,10 @@ def refuse_run_in(folder: Path) -> None:
     )
 
 
-def run_stack(
-    configs: list[Config],
-    folders: list[Path],
-    corpora: Corpora | None = None,
-    swept: list[str] | None = None,
-) -> list[Result]:
-    """The same for jobs that train together: all their shapes agree. `swept`: see Result."""
-    for folder in folders:
-        make_folder(folder)
-    with held(folders):
-        for folder in folders:
-            refuse_run_in(folder)
-        return begin(configs, folders, Corpora() if corpora is None else corpora, swept)
-
-
 def begin(
     configs: list[Config], folders: list[Path], corpora: Corpora, swept: list[str] | None = None
 ) -> list[Result]:
-    """From the first minibatch, in folders that are held.
+    """From the first minibatch, in folders that are held, jobs that were found possible.
 
     What is left there of runs that were ended before their first checkpoint is removed.
     """
@@ -87,8 +86,8 @@ def begin(
     for folder in folders:
         _clear(folder)
     records = [
-        Record.begun(config, check(config, corpora), folder, device, stack=names, swept=swept or [])
-        for config, folder in zip(configs, folders, strict=True)
+        Record.begun(job, corpora[job.dataset], folder, device, stack=names, swept=swept or [])
+        for job, folder in zip(configs, folders, strict=True)
     ]
     train(records)
     return [record.result for record in records]

@@ -60,11 +60,9 @@ class OneLane:
 
         Raises KeyError or RuntimeError if they are another training's.
         """
-        training = self.training
-        training.restore(self.k, parameters, snapshot)
-        training.epoch, training.minibatch, training.seconds = epoch, minibatch, seconds
-        if minibatch and minibatch >= (there := training.minibatches()):
-            raise RuntimeError(f"it is after minibatch {minibatch} of an epoch that has {there}")
+        self.training.restore(self.k, parameters, snapshot)
+        self.training.go_to(epoch, minibatch)
+        self.training.seconds = seconds
 
     def idle(self) -> None:
         """Train it no further: nothing of it changes from here on."""

@@ -129,10 +129,6 @@ class Training:
         self.minibatch, self.seconds = 0, 0.0
         return figures
 
-    def minibatches(self) -> int:
-        """Of the epoch that begins or goes on now."""
-        return len(self._plan().starts)
-
     def snapshot(self, k: int) -> dict[str, Tensor]:
         """Copies of all that lane k's next step depends on, besides its parameters and position."""
         state = {
@@ -162,6 +158,17 @@ class Training:
         self.optimizer.restore(k, own)
         self.sums.values[:, k] = saved["sums"].to(self.sums.values)
         self.healthy[k] = bool(saved["healthy"])
+
+    def go_to(self, epoch: int, minibatch: int) -> None:
+        """After so many epochs, and minibatches of the next one; all lanes are there together.
+
+        Raises RuntimeError if that epoch has no more than those.
+        """
+        if (epoch, minibatch) == (self.epoch, self.minibatch):
+            return  # another lane was there before
+        self.epoch, self.minibatch = epoch, minibatch
+        if minibatch and minibatch >= (there := len(self._plan().starts)):
+            raise RuntimeError(f"it is after minibatch {minibatch} of an epoch that has {there}")
 
     def _step(
         self,

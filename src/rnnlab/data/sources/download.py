@@ -47,7 +47,7 @@ class Download(Source):
 
     def fetch(self) -> None:
         """Download it into the first of its folders that is set."""
-        if not find(self):
+        if not _place(self):
             _download(self)
 
 
@@ -56,18 +56,21 @@ def find(dataset: Download) -> Path | None:
 
     Raises ConfigError where its SHA-256 is not the known one.
     """
-    for folder in _folders(dataset):
-        path = folder / dataset.file
-        if path.is_file():
-            digest = hashlib.sha256(read_regular(path)).hexdigest()
-            require(
-                digest == dataset.sha256,
-                f"{path} as dataset={dataset.name}",
-                f"its SHA-256 is {digest}, not {dataset.sha256}; remove it, or train on it with "
-                f"dataset=text dataset.path={path}",
-            )
-            return path
-    return None
+    if path := _place(dataset):
+        digest = hashlib.sha256(read_regular(path)).hexdigest()
+        require(
+            digest == dataset.sha256,
+            f"{path} as dataset={dataset.name}",
+            f"its SHA-256 is {digest}, not {dataset.sha256}; remove it, or train on it with "
+            f"dataset=text dataset.path={path}",
+        )
+    return path
+
+
+def _place(dataset: Download) -> Path | None:
+    """Of the first file of that name, whatever is in it."""
+    paths = (folder / dataset.file for folder in _folders(dataset))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _download(dataset: Download) -> None:
