@@ -18,7 +18,7 @@ import pytest
 from commands import finish, run, start
 from rnnlab._common.files import locked
 from rnnlab.runs.result import Result
-from rnnlab.studies.executors.local import remove_leftovers
+from rnnlab.studies.executors.server import remove_leftovers
 
 pytestmark = pytest.mark.attack(4, "code in the current folder; killed studies and their workers")
 
@@ -169,7 +169,7 @@ from rnnlab.studies.executors.local import Local
 
 folder = Path("run").absolute()
 task = Task([folder], {folder: compose(["size=tiny", "dataset.max_tokens=3000"])}, begins=True)
-print(Local().start(task).pid, flush=True)
+print(Local().start(task).process.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @dataclass
 class StackedLauncherConf:
     _target_: str = "hydra_plugins.rnnlab_launcher.stacked.StackedLauncher"
-    workers: int | None = None  # processes; null: one for each core, or one on a GPU
+    workers: int | None = None  # processes; null: one for each core, or for each GPU
     lanes: int | None = None  # at most this many in a stack; null: what was measured to be fast
 
 

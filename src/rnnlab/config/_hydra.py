@@ -4,6 +4,7 @@ Hydra's documentation shows main, initialize_config_dir, compose and, in its exa
 interfaces Launcher and Sweeper with run_job's companions in hydra.core.utils and OverridesParser.
 """
 
+from argparse import Action, ArgumentParser
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,25 @@ __all__ = [
 VERSION_BASE: dict[str, Any] = (
     {"version_base": "1.3"} if hydra.__version__.startswith("1.3") else {}
 )
+
+
+def _leave_lazy_help_alone() -> None:
+    """Hydra 1.3 gives its parser a help that becomes a text when it is shown.
+
+    Python 3.14's parsers read it before, and would refuse to be made.
+    """
+    parsers: Any = ArgumentParser
+    check: Callable[[ArgumentParser, Action], None] = parsers._check_help
+
+    def check_texts(parser: ArgumentParser, action: Action) -> None:
+        if isinstance(action.help, str):
+            check(parser, action)
+
+    parsers._check_help = check_texts
+
+
+if VERSION_BASE and hasattr(ArgumentParser, "_check_help"):
+    _leave_lazy_help_alone()
 
 
 def register_resolver(name: str, function: Callable[..., Any], **options: Any) -> None:

@@ -10,7 +10,7 @@ from rnnlab.config.schema import Config
 from rnnlab.data.corpus import Corpus, load
 from rnnlab.data.source import Source
 from rnnlab.runs.needs import parameter_bytes
-from rnnlab.runs.surroundings import require_memory, resolve_device
+from rnnlab.runs.surroundings import device_type, require_memory
 from rnnlab.training.precision import PRECISIONS
 
 
@@ -82,7 +82,7 @@ def _check_device(config: Config) -> None:
     if not (wanted or config.device.startswith("cuda")):
         return
     require(
-        wanted in (None, resolve_device(config.device).type),
+        wanted in (None, device_type(config.device)),
         f"precision={config.precision} on a CPU",
         "only a GPU has it; type precision=fp32",
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Protocol
 
@@ -13,10 +14,11 @@ from rnnlab._common.console import complain, one_line, say
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import InUseError, locked, make_folder, remove_leftovers_of
 from rnnlab._common.interrupts import stop_requests
+from rnnlab._common.machine import cores
 from rnnlab.runs.composed import Composed, save_mistaken
 from rnnlab.runs.folder import RESULT
-from rnnlab.runs.surroundings import cores, gpu_bytes
 from rnnlab.studies.command import COMMANDS, Command, Shown, note
+from rnnlab.studies.executors.gpus import gpus_for
 from rnnlab.studies.executors.local import Local
 from rnnlab.studies.job import Asked, Job, Mistaken
 from rnnlab.studies.loop import Loop
@@ -35,7 +37,7 @@ class Batch:
     first: int  # number of the first job
     asked: Sequence[Asked | Mistaken]
     command: Command
-    workers: int | None = None  # processes; None: one for each core, or one on a GPU
+    workers: int | None = None  # processes; None: one for each core, or for each GPU
     lanes: int | None = None  # at most this many in a stack; None: what was measured to be fast
 
 
@@ -134,6 +136,10 @@ def _held(sweep: Path) -> Iterator[None]:
 
 
 def _executor(batch: Batch, planned: Plan) -> tuple[Local, int | None]:
-    """Workers here; and the memory that their stacks may fill, None on a CPU."""
-    memory = gpu_bytes(planned.wanted[0].config.device) if planned.wanted else None
-    return Local(batch.workers or (1 if memory else cores())), memory
+    """Workers here; and the memory that a stack may fill, None on a CPU."""
+    free = gpus_for({job.config.device for job in planned.wanted})
+    if not free:
+        return Local(batch.workers or cores()), None
+    workers = batch.workers or len(free)
+    sharing = ceil(workers / len(free))  # a GPU
+    return Local(workers, (*free,)), min(free.values()) * 9 // 10 // sharing

@@ -93,7 +93,7 @@ def seconds_per_minibatch(stack: Stack, threads: int | None) -> float:
     while elapsed < SECONDS:
         training.run_epoch(lambda: time.perf_counter() - started > SECONDS)
         if recipe.device.type == "cuda":
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(recipe.device)
         elapsed = time.perf_counter() - started
     return elapsed / (training.epoch * minibatches(first) + training.minibatch)
 
