@@ -31,6 +31,7 @@ test-slow: lint
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check
+	$(BIN)/ruff check --preview --select PLW1514 src run.py benchmarks  # no text without its encoding
 	$(BIN)/ruff format --check
 	$(BIN)/pyrefly check --python-interpreter-path $(BIN)/python
 

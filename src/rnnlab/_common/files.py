@@ -11,6 +11,8 @@ import os
 import re
 import secrets
 import stat
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +27,7 @@ MODES = {
     "ab": os.O_WRONLY | os.O_APPEND | os.O_CREAT,
     "r+b": os.O_RDWR,
 }
+PATIENCE = 5 if sys.platform == "win32" else 0  # seconds
 # what a pipe or a link would do to us; not every system has all of them
 CAREFULLY = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
 
@@ -78,11 +81,24 @@ def write_whole(folder: Path, name: str, content: bytes | str) -> None:
         with temporary.open("xb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             flush(file)
-        temporary.replace(path)
+        put_in_place(temporary, path)
         flush_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Rename. Windows refuses while another process reads the old file, which soon ends."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            temporary.replace(path)
+            return
+        except PermissionError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
 
 
 def flush(file: BinaryIO) -> int:

@@ -138,7 +138,7 @@ def load_checkpoint(folder: Path, name: str) -> Checkpoint:
         described = _description(metadata["rnnlab"])
         names = list(file.keys())
         _require_shapes(described.model, {n: file.get_slice(n).get_shape() for n in names})
-        tensors = {name: file.get_tensor(name) for name in names}
+        tensors = {name: file.get_tensor(name).clone() for name in names}
         if metadata["sha256"] != checksum(metadata["rnnlab"], tensors):
             raise ValueError("its checksum is not that of its content")
         return _understood(described, tensors)
@@ -148,11 +148,15 @@ def read_tensors(folder: Path, name: str) -> dict[str, Tensor]:
     """All that are in it, whatever they mean; raises ConfigError as load_checkpoint does."""
     with _reading(folder, name) as file:
         names = list(file.keys())
-        return {name: file.get_tensor(name) for name in names}
+        return {name: file.get_tensor(name).clone() for name in names}
 
 
 @contextmanager
 def _reading(folder: Path, name: str) -> Iterator[Any]:
+    """Its tensors are the file's own memory: what is kept of them is copied.
+
+    A file that is mapped into memory cannot be replaced on Windows.
+    """
     path = folder / name
     try:
         with opened(folder, name) as file:

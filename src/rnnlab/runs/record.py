@@ -53,6 +53,7 @@ class Record:
         cls, config: Config, corpus: Corpus, folder: Path, device: torch.device, **more: Any
     ) -> Record:
         """Of a run that has done nothing yet; `more` are fields of its result."""
+        surroundings.stay_within_cores()
         recipe = build_recipe(config, build_model(config, len(corpus.vocabulary)), device)
         result = Result(
             process=os.getpid(),

@@ -12,6 +12,7 @@ from typing import Any
 
 from rnnlab._common.errors import require
 from rnnlab._common.late import torch
+from rnnlab._common.machine import cores
 
 INSTRUCTIONS = (  # environment variables that choose a library's, beside torch's own
     "MKL_ENABLE_INSTRUCTIONS",
@@ -46,6 +47,12 @@ def device_type(wanted: str) -> str:
         f"{torch.__version__} can use; type device=cpu or device=auto",
     )
     return device.type
+
+
+def stay_within_cores() -> None:
+    """torch has a thread for each core of the machine, and knows nothing of a container's quota."""
+    if torch.get_num_threads() > cores():
+        torch.set_num_threads(cores())
 
 
 def require_memory(needed: int) -> None:
