@@ -1,6 +1,7 @@
 # make train    set up .venv and train the default job       make train ARGS="dataset=time_machine size=base"
 # make test     set up .venv, then lint, types and tests
 # make test-next  the tests on the next Hydra and OmegaConf (TESTS=tests/test_study.py: a part)
+# make test-elsewhere   without affinity, sessions and forkserver, and as on Python 3.14: tests/elsewhere
 # make test-slow  tests of studies that take half a minute each
 # make bench    engines against their peers on this machine (BENCH="--cells rnn --sizes 64,512")
 # make gpu-check   GPU tests and benchmarks, with the torch, numpy and pytest of $(PYTHON) alone
@@ -15,7 +16,7 @@ PYTHON ?= python3
 ARGS ?= sampler=random lr=1
 BIN = .venv/bin
 
-.PHONY: train test test-next test-slow lint format bench bench-sweep faults crashes attack fuzz soak gpu-check pictures clean
+.PHONY: train test test-next test-elsewhere test-slow lint format bench bench-sweep faults crashes attack fuzz soak gpu-check pictures clean
 
 train: .venv/installed
 	$(BIN)/python run.py $(ARGS)
@@ -25,6 +26,9 @@ test: lint
 
 test-next: .venv-next/installed
 	.venv-next/bin/pytest $(TESTS)
+
+test-elsewhere: .venv/installed-dev
+	ELSEWHERE="spawn python3.14" PYTHONPATH=tests/elsewhere $(BIN)/pytest $(TESTS)
 
 test-slow: lint
 	$(BIN)/pytest -m slow

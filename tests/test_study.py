@@ -209,15 +209,8 @@ def named_experiments(folder: Path) -> str:
 
 def test_three_of_twelve_jobs_go_wrong_and_the_others_complete():
     """One diverges, one fails (its checkpoint cannot be written), one is invalid."""
-    study = [
-        "-m",
-        TWO,
-        "--config-dir=own",
-        named_experiments(Path("own")),
-        *SMALL[1:],
-        "num_epochs=3",
-    ]
-    study += ["sweep=S"]
+    study = ["-m", "--config-dir=own", named_experiments(Path("own")), *SMALL[1:], "num_epochs=3"]
+    study += [TWO, "sweep=S"]
     status, _, err = run(*study)
     assert status == 2  # not one of them is trained
     assert err.startswith("job 8 (experiment=e8): lr=-1 is not allowed")

@@ -17,6 +17,7 @@ import pytest
 
 from commands import finish, run, start
 from rnnlab._common.files import locked
+from rnnlab._common.machine import start_method
 from rnnlab.runs.result import Result
 from rnnlab.studies.executors.server import remove_leftovers
 
@@ -74,6 +75,8 @@ def test_a_study_imports_nothing_from_the_folder_it_is_started_in():
 
 # --- the temporary folder ---------------------------------------------------------------------
 
+needs_server = pytest.mark.skipif(start_method() != "forkserver", reason="nothing is left there")
+
 
 @pytest.fixture
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -93,6 +96,7 @@ def left_by_a_kill(temporary: Path) -> Path:
     return folder
 
 
+@needs_server
 def test_what_a_killed_study_left_is_removed_by_the_next(temporary):
     process = start(*LONG)
     workers = training(process)
@@ -104,6 +108,7 @@ def test_what_a_killed_study_left_is_removed_by_the_next(temporary):
     assert not [*temporary.iterdir()]
 
 
+@needs_server
 def test_only_the_folders_of_killed_studies_are_removed(temporary):
     """Not a folder in use, nor one that has anything else in it, is called or made otherwise."""
     gone, held, other, open_to_all, elsewhere = (left_by_a_kill(temporary) for _ in range(5))
@@ -122,6 +127,7 @@ def test_only_the_folders_of_killed_studies_are_removed(temporary):
     assert {*temporary.rglob("*")} == before
 
 
+@needs_server
 def test_a_temporary_folder_with_a_long_name_is_used_as_it_is(temporary, monkeypatch):
     """A socket's path has about a hundred bytes: one more folder in it would be too much."""
     long = temporary / ("x" * (64 - len(str(temporary))))

@@ -1,8 +1,8 @@
 """Python, with this folder on its PYTHONPATH, as it is elsewhere: ELSEWHERE="python3.14 windows".
 
     python3.14   argparse reads a help text when it is given, not when it is shown
-    windows      no signals, sessions, affinity or forkserver: the names are taken away
-    macos        all of these are there but affinity and forkserver
+    spawn        no affinity, sessions and forkserver: the names are taken away
+    windows      and no signals but Ctrl-C, as far as Python's names go
     cores=16     so many cores, whatever there are
 
 Only what is in Python is taken away: files and locks are this system's.
@@ -14,8 +14,8 @@ import os
 import signal
 from typing import Any
 
-UNIX = ("sched_getaffinity", "setsid", "getuid", "sysconf", "getpgid", "killpg", "getpgrp")
-SIGNALS = ("SIGKILL", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGSTOP")
+UNIX = ("getuid", "sysconf", "getpgid", "killpg", "getpgrp")
+SIGNALS = ("SIGKILL", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGSTOP", "pthread_sigmask")
 
 
 def python_3_14() -> None:
@@ -44,25 +44,25 @@ def without(module: Any, *names: str) -> None:
             delattr(module, name)
 
 
-def windows() -> None:
-    without(os, *UNIX)
-    without(signal, *SIGNALS)
+def spawn() -> None:
+    without(os, "sched_getaffinity", "setsid")
     multiprocessing.reduction.HAVE_SEND_HANDLE = False  # get_all_start_methods asks for it
 
 
-def macos() -> None:
-    without(os, "sched_getaffinity")
-    multiprocessing.reduction.HAVE_SEND_HANDLE = False
+def windows() -> None:
+    spawn()
+    without(os, *UNIX)
+    without(signal, *SIGNALS)
 
 
 for word in os.environ.get("ELSEWHERE", "").split():
     match word.partition("="):
         case "python3.14", _, _:
             python_3_14()
+        case "spawn", _, _:
+            spawn()
         case "windows", _, _:
             windows()
-        case "macos", _, _:
-            macos()
         case "cores", _, number:
             os.sched_getaffinity = lambda process, number=int(number): {*range(number)}
             os.cpu_count = lambda number=int(number): number

@@ -72,7 +72,7 @@ class Record:
             config_id=config_id(config, corpus.sha256),
             versions=surroundings.versions(),
             git=surroundings.git_state(),
-            host=surroundings.host(),
+            host=surroundings.host(device),
             **more,
         )
         return cls(config, corpus, folder, recipe, result)

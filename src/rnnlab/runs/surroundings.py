@@ -94,15 +94,21 @@ def git_state() -> dict[str, Any] | None:
         return None  # no git, or no commit
 
 
-def host() -> dict[str, Any]:
-    return {
-        "name": platform.node(),
-        "platform": platform.platform(),
-        "cpus": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "cpu": _cpu_model(),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-    } | {name: os.environ[name] for name in INSTRUCTIONS if name in os.environ}
+def host(device: torch.device) -> dict[str, Any]:
+    """The machine, and which of its GPUs trains."""
+    gpu = {} if device.index is None else {"gpu": device.index}
+    return (
+        gpu
+        | {
+            "name": platform.node(),
+            "platform": platform.platform(),
+            "cpus": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "cpu": _cpu_model(),
+            "instructions": torch.backends.cpu.get_cpu_capability(),
+        }
+        | {name: os.environ[name] for name in INSTRUCTIONS if name in os.environ}
+    )
 
 
 def numbers_of(host: dict[str, Any]) -> dict[str, Any]:
