@@ -79,7 +79,7 @@ format: .venv/installed-dev
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "rnnlab needs Python 3.11 or later: make PYTHON=python3.11 ..."; exit 1; }
+		{ echo "rnnlab needs Python 3.11 or later (tested: 3.11, 3.13): make PYTHON=python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet -c constraints.txt -e .
 	@touch $@
