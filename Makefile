@@ -35,7 +35,7 @@ lint: .venv/installed-dev
 	$(BIN)/pyrefly check --python-interpreter-path $(BIN)/python
 
 bench: .venv/installed-dev
-	$(BIN)/python benchmarks/engines.py $(BENCH)
+	$(BIN)/python benchmarks/engines.py --save benchmarks/results/cpu.json $(BENCH)
 	$(BIN)/python benchmarks/lengths.py
 	$(BIN)/python benchmarks/report.py
 
@@ -62,7 +62,7 @@ soak: .venv/installed-dev
 
 gpu-check:
 	PYTHONPATH=src $(PYTHON) -m pytest -q -m gpu tests/test_gpu.py
-	PYTHONPATH=src $(PYTHON) benchmarks/engines.py --device cuda --cells rnn,lstm,gru --rounds 3 --sizes 64,512 --lanes 1,64
+	PYTHONPATH=src $(PYTHON) benchmarks/engines.py --device cuda --cells rnn,lstm,gru --rounds 3 --sizes 64,512 --lanes 1,64 --save benchmarks/results/cuda.json
 
 pictures: .venv/installed-dev
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[pictures]'

@@ -141,9 +141,9 @@ def test_the_best_command_is_safe_to_paste(compose):
     folder = Path("runs/a b;`id`")
     folder.mkdir(parents=True)
     experiment.run(compose(*SMALL), folder)
-    assert best_of(folder, "lr=1", "sampler=random") == "python run.py lr=1 sampler=random"
+    assert best_of(folder, "lr=1", "sampler=random") == "rnnlab train lr=1 sampler=random"
     path = 'dataset.path="a\'b $(id) `id`"'
-    assert shlex.split(best_of(folder, path)) == ["python", "run.py", path]
+    assert shlex.split(best_of(folder, path)) == ["rnnlab", "train", path]
     again = ["rnnlab", "reproduce", str(folder.absolute())]
     for unsafe in UNSAFE:
         assert shlex.split(best_of(folder, "lr=1", unsafe)) == again

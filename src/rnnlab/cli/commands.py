@@ -1,7 +1,6 @@
 """The rnnlab command: everything but the training itself, which run.py and `rnnlab train` share."""
 
 import math
-import runpy
 import sys
 import tempfile
 from pathlib import Path
@@ -9,47 +8,57 @@ from typing import Annotated
 
 import typer
 
+from rnnlab import __version__
 from rnnlab._common.console import lost, on_screens, say
 from rnnlab._common.errors import require
+from rnnlab._common.program import shipped
 from rnnlab.cli.answers import answering
+from rnnlab.cli.completion import completed
 
 LONGEST = 1_000_000  # tokens of a text: a command answers in minutes, and in memory
 ClickException = typer.BadParameter.__mro__[2]  # typer has its own click, or another one's
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="A laboratory for recurrent language models written from scratch.",
-)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+OTHERS = {"ignore_unknown_options": True}  # run.py's options, and the benchmark's
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="NAME=VALUE", autocompletion=completed, show_default=False),
+]
 
 
-@app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    add_help_option=False,
-)
-def train(context: typer.Context) -> None:
-    """Train, exactly as `python run.py` does: rnnlab train sampler=random lr=1."""
+@app.callback(invoke_without_command=True)
+def rnnlab(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """A laboratory for recurrent language models written from scratch."""
+    if version:
+        say(f"rnnlab {__version__}")
+        raise typer.Exit
+
+
+@app.command(context_settings=OTHERS, add_help_option=False)
+def train(overrides: Overrides = None) -> None:
+    """Train a model, or with -m a study of many: rnnlab train sampler=random lr=1."""
     from rnnlab.cli import train as entry
 
-    sys.argv = ["rnnlab train", *context.args]
+    sys.argv = ["rnnlab train", *(overrides or ())]
     entry.main()
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings=OTHERS)
 def resume(
-    context: typer.Context,
     run: Annotated[Path, typer.Argument(help="The folder of a run or a study.")],
+    overrides: Overrides = None,
 ) -> None:
     """Go on with a run or a study exactly: rnnlab resume RUN num_epochs=800."""
     from rnnlab.cli import train as entry
 
-    sys.argv = ["rnnlab resume", f"resume={run}", *context.args]
+    sys.argv = ["rnnlab resume", f"resume={run}", *(overrides or ())]
     entry.main()
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings=OTHERS)
 def verify_resume(
-    context: typer.Context,
+    overrides: Overrides = None,
     kills: Annotated[int, typer.Option(min=1, max=1000, help="How often to kill it.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the moments.")] = 0,
 ) -> None:
@@ -60,7 +69,7 @@ def verify_resume(
     from rnnlab.config.compose import compose
     from rnnlab.runs.preflight import Downloading, check
 
-    overrides = ["num_epochs=20", "size=small", "checkpoint.seconds=0.2", *context.args]
+    overrides = ["num_epochs=20", "size=small", "checkpoint.seconds=0.2", *(overrides or ())]
     with answering(overrides=lambda: overrides):
         config = compose(overrides)
         check(config, Downloading())
@@ -120,16 +129,14 @@ def report(
     say(write_report(folder))
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def bench(context: typer.Context) -> None:
+@app.command(context_settings=OTHERS, add_help_option=False)
+def bench(options: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     """Measure the engines against their peers here: rnnlab bench --cells rnn --sizes 64,512."""
-    script = Path(__file__).resolve().parents[3] / "benchmarks" / "engines.py"
-    require(
-        script.exists(), "rnnlab bench without the sources", "run it in a checkout of the project"
-    )
-    sys.argv = [str(script), *context.args]
-    sys.path.insert(0, str(script.parent))
-    runpy.run_path(str(script), run_name="__main__")
+    sys.path.insert(0, str(shipped("benchmarks")))
+    from engines import main as measure
+
+    sys.argv = ["rnnlab bench", *(options or ())]
+    measure()
 
 
 def _tell(differences: list[str], same: str) -> None:

@@ -15,11 +15,13 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
+from hydra.plugins.completion_plugin import DefaultCompletionPlugin
 from omegaconf import DictConfig, OmegaConf
 
 __all__ = [
     "VERSION_BASE",
     "BasicLauncher",  # hydra/launcher=stacked runs other programs' jobs as hydra/launcher=basic
+    "completed",  # a completion plugin has its words from the environment, and prints
     "get_args_parser",  # what hydra.main will read of the command line, before it begins
     "is_plain",
     "parse_swept",
@@ -43,6 +45,12 @@ def register_resolver(name: str, function: Callable[..., Any], **options: Any) -
 def parse_swept(overrides: list[str]) -> list[Override]:
     """With the loader that glob(*) asks for the choices of a group."""
     return OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(overrides)
+
+
+def completed(words: list[str]) -> list[str]:
+    """What `run.py -sc query=bash` prints for these words."""
+    loader = GlobalHydra.instance().config_loader()
+    return DefaultCompletionPlugin(loader)._query("config", " ".join(words))
 
 
 def is_plain(override: Override) -> bool:

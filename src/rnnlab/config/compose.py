@@ -28,8 +28,15 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab._common.errors import ConfigError, require
+from rnnlab._common.program import training
 from rnnlab.config import schema
-from rnnlab.config._hydra import VERSION_BASE, is_plain, parse_swept, register_resolver
+from rnnlab.config._hydra import (
+    VERSION_BASE,
+    completed,
+    is_plain,
+    parse_swept,
+    register_resolver,
+)
 from rnnlab.config.names import all_keys, conf_dir, groups, without_file
 from rnnlab.config.schema import Config
 
@@ -50,6 +57,12 @@ def compose(overrides: list[str]) -> Config:
         for override in overrides:
             _parsed(override)
         return to_config(hydra.compose("config", overrides))
+
+
+def completions(words: list[str]) -> list[str]:
+    """What the last of these overrides may go on to be."""
+    with composing():
+        return completed(words)
 
 
 def grid(overrides: list[str]) -> list[list[str]]:
@@ -193,7 +206,7 @@ def to_config(composed: DictConfig) -> Config:
         name = str(error).split("'")[1]
         raise ConfigError(
             f"{name} is not a name in the config, and + cannot add it; "
-            "python run.py --help lists all."
+            f"{training('--help')} lists all."
         ) from None
     except OmegaConfBaseException as error:  # wraps what __post_init__ raised
         if isinstance(error.__cause__, ConfigError):

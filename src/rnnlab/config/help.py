@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 import yaml
 
 from rnnlab._common.choices import Choice, Knobs, registered
+from rnnlab._common.program import training
 from rnnlab.config.names import conf_dir, files, groups, in_words, without_file
 from rnnlab.config.schema import Config
 
@@ -17,9 +18,9 @@ WIDTH = 26  # of a name and its value, before what they mean
 BEGINNING = """\
 Train a recurrent language model, or with -m a study of many.
 
-  python run.py sampler=random lr=1
-  python run.py dataset=text dataset.path=FILE model=lstm optimizer=adam lr=0.003
-  python run.py -m lr=0.3,1,3 seed=0,1,2
+  {program} sampler=random lr=1
+  {program} dataset=text dataset.path=FILE model=lstm optimizer=adam lr=0.003
+  {program} -m lr=0.3,1,3 seed=0,1,2
 """
 ENDING = """\
 Of a study (-m):
@@ -39,7 +40,7 @@ def help_text() -> str:
         "Values of a choice (GROUP.NAME=VALUE); of others, what differs:": _of_choices(),
     }
     sections = ["\n".join([title, *lines]) + "\n" for title, lines in parts.items()]
-    return "\n".join([BEGINNING, *sections, ENDING])
+    return "\n".join([BEGINNING.format(program=training()), *sections, ENDING])
 
 
 def _choices() -> Iterator[str]:

@@ -16,6 +16,7 @@ from omegaconf.errors import (
 )
 
 from rnnlab._common.errors import ConfigError
+from rnnlab._common.program import training
 from rnnlab.config.names import all_keys, groups, in_words, is_list, type_of
 from rnnlab.config.schema import nodes
 
@@ -82,7 +83,7 @@ def _bad_key(key: str) -> str:
     if key.startswith("optimizer.options."):
         return f"{key} is new in optimizer.options: add it with +{key}=VALUE."
     nearest = _nearest(key, all_keys())
-    hint = f"the nearest are {', '.join(nearest)}" if nearest else "python run.py --help lists all"
+    hint = f"the nearest are {', '.join(nearest)}" if nearest else f"{training('--help')} lists all"
     return f"{key} is not a name in the config: {hint}."
 
 

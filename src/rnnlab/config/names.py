@@ -10,14 +10,13 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from rnnlab._common.choices import registered
+from rnnlab._common.program import shipped
 from rnnlab.config.schema import GROUPS, nodes
 
 
 def conf_dir() -> str:
-    """The folder of YAML files: the checkout's, or the copy that travels in the wheel."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "conf"
-    return str(installed if installed.is_dir() else package.parents[1] / "conf")
+    """The folder of YAML files."""
+    return str(shipped("conf"))
 
 
 def groups() -> dict[str, list[str]]:

@@ -17,6 +17,7 @@ from typing import Any
 from rnnlab._common.choices import registered
 from rnnlab._common.console import one_line
 from rnnlab._common.errors import ConfigError
+from rnnlab._common.program import training
 from rnnlab.config.identity import differing, flat
 from rnnlab.config.stored_words import overrides_not_taken
 from rnnlab.runs.folder import RESULT, number_of, overrides_of, read_metrics
@@ -179,7 +180,7 @@ def best_command(entries: list[Entry]) -> str:
         return "(no run has completed)"
     overrides = overrides_of(best.folder)
     if overrides and "".join(overrides).isprintable() and not overrides_not_taken(overrides):
-        return shlex.join(["python", "run.py", *overrides])
+        return training(*overrides)
     folder = str(best.folder.absolute())
     if not folder.isprintable():
         return f"(the name of the best run's folder cannot be typed: {one_line(best.folder.name)})"
