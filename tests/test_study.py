@@ -449,8 +449,10 @@ def test_a_folder_that_vanishes_is_trained_again_and_its_neighbours_are_left_alo
 
 
 def test_a_batch_of_optunas_trials_is_a_stack():
-    """Six trials in two batches of three; one cannot be trained, and is worth nothing."""
-    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    """Six trials in two batches of three; one cannot be trained, and is worth nothing.
+
+    A study that goes on draws the trials that it has, and no others.
+    """
     status, out, _ = run(
         *("-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=3"),
         *("hydra/sweeper/sampler=random", "hydra.sweeper.sampler.seed=1"),
@@ -463,6 +465,11 @@ def test_a_batch_of_optunas_trials_is_a_stack():
     assert status == 1
     assert {tuple(r.stack) for _, r in found if len(r.stack) > 1}
     best = min(result.figure for _, result in found if result.status == "completed")
+    assert f"Best value: {best}" in out
+    begun = [Path(folder, "metrics.jsonl").stat().st_mtime_ns for folder, _ in found]
+    status, out, _ = run("resume", "S", module=True)
+    assert (status, len(results("S"))) == (1, 6)
+    assert [Path(folder, "metrics.jsonl").stat().st_mtime_ns for folder, _ in found] == begun
     assert f"Best value: {best}" in out
 
 
