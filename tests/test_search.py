@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from commands import run
-from hydra_plugins.rnnlab_launcher.search import OptunaSweeper, _distribution
+from hydra_plugins.rnnlab_launcher.search import OptunaSweeper, distribution
 from rnnlab._common.errors import ConfigError
 
 DISTRIBUTIONS = {
@@ -32,13 +32,13 @@ DISTRIBUTIONS = {
 @pytest.mark.parametrize("given", DISTRIBUTIONS)
 def test_what_a_sweep_stands_for(given):
     (override,) = OverridesParser.create().parse_overrides([given])
-    assert _distribution(override) == DISTRIBUTIONS[given]
+    assert distribution(override) == DISTRIBUTIONS[given]
 
 
 def test_an_interval_that_is_none():
     (override,) = OverridesParser.create().parse_overrides(["lr=tag(log,interval(0,1))"])
     with pytest.raises(ConfigError, match=r"^lr=tag\(log,interval\(0,1\)\) is not allowed: "):
-        _distribution(override)
+        distribution(override)
 
 
 def sweeper(**changes: Any) -> OptunaSweeper:

@@ -8,7 +8,7 @@ As with stacked.py, nothing here takes time before there is a sweep.
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.distributions import BaseDistribution
 
-DIRECTIONS = ("minimize", "maximize")
+Direction = Literal["minimize", "maximize"]
 
 
 @dataclass
@@ -70,7 +70,7 @@ class OptunaSweeper(Sweeper):
     def __init__(
         self,
         sampler: DictConfig,
-        direction: str,
+        direction: Direction,
         n_trials: int,
         n_jobs: int,
         params: dict[str, str] | None = None,
@@ -96,7 +96,7 @@ class OptunaSweeper(Sweeper):
         given = [*(f"{name}={values}" for name, values in self.params.items()), *arguments]
         overrides = {override.get_key_element(): override for override in parse_swept(given)}
         swept = {name: own for name, own in overrides.items() if own.is_sweep_override()}
-        space = {name: _distribution(override) for name, override in swept.items()}
+        space = {name: distribution(override) for name, override in swept.items()}
         shared = [str(own.input_line) for name, own in overrides.items() if name not in swept]
         folder = Path(str(self.config.hydra.sweep.dir))
         make_folder(folder)
@@ -124,8 +124,9 @@ class OptunaSweeper(Sweeper):
         for name in ("n_trials", "n_jobs"):
             number = getattr(self, name)
             require(number >= 1, f"hydra.sweeper.{name}={number}", "it is at least 1")
-        rule = f"it is one of {', '.join(DIRECTIONS)}"
-        require(self.direction in DIRECTIONS, f"hydra.sweeper.direction={self.direction}", rule)
+        directions = get_args(Direction)
+        rule = f"it is one of {', '.join(directions)}"
+        require(self.direction in directions, f"hydra.sweeper.direction={self.direction}", rule)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         return optuna.create_study(sampler=instantiate(self.sampler), direction=self.direction)
 
@@ -135,11 +136,12 @@ class OptunaSweeper(Sweeper):
         worst = math.inf if self.direction == "minimize" else -math.inf
         jobs = [[*shared, *(f"{k}={v}" for k, v in trial.params.items())] for trial in trials]
         for trial, job in zip(trials, self.launcher.launch(jobs, first), strict=True):
-            value = float(job.return_value)
-            study.tell(trial, value if math.isfinite(value) else worst)
+            value = job.return_value
+            came_to_nothing = value is None or not math.isfinite(value)
+            study.tell(trial, worst if came_to_nothing else value)
 
 
-def _distribution(override: Override) -> "BaseDistribution":
+def distribution(override: Override) -> "BaseDistribution":
     """What a sweep stands for: numbers of an interval or a range, or one of its values."""
     from optuna.distributions import (
         CategoricalDistribution,
@@ -149,14 +151,14 @@ def _distribution(override: Override) -> "BaseDistribution":
 
     from rnnlab._common.errors import ConfigError
 
+    number: dict[bool, Any] = {True: IntDistribution, False: FloatDistribution}  # whole or not
     try:
         match override.value():
             case IntervalSweep(start=low, end=high, tags=tags):
-                kind = IntDistribution if isinstance(low, int) else FloatDistribution
-                return kind(low, high, log="log" in tags)
+                return number[isinstance(low, int)](low, high, log="log" in tags)
             case RangeSweep(step=step, shuffle=False) as sweep:
                 numbers = [*sweep.range()]
-                kind = IntDistribution if isinstance(numbers[0], int) else FloatDistribution
+                kind = number[isinstance(numbers[0], int)]
                 return kind(min(numbers), max(numbers), step=abs(step))
         return CategoricalDistribution([*override.sweep_string_iterator()])
     except ValueError as error:
