@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from conftest import ROOT
 from rnnlab import __version__
@@ -118,3 +121,24 @@ def test_what_trains_is_called_as_it_was_called(monkeypatch):
     assert training() == "python run.py"
     monkeypatch.setattr(sys, "argv", ["/usr/bin/rnnlab"])
     assert training() == "python run.py"
+
+
+TOOLS = {"ruff", "pyrefly"}  # no test runs with them
+
+
+def test_bounds_are_what_the_tests_ran_with():
+    """Everything is pinned in every file of constraints, and the oldest are the lower bounds."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    needed = [Requirement(line) for line in [*project["dependencies"], *extras["dev"]]]
+    pinned = {
+        name: dict(line.split("==") for line in (ROOT / name).read_text().split() if "==" in line)
+        for name in ("constraints.txt", "constraints-next.txt", "constraints-lowest.txt")
+    }
+    for one in needed:
+        for versions in pinned.values():
+            assert one.specifier.contains(versions[one.name], prereleases=True), one
+        (oldest,) = [bound.version for bound in one.specifier if bound.operator == ">="]
+        if one.name not in TOOLS:
+            assert Version(oldest) == Version(pinned["constraints-lowest.txt"][one.name]), one
+    assert {*extras["optuna"]} <= {*extras["dev"]}
