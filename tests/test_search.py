@@ -41,8 +41,8 @@ def test_an_interval_that_is_none():
         distribution(override)
 
 
-def sweeper(**changes: Any) -> OptunaSweeper:
-    sampler = OmegaConf.create({"_target_": "optuna.samplers.RandomSampler"})
+def sweeper(seed: int = 0, **changes: Any) -> OptunaSweeper:
+    sampler = OmegaConf.create({"kind": "RandomSampler", "seed": seed})
     settings: dict[str, Any] = {"direction": "minimize", "n_trials": 2, "n_jobs": 1}
     return OptunaSweeper(sampler, **settings | changes)
 
@@ -51,6 +51,10 @@ def sweeper(**changes: Any) -> OptunaSweeper:
     ("changes", "sentence"),
     [
         ({"n_jobs": 0}, "hydra.sweeper.n_jobs=0 is not allowed: it is at least 1."),
+        (
+            {"seed": -1},
+            "RandomSampler cannot be made of {'seed': -1}: Seed must be between 0 and 2**32 - 1.",
+        ),
         (
             {"direction": "down"},
             "hydra.sweeper.direction=down is not allowed: it is one of minimize, maximize.",

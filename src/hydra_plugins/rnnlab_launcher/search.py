@@ -28,7 +28,6 @@ Direction = Literal["minimize", "maximize"]
 class OptunaSweeperConf:
     defaults: list[Any] = field(default_factory=lambda: [{"sampler": "tpe"}])
     _target_: str = "hydra_plugins.rnnlab_launcher.search.OptunaSweeper"
-    _recursive_: bool = False  # the sampler is made where Optuna is found to be there
     sampler: Any = MISSING
     direction: str = "minimize"
     n_trials: int = 20
@@ -38,7 +37,7 @@ class OptunaSweeperConf:
 
 @dataclass
 class RandomSamplerConf:
-    _target_: str = "optuna.samplers.RandomSampler"
+    kind: str = "RandomSampler"  # of optuna.samplers
     seed: int = 0
 
 
@@ -46,7 +45,7 @@ class RandomSamplerConf:
 class TPESamplerConf(RandomSamplerConf):
     """A tree-structured Parzen estimator, Bergstra et al. 2011."""
 
-    _target_: str = "optuna.samplers.TPESampler"
+    kind: str = "TPESampler"
     n_startup_trials: int = 10  # drawn at random before it begins
     multivariate: bool = False  # settings are seen together
 
@@ -55,7 +54,7 @@ class TPESamplerConf(RandomSamplerConf):
 class CmaEsSamplerConf(RandomSamplerConf):
     """Hansen and Ostermeier 2001; of numbers."""
 
-    _target_: str = "optuna.samplers.CmaEsSampler"
+    kind: str = "CmaEsSampler"
     sigma0: float | None = None  # of the first steps; null: a sixth of the smallest range
 
 
@@ -112,8 +111,6 @@ class OptunaSweeper(Sweeper):
 
     def _study(self) -> "Study":
         """Raises ConfigError where there cannot be one."""
-        from hydra.utils import instantiate
-
         from rnnlab._common.errors import ConfigError, require
 
         try:
@@ -127,8 +124,16 @@ class OptunaSweeper(Sweeper):
         directions = get_args(Direction)
         rule = f"it is one of {', '.join(directions)}"
         require(self.direction in directions, f"hydra.sweeper.direction={self.direction}", rule)
+        kinds = [conf.kind for conf in SAMPLERS.values()]
+        kind, options = self.sampler["kind"], {**self.sampler}
+        rule = f"it is one of {', '.join(kinds)}"
+        require(options.pop("kind") in kinds, f"hydra.sweeper.sampler.kind={kind}", rule)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        return optuna.create_study(sampler=instantiate(self.sampler), direction=self.direction)
+        try:
+            sampler = getattr(optuna.samplers, kind)(**options)
+        except ValueError as error:
+            raise ConfigError(f"{kind} cannot be made of {options}: {error}.") from None
+        return optuna.create_study(sampler=sampler, direction=self.direction)
 
     def _train(self, study: "Study", trials: "list[Trial]", shared: list[str], first: int) -> None:
         """A batch; what comes to nothing is worth less than all else."""
