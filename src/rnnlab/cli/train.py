@@ -20,6 +20,7 @@ from rnnlab.cli.task import Task
 from rnnlab.config._hydra import VERSION_BASE, get_args_parser
 from rnnlab.config.help import help_text
 from rnnlab.config.names import conf_dir
+from rnnlab.config.typed_words import typed
 from rnnlab.runs.result import Status
 from rnnlab.studies.command import Command, Shown, commands_of
 
@@ -30,7 +31,7 @@ def main() -> None:
     statuses: list[str] = []  # of the jobs that have begun
     with answering(statuses, _overrides):
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's exceptions are to come through to here
-        for command in commands_of(sys.argv[1:]):
+        for command in commands_of(typed(sys.argv[1:])):
             _run(command, statuses)
     if not statuses and lost():
         sys.exit(FAILED)  # what was to be shown was all there was

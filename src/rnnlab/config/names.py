@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from types import NoneType
@@ -76,6 +77,24 @@ def _knobs_of(node_type: type, prefix: str) -> Iterator[tuple[str, Any]]:
         yield prefix + field.name, kind
         if dataclasses.is_dataclass(kind) and isinstance(kind, type):
             yield from _knobs_of(kind, f"{prefix}{field.name}.")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A knob that is a text, or a list of them."""
+
+    is_list: bool = False
+    may_be_null: bool = False
+
+
+def texts() -> dict[str, Texts]:
+    """Every knob that is one, by its dotted name."""
+    found = {}
+    for name, kind in knobs():
+        kinds = {*(get_args(kind) or (kind,))} - {...}
+        if kinds - {NoneType} == {str}:
+            found[name] = Texts(is_list(kind), NoneType in kinds)
+    return found
 
 
 def is_list(kind: Any) -> bool:

@@ -102,8 +102,9 @@ def _command(arguments: list[str]) -> Command:
                 require(value in ("abort", "skip"), given, "on_invalid is abort or skip")
         match name:
             case "sweep":
-                quoted = value.replace("'", "\\'")
-                command.hydras.append(f"{SWEEP_DIR}'{quoted}'")
+                from rnnlab.config.typed_words import quoted  # and Hydra
+
+                command.hydras.append(SWEEP_DIR + quoted(value))
             case "resume":
                 command.resumed = Path(value)
             case "plan":
