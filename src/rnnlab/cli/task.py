@@ -18,8 +18,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab._common.errors import ConfigError, require
 from rnnlab.config.compose import Composer, as_saved, composing, grid, to_config
+from rnnlab.config.forms import require_form
 from rnnlab.config.mistakes import explain
-from rnnlab.config.schema import GROUPS, Config
+from rnnlab.config.schema import Config
 from rnnlab.runs.result import Status
 from rnnlab.studies.command import Command
 from rnnlab.studies.job import Asked, Mistaken
@@ -44,7 +45,7 @@ class Task:
         self.hydras = [_line(override) for override in parsed if override.is_hydra_override()]
         self.own = [_line(override) for override in parsed if not override.is_hydra_override()]
         for override in parsed:
-            _require_value(override)
+            require_form(override)
         self.composer = Composer(self._compose)
 
     @cached_property
@@ -60,7 +61,7 @@ class Task:
 
     def check(self) -> None:
         """Compose as Hydra will, check every value, read the texts; raises ConfigError."""
-        with composing():
+        with composing(self.arguments.config_path, self.arguments.config_dir):
             if not self.is_study:
                 self._corpus_of(self.composer.config(self.own))
                 return
@@ -109,23 +110,10 @@ class Task:
 
     def _compose(self, overrides: list[str]) -> DictConfig:
         """With what every job of the command has."""
-        hydras, folder = list(self.hydras), self.arguments.config_dir
-        if folder:
-            hydras.append(f"hydra.searchpath=[file://{Path(folder).absolute()}]")
-        if self.is_study:
-            hydras.append("hydra.mode=MULTIRUN")
+        mode = ["hydra.mode=MULTIRUN"] if self.is_study else []
         name = self.arguments.config_name or "config"
-        return hydra.compose(name, [*hydras, *overrides], return_hydra_config=True)
+        return hydra.compose(name, [*self.hydras, *mode, *overrides], return_hydra_config=True)
 
 
 def _line(override: Override) -> str:
     return override.input_line or ""
-
-
-def _require_value(override: Override) -> None:
-    """Hydra's ways of leaving a value out end in a traceback: say what to type instead."""
-    key = override.key_or_group
-    if override.is_delete() and not override.is_hydra_override():
-        raise ConfigError(f"~{key} is not allowed: every value is needed; set {key}=VALUE instead.")
-    if key in GROUPS and not override.is_sweep_override() and override.value() is None:
-        raise ConfigError(f"{key}=null is not allowed: every job needs one; --help lists them.")

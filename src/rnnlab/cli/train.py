@@ -16,10 +16,11 @@ import hydra
 from rnnlab._common import interrupts
 from rnnlab._common.console import lost, on_screens, say
 from rnnlab.cli.answers import COMPLETED, FAILED, INTERRUPTED, answering
+from rnnlab.cli.flags import in_order
 from rnnlab.cli.task import Task
 from rnnlab.config._hydra import VERSION_BASE, get_args_parser
 from rnnlab.config.help import help_text
-from rnnlab.config.names import conf_dir
+from rnnlab.config.names import conf_dir, look_in
 from rnnlab.config.typed_words import typed
 from rnnlab.runs.result import Status
 from rnnlab.studies.command import Command, Shown, commands_of
@@ -39,8 +40,9 @@ def main() -> None:
 
 
 def _run(command: Command, statuses: list[str]) -> None:
-    sys.argv[1:] = command.hydras
+    sys.argv[1:] = in_order(command.hydras)
     arguments = get_args_parser().parse_args()
+    look_in(arguments.config_path, arguments.config_dir)
     if command.resumed:
         from rnnlab.cli.resume import resume
 
@@ -75,4 +77,4 @@ def _trains(arguments: Namespace) -> bool:
 
 def _overrides() -> list[str]:
     """Of the command that went wrong."""
-    return get_args_parser().parse_known_args()[0].overrides
+    return [word for word in sys.argv[1:] if "=" in word and not word.startswith("-")]

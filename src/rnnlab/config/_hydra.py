@@ -4,25 +4,34 @@ Hydra's documentation shows main, initialize_config_dir, compose and, in its exa
 interfaces Launcher and Sweeper with run_job's companions in hydra.core.utils and OverridesParser.
 """
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import hydra
 import omegaconf
+from hydra._internal.core_plugins import file_config_source
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra._internal.sources_registry import SourcesRegistry
 from hydra._internal.utils import get_args_parser
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
+from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 
 __all__ = [
     "VERSION_BASE",
     "BasicLauncher",  # hydra/launcher=stacked runs other programs' jobs as hydra/launcher=basic
     "get_args_parser",  # what hydra.main will read of the command line, before it begins
+    "initialized",
     "is_plain",
     "parse_swept",
+    "read_files_with",
     "register_resolver",
     "seen_by_resolvers",
 ]
@@ -55,3 +64,38 @@ def seen_by_resolvers(composed: DictConfig) -> DictConfig:
     """From here on ${hydra:...} and HydraConfig.get() mean this config, as in Hydra's run_job."""
     HydraConfig.instance().set_config(composed)
     return composed
+
+
+class FileConfigSource(file_config_source.FileConfigSource):
+    """Hydra's own, which reads as `read` does; the registry takes it by its name."""
+
+    read: Callable[[Path, str], str]  # a file of a group -> its text for OmegaConf
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        path = Path(self.path, self._normalize_file_name(config_path))
+        text = type(self).read(path, config_path.rpartition("/")[0])
+        return ConfigResult(
+            config=OmegaConf.load(io.StringIO(text)),
+            path=f"{self.scheme()}://{self.path}",
+            provider=self.provider,
+            header=self._get_header_dict(text[:512]),
+        )
+
+
+def read_files_with(read: Callable[[Path, str], str]) -> None:
+    """From here on Hydra's YAML files are read so."""
+    FileConfigSource.read = staticmethod(read)
+    SourcesRegistry.instance().types["file"] = FileConfigSource
+
+
+@contextmanager
+def initialized(folder: str, own: str | None = None) -> Iterator[None]:
+    """hydra.compose finds the files of these folders here, as hydra.main does with --config-dir."""
+    with hydra.initialize_config_dir(config_dir=folder, **VERSION_BASE):
+        if own:
+            loader: Any = GlobalHydra.instance().config_loader()
+            searched = loader.get_search_path()
+            last = SearchPathQuery(provider="schema")
+            searched.prepend(provider="command-line", path=f"file://{own}", anchor=last)
+            loader.repository.initialize_sources(searched)
+        yield

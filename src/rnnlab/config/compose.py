@@ -15,7 +15,7 @@ import itertools
 import math
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cache
 from typing import Any, cast, get_type_hints
@@ -28,8 +28,14 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab._common.errors import ConfigError, require
-from rnnlab.config import schema
-from rnnlab.config._hydra import VERSION_BASE, is_plain, parse_swept, register_resolver
+from rnnlab.config import schema, yaml_files
+from rnnlab.config._hydra import (
+    initialized,
+    is_plain,
+    parse_swept,
+    read_files_with,
+    register_resolver,
+)
 from rnnlab.config.names import all_keys, conf_dir, groups, without_file
 from rnnlab.config.schema import Config
 
@@ -37,11 +43,9 @@ MOST_JOBS = 100_000  # of a study
 FLOAT_BITS = 1024  # of the largest floats
 
 
-@contextmanager
-def composing() -> Iterator[None]:
-    """hydra.compose finds conf/ in this block."""
-    with hydra.initialize_config_dir(config_dir=conf_dir(), **VERSION_BASE):
-        yield
+def composing(folder: str | None = None, own: str | None = None) -> AbstractContextManager[None]:
+    """hydra.compose finds conf/ in this block, or another folder, and one's own folder besides."""
+    return initialized(folder or conf_dir(), own)
 
 
 def compose(overrides: list[str]) -> Config:
@@ -251,6 +255,7 @@ def register() -> None:
     resolvers: dict[str, Any] = {"now_and_id": _now_and_id, "job_folder": job_folder}
     for name, function in resolvers.items():
         register_resolver(f"rnnlab.{name}", function, use_cache=name == "now_and_id")
+    read_files_with(lambda path, group: yaml_files.read(path, group).text)
 
 
 register()

@@ -1,9 +1,13 @@
 """Turns a composition error into one sentence: what was given, what is allowed, what to type."""
 
+from __future__ import annotations
+
+import contextlib
 import dataclasses
-import difflib
+import re
+import shlex
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -11,13 +15,17 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
+    GrammarParseError,
+    InterpolationResolutionError,
     OmegaConfBaseException,
     ValidationError,
 )
 
 from rnnlab._common.errors import ConfigError
-from rnnlab.config.names import all_keys, groups, in_words, is_list, type_of
-from rnnlab.config.schema import nodes
+from rnnlab.config import yaml_files
+from rnnlab.config.names import all_keys, folders, groups, in_words, is_list, owners, type_of
+from rnnlab.config.synonyms import meant, nearest
+from rnnlab.config.typed_words import quoted
 
 
 def explain(error: BaseException, overrides: list[str]) -> str:
@@ -25,30 +33,30 @@ def explain(error: BaseException, overrides: list[str]) -> str:
     cause = _cause(error)
     match cause:
         case ConfigError():
-            return str(cause)  # a line for each mistake of a study
+            return _placed(str(cause), overrides)  # a line for each mistake of a study
         case MissingConfigException(missing_cfg_file=str(missing), options=options):
-            group, _, choice = missing.rpartition("/")
-            return _bad_choice(group, choice, groups().get(group) or options)
+            return _bad_file(missing, options or [], _in_file(str(cause), overrides, missing))
         case ConfigKeyError(full_key=str(key)) | ConfigAttributeError(full_key=str(key)):
-            return _bad_key(key)
+            return _bad_key(key, overrides)
         case ValidationError(full_key=str(key)) if key:
-            return _bad_value(key, overrides)
+            return _bad_value(key, overrides, cause)
+        case InterpolationResolutionError() | GrammarParseError():
+            return _bad_interpolation(cause, overrides)
         case OverrideParseException(override=override):
-            return (
-                f"{override} cannot be read: an override is KEY=VALUE, "
-                "and a value with spaces or commas goes in quotes, as in 'KEY=\"a b\"'."
-            )
+            return _unreadable(override)
         case OSError(filename=name, strerror=said):
             return f"{name or 'Writing'}: {said or cause}."
         case ValueError(__cause__=OSError() as reason):  # a log that cannot be opened
             return explain(reason, overrides)
     message = _first_line(cause)
-    if message.startswith("Ambiguous value for argument"):
-        _, given, *_ = message.split("'")
-        return f"{given} has several values: add -m to train a job for each."
-    if message.startswith("Multiple values for"):
-        return f"{message.split()[3].rstrip('.')} is chosen already: leave out the +."
-    return message if isinstance(cause, HydraException | OmegaConfBaseException) else f"{message}."
+    if several := re.match("(Ambiguous value for argument|Sweep parameters) '(.*)'", message):
+        return _several(several[2])
+    for pattern, sentence in RIDDLES.items():
+        if match := re.search(pattern, message):
+            return _in_file(message, overrides, *match.groups()) + sentence.format(
+                *match.groups(), groups=", ".join(groups())
+            )
+    return message if message.endswith(".") else f"{message}."
 
 
 def _cause(error: BaseException) -> BaseException:
@@ -59,65 +67,187 @@ def _cause(error: BaseException) -> BaseException:
     return error.__cause__ or handled or error
 
 
-def _bad_choice(group: str, choice: str, known: Sequence[str] | None) -> str:
+def _first_line(error: BaseException) -> str:
+    message = error.msg if isinstance(error, OmegaConfBaseException) and error.msg else str(error)
+    return message.splitlines()[0] if message else type(error).__name__
+
+
+RIDDLES = {  # of Hydra
+    r"Multiple values for (.*?)\. To override": "{0} is chosen already: on the command line leave "
+    "out the +, in a defaults list write override /{0}: CHOICE.",
+    "Invalid overriding of (.*?):": "{0} is chosen already: write override /{0}: CHOICE.",
+    r"Could not append to config\. An item is already at '(.*)'": "+{0} is not allowed: {0} has a "
+    "value already; leave out the +.",
+    "force-add of config groups is not supported: '(.*)'": "{} is not allowed: a choice is made "
+    "without ++.",
+    "Could not override '(.*?)'. No match in the defaults list": "{0} is in no defaults "
+    "list: the groups are {groups}; to add one of your own type +{0}=CHOICE.",
+    "Could not delete '(.*?)'. No match in the defaults list": "~{0} is not allowed: {0} is in no "
+    "defaults list.",
+    "Override '(.*?) : .*Overrides must be at the end": "write override /{0} at the end of the "
+    "defaults list.",
+    "defaults must be a list": "defaults is a list; write - override /GROUP: CHOICE in each line.",
+}
+
+
+def _in_file(message: str, overrides: list[str], *about: str) -> str:
+    """FILE, line 3: where a defaults list says what is wrong, and no override does."""
+    named = re.search(r"In '?([\w./@-]+?)'?:|Invalid defaults list in '(.*?)'", message)
+    if not named:
+        return ""
+    lines = yaml_files.defaults_of(named[1] or named[2])
+    found = [line for line in lines if {line.key, f"{line.key}/{line.value}"} & {*about}]
+    typed = any(_given(line.key, overrides) for line in found)
+    return f"{found[0]}: " if found and not typed else ""
+
+
+def _placed(sentence: str, overrides: list[str]) -> str:
+    """The same after the line of the file whose value is refused, where none was typed."""
+    match = re.match(r"([\w.]+)=(\S*) is not allowed", sentence)
+    if not match or _given(match[1], overrides):
+        return sentence
+    lines = [line for line in yaml_files.lines_of(match[1]) if _is_same(line.value, match[2])]
+    return f"{lines[0]}: {sentence}" if lines else sentence
+
+
+def _is_same(written: str, shown: str) -> bool:
+    try:
+        return written == shown or f"{float(written):g}" == shown
+    except ValueError:
+        return False
+
+
+def _bad_file(missing: str, options: Sequence[str], where: str) -> str:
+    """No YAML file of that name: of a choice, or of a whole config."""
+    group = next((name for name in groups() if missing.startswith(f"{name}/")), "")
+    if not group and "/" not in missing:
+        where = " or ".join(str(folder) for folder in folders())
+        return f"--config-name={missing} is not allowed: there is no {missing}.yaml in {where}."
+    group = group or missing.rpartition("/")[0]
+    return where + _bad_choice(group, missing.removeprefix(f"{group}/"), options)
+
+
+def _bad_choice(group: str, choice: str, options: Sequence[str]) -> str:
+    known = groups().get(group) or options
     if not known:
         return f"{group}={choice} is not allowed: there is no group {group}."
-    nearest = _nearest(choice, list(known)) or known
-    return (
-        f"{group}={choice} is not allowed: {group} is one of {', '.join(known)}; "
-        f"type for example {group}={nearest[0]}."
-    )
+    close = nearest(choice.lower(), known)
+    example = f"type for example {group}={(close or known)[0]}"
+    if group == "dataset" and ("." in choice or Path(choice).exists()):
+        example = "your own text is " + shlex.join(["dataset=text", f"dataset.path={choice}"])
+    elif group == "optimizer" and not close:
+        example = f"of torch.optim type optimizer=torch optimizer.algorithm={choice}"
+    elif group == "clip" and re.fullmatch(r"[\d.e+-]+", choice):
+        example = f"the radius is theta={choice}"
+    return f"{group}={choice} is not allowed: {group} is one of {', '.join(known)}; {example}."
 
 
-def _bad_key(key: str) -> str:
-    group, _, field = key.partition(".")
-    schemas = {
-        path.rpartition("/")[2]: schema
-        for path, schema in nodes().items()
-        if path.startswith(f"schema/{group}/")
-    }
-    owners = [choice for choice, schema in schemas.items() if field in _fields(schema)]
-    if owners:
-        return f"{key} belongs to {group}={' or '.join(owners)}, not to the {group} chosen here."
+def _bad_key(key: str, overrides: list[str]) -> str:
+    given = _given(key, overrides)
+    for wrong in yaml_files.misplaced():
+        if not given and f"{key}.".startswith(f"{wrong.package}."):
+            return str(wrong)
+    lines = [] if given else yaml_files.lines_of(key)
+    where, written = (f"{lines[0]}: ", lines[0].value) if lines else ("", _value(given))
+    if choices := owners(key):
+        group = key.partition(".")[0]
+        owner = f"{group}={' or '.join(choices)}"
+        return f"{where}{key} belongs to {owner}, not to the {group} chosen here."
     if key.startswith("optimizer.options."):
-        return f"{key} is new in optimizer.options: add it with +{key}=VALUE."
-    nearest = _nearest(key, all_keys())
-    hint = f"the nearest are {', '.join(nearest)}" if nearest else "python run.py --help lists all"
-    return f"{key} is not a name in the config: {hint}."
+        return f"{where}{key} is new in optimizer.options: add it with +{key}=VALUE."
+    if key.startswith("hydra.sweeper."):
+        return f"{where}{key} is not a name of this sweeper: is hydra/sweeper=optuna missing?"
+    if words := as_typed_here(key, written, overrides):
+        name = words[-1].partition("=")[0]
+        to_do = f"write {name}: {written}" if where else f"type {shlex.join(words)}"
+        return f"{where}{key} is not a name in the config: here it is {name}; {to_do}."
+    close = nearest(key, all_keys())
+    hint = f"the nearest are {', '.join(close)}" if close else "python run.py --help lists all"
+    return f"{where}{key} is not a name in the config: {hint}."
 
 
-def _fields(schema: Any) -> dict[str, dataclasses.Field[Any]]:
-    return {field.name: field for field in dataclasses.fields(schema)}
+def as_typed_here(word: str, value: str, overrides: list[str]) -> list[str]:
+    """The words for what another program calls so; none where it is not known."""
+    name = meant(word, all_keys())
+    if not name:
+        return []
+    is_switch = value.lower() in ("", "true", "false", "yes", "no", "none", "null")
+    if is_switch and not (value and type_of(name) is bool):
+        value = "VALUE"
+    group, choices = name.partition(".")[0], owners(name)
+    needs_choice = choices and len(choices) < len(groups()[group]) and not _given(group, overrides)
+    return [*([f"{group}={choices[0]}"] if needs_choice else []), f"{name}={value}"]
 
 
-def _bad_value(key: str, overrides: list[str]) -> str:
+def _bad_value(key: str, overrides: list[str], error: ValidationError) -> str:
     """What the type of the knob wants instead."""
+    key = key.partition("[")[0]
     given, kind = _given(key, overrides), type_of(key)
-    if given and given.value() is None:
+    lines = [] if given else yaml_files.lines_of(key)
+    about = [line for line in lines if f"'{line.value}'" in str(error.msg)] or lines
+    where = f"{about[0]}: " if about else ""
+    shown = given.input_line if given else f"{key}: {about[0].value}" if about else key
+    if (given and given.value() is None) or (about and about[0].value in yaml_files.NULLS):
         rule = f"{key} needs a value"
     elif dataclasses.is_dataclass(kind):
         rule = f"{key} holds several values; --help lists them"
     elif given and isinstance(given.value(), list) and is_list(kind):
         rule = "it is a list of texts"  # each knob that is a list is one
+    elif kind is None:
+        rule = _first_line(error).removesuffix(".")
     else:
         rule = f"{key} is {in_words(kind, key)}"
-    return f"{given.input_line if given else key} is not allowed: {rule}."
+    return f"{where}{shown} is not allowed: {rule}."
+
+
+def _bad_interpolation(error: OmegaConfBaseException, overrides: list[str]) -> str:
+    """What ${...} could not be, and what to type for a $ that is one."""
+    message = _first_line(error).removesuffix(".")
+    given = [word for word in overrides if "${" in word]
+    lines = [] if given else yaml_files.lines_of(str(error.full_key))
+    shown = given[0] if given else f"{lines[0]}: {lines[0].value}" if lines else error.full_key
+    escape = shlex.quote(r"\${") if given else r"\${"
+    return f"{shown} is not allowed: {message}; a text's own ${{ is typed {escape}."
+
+
+def _unreadable(word: str) -> str:
+    """What is no override at all, or has a value that Hydra's grammar lacks."""
+    name, sign, value = word.partition("=")
+    if not sign:
+        if name in all_keys():
+            return f"{name} has no value: type {name}=VALUE, without spaces."
+        parts = re.fullmatch(r"([\w.-]+)\s*[:\s]\s*(.+)", word)
+        meaning = as_typed_here(parts[1], parts[2], []) if parts else []
+        example = shlex.join(meaning or ["lr=1"])
+        return f"{word} cannot be read: an override is NAME=VALUE; type for example {example}."
+    kind = type_of(name.lstrip("+~"))
+    if kind in (int, float, bool):
+        return f"{word} cannot be read: {name} is {in_words(kind, name)}."
+    safe = shlex.quote(f"{name}={quoted(value)}")
+    return f"{word} cannot be read; a text with signs of Hydra's goes in quotes: {safe}."
+
+
+def _several(word: str) -> str:
+    """lr=0.1,1 without -m; lr=0,5 and num_epochs=1,000 are one number elsewhere."""
+    number = re.fullmatch(r"([\w.]+)=(\d+),(\d+)", word)
+    name, _, value = word.partition("=")
+    hint = ""
+    if number:
+        point = "" if type_of(name) is int else "."
+        hint = f", or type {name}={number[2]}{point}{number[3]} for one number"
+    elif type_of(name) is str:
+        hint = f", or type {shlex.quote(f'{name}={quoted(value)}')} for one text"
+    return f"{word} has several values: add -m to train a job for each{hint}."
 
 
 def _given(key: str, overrides: list[str]) -> Override | None:
     """The override that sets this knob; None where a file does."""
-    parsed = OverridesParser.create().parse_overrides(overrides)
-    return next((override for override in parsed if override.key_or_group == key), None)
+    for word in overrides:
+        if word.partition("=")[0].lstrip("+~").partition("@")[0] == key:
+            with contextlib.suppress(HydraException):
+                return OverridesParser.create().parse_override(word)
+    return None
 
 
-def _nearest(name: str, known: list[str]) -> list[str]:
-    """Up to three known names like this one; a known key's last part may be what was meant."""
-    last_parts = {key.rpartition(".")[2]: key for key in known}
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    close += [last_parts[n] for n in difflib.get_close_matches(name, last_parts, n=3, cutoff=0.75)]
-    return list(dict.fromkeys(close))[:3]
-
-
-def _first_line(error: BaseException) -> str:
-    message = error.msg if isinstance(error, OmegaConfBaseException) and error.msg else str(error)
-    return message.splitlines()[0] if message else type(error).__name__
+def _value(given: Override | None) -> str:
+    return str(given.input_line).partition("=")[2] if given else ""

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Glob, Override
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString
 from hydra.errors import HydraException
 
 from rnnlab.config.names import all_keys, groups
@@ -70,10 +70,10 @@ def _are_names(override: Override) -> bool:
     match override.value():
         case Glob():  # stands for names that are known
             return True
-        case ChoiceSweep():
-            names = list(override.sweep_string_iterator())
+        case ChoiceSweep(list=listed):
+            names = [each.text if isinstance(each, QuotedString) else each for each in listed]
         case _ if override.is_sweep_override():  # a range is of numbers
             return False
-        case _:
-            names = [override.get_value_element_as_str()]
-    return all(re.fullmatch(NAME, name) and ".." not in name for name in names)
+        case name:
+            names = [name]
+    return all(isinstance(n, str) and re.fullmatch(NAME, n) and ".." not in n for n in names)

@@ -56,14 +56,14 @@ def _word(word: str, kinds: dict[str, Texts]) -> str:
     if not match or match["name"] not in kinds:
         return word
     value, kind = match["value"], kinds[match["name"]]
-    if not kind.is_list and _is_there(value):
+    if not (kind.is_list or kind.is_choice) and _is_there(value):
         value = value if _read(value) == value and "${" not in value else quoted(value)
     elif FUNCTION.fullmatch(value):
         pass
     elif kind.is_list:
         value = ",".join(_list(part) for part in _split(value))
     else:
-        value = ",".join(_text(part, kind.may_be_null) for part in _split(value))
+        value = ",".join(_text(part, kind) for part in _split(value))
     return f"{match['key']}={value}"
 
 
@@ -72,14 +72,14 @@ def _list(value: str) -> str:
     if not re.fullmatch(r"\[.*\]", value, re.DOTALL):
         return value
     parts = (part.strip() for part in _split(value[1:-1]))
-    return f"[{','.join(p if p.startswith(('[', '{')) else _text(p) for p in parts)}]"
+    return f"[{','.join(p if p.startswith(('[', '{')) else _text(p, Texts()) for p in parts)}]"
 
 
-def _text(value: str, may_be_null: bool = False) -> str:
-    """One text: as it is where Hydra reads a text in it, or a null that may be."""
+def _text(value: str, kind: Texts) -> str:
+    """One text: as it is where Hydra reads one in it, or a null or several choices that may be."""
     read = _read(value)
-    stays = isinstance(read, str) or (read is None and may_be_null)
-    return value if stays else _in_quotes(value)
+    stays = isinstance(read, str) or (read is None and kind.may_be_null)
+    return value if stays or (kind.is_choice and isinstance(read, list)) else _in_quotes(value)
 
 
 def _read(value: str) -> object:
