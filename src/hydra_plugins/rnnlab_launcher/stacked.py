@@ -71,9 +71,9 @@ class StackedLauncher(Launcher):
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         sweep = Path(str(self.config.hydra.sweep.dir))
         records = HydraRecords(task, self.hydra_context, bool(self.config.hydra.callbacks))
+        asked = task.asked(job_overrides, first)
         planned = launch(
-            Batch(sweep, first, task.asked(job_overrides), task.command, self.workers, self.lanes),
-            records,
+            Batch(sweep, first, asked, task.command, self.workers, self.lanes), records
         )
         task.statuses += planned.statuses()
         returned = {job.folder: records.end(overrides, job) for overrides, job in planned.rows}

@@ -72,11 +72,14 @@ class Task:
         if not (self.command.skips_invalid and some_are_valid):
             refuse_mistakes(asked)
 
-    def asked(self, jobs: Sequence[Sequence[str]]) -> list[Asked | Mistaken]:
-        """Each job with its config and its text, or with what is wrong with it."""
-        for job in map(tuple, jobs):
+    def asked(self, jobs: Sequence[Sequence[str]], first: int = 0) -> list[Asked | Mistaken]:
+        """Each job with its config and its text, or with what is wrong with it.
+
+        For ${hydra:job.num} they are numbered from `first`, whatever their folders are called.
+        """
+        for number, job in enumerate(map(tuple, jobs), first):
             if job not in self.known:
-                self.known[job] = self._ask(job)
+                self.known[job] = self._ask(job, number)
         return [self.known[tuple(job)] for job in jobs]
 
     def __call__(self, composed: DictConfig) -> float | None:
@@ -95,9 +98,9 @@ class Task:
             raise KeyboardInterrupt  # ends a multirun too
         return result.figure
 
-    def _ask(self, job: tuple[str, ...]) -> Asked | Mistaken:
+    def _ask(self, job: tuple[str, ...], number: int) -> Asked | Mistaken:
         try:
-            config = self.composer.config(job)
+            config = self.composer.config(job, number)
             return Asked(job, config, self._corpus_of(config))
         except (ConfigError, HydraException, OmegaConfBaseException) as error:
             return Mistaken(job, explain(error, [*job]))

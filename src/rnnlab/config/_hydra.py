@@ -4,7 +4,7 @@ Hydra's documentation shows main, initialize_config_dir, compose and, in its exa
 interfaces Launcher and Sweeper with run_job's companions in hydra.core.utils and OverridesParser.
 """
 
-import io
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,20 +69,20 @@ def seen_by_resolvers(composed: DictConfig) -> DictConfig:
 class FileConfigSource(file_config_source.FileConfigSource):
     """Hydra's own, which reads as `read` does; the registry takes it by its name."""
 
-    read: Callable[[Path, str], str]  # a file of a group -> its text for OmegaConf
+    read: Callable[[Path, str], Any]  # a file of a group -> its .config and .header
 
     def load_config(self, config_path: str) -> ConfigResult:
         path = Path(self.path, self._normalize_file_name(config_path))
-        text = type(self).read(path, config_path.rpartition("/")[0])
+        file = type(self).read(path, config_path.rpartition("/")[0])
         return ConfigResult(
-            config=OmegaConf.load(io.StringIO(text)),
+            config=copy.deepcopy(file.config),
             path=f"{self.scheme()}://{self.path}",
             provider=self.provider,
-            header=self._get_header_dict(text[:512]),
+            header=self._get_header_dict(file.header),
         )
 
 
-def read_files_with(read: Callable[[Path, str], str]) -> None:
+def read_files_with(read: Callable[[Path, str], Any]) -> None:
     """From here on Hydra's YAML files are read so."""
     FileConfigSource.read = staticmethod(read)
     SourcesRegistry.instance().types["file"] = FileConfigSource

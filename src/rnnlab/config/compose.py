@@ -35,6 +35,7 @@ from rnnlab.config._hydra import (
     parse_swept,
     read_files_with,
     register_resolver,
+    seen_by_resolvers,
 )
 from rnnlab.config.names import all_keys, conf_dir, groups, without_file
 from rnnlab.config.schema import Config
@@ -67,15 +68,16 @@ def grid(overrides: list[str]) -> list[list[str]]:
         if override.is_discrete_sweep() or not override.is_sweep_override():
             given[override.get_key_element()] = override
     _require_few([override for override in given.values() if override.is_sweep_override()])
-    values = [[f"{key}={value}" for value in _values(own)] for key, own in given.items()]
-    return [list(job) for job in itertools.product(*values)]
+    return [list(job) for job in itertools.product(*map(_words, given.values()))]
 
 
-def _values(override: Override) -> Iterator[str]:
-    """As one types them; the single value of what is no sweep."""
+def _words(override: Override) -> Iterator[str]:
+    """As one types them, a word for each value."""
+    key = override.get_key_element()
     if override.is_sweep_override():
-        return override.sweep_string_iterator()
-    return iter([override.get_value_element_as_str()])
+        return (f"{key}={value}" for value in override.sweep_string_iterator())
+    has_value = override.value_type is not None  # ~experiment has none
+    return iter([f"{key}={override.get_value_element_as_str()}" if has_value else key])
 
 
 def _require_few(swept: list[Override]) -> None:
@@ -119,9 +121,14 @@ class Composer:
         self.groups = set(groups())
         self.settable = set(all_keys()) - self.groups
 
-    def config(self, overrides: Sequence[str]) -> Config:
-        """Raises ConfigError, and what Hydra and OmegaConf raise."""
-        return to_config(self.task(overrides))
+    def config(self, overrides: Sequence[str], number: int | None = None) -> Config:
+        """Of the job with this number; raises ConfigError, and what Hydra and OmegaConf raise."""
+        task, (_, whole) = self.task(overrides), self._base(overrides)[0]
+        if "${hydra:" in str(task):
+            with read_write(whole.hydra):
+                whole.hydra.job.num = "???" if number is None else number
+            seen_by_resolvers(whole)
+        return to_config(task)
 
     def task(self, overrides: Sequence[str]) -> DictConfig:
         """Without Hydra's part; the caller may change it."""
@@ -255,7 +262,7 @@ def register() -> None:
     resolvers: dict[str, Any] = {"now_and_id": _now_and_id, "job_folder": job_folder}
     for name, function in resolvers.items():
         register_resolver(f"rnnlab.{name}", function, use_cache=name == "now_and_id")
-    read_files_with(lambda path, group: yaml_files.read(path, group).text)
+    read_files_with(yaml_files.read)
 
 
 register()

@@ -21,9 +21,11 @@ from omegaconf.errors import (
     ValidationError,
 )
 
+from rnnlab._common.choices import registered
 from rnnlab._common.errors import ConfigError
 from rnnlab.config import yaml_files
 from rnnlab.config.names import all_keys, folders, groups, in_words, is_list, owners, type_of
+from rnnlab.config.schema import GROUPS
 from rnnlab.config.synonyms import meant, nearest
 from rnnlab.config.typed_words import quoted
 
@@ -35,7 +37,7 @@ def explain(error: BaseException, overrides: list[str]) -> str:
         case ConfigError():
             return _placed(str(cause), overrides)  # a line for each mistake of a study
         case MissingConfigException(missing_cfg_file=str(missing), options=options):
-            return _bad_file(missing, options or [], _in_file(str(cause), overrides, missing))
+            return _bad_file(missing, options or [], overrides)
         case ConfigKeyError(full_key=str(key)) | ConfigAttributeError(full_key=str(key)):
             return _bad_key(key, overrides)
         case ValidationError(full_key=str(key)) if key:
@@ -51,11 +53,8 @@ def explain(error: BaseException, overrides: list[str]) -> str:
     message = _first_line(cause)
     if several := re.match("(Ambiguous value for argument|Sweep parameters) '(.*)'", message):
         return _several(several[2])
-    for pattern, sentence in RIDDLES.items():
-        if match := re.search(pattern, message):
-            return _in_file(message, overrides, *match.groups()) + sentence.format(
-                *match.groups(), groups=", ".join(groups())
-            )
+    if riddle := _riddle(message, overrides):
+        return riddle
     return message if message.endswith(".") else f"{message}."
 
 
@@ -73,32 +72,49 @@ def _first_line(error: BaseException) -> str:
 
 
 RIDDLES = {  # of Hydra
-    r"Multiple values for (.*?)\. To override": "{0} is chosen already: on the command line leave "
-    "out the +, in a defaults list write override /{0}: CHOICE.",
-    "Invalid overriding of (.*?):": "{0} is chosen already: write override /{0}: CHOICE.",
+    r"Multiple values for (.*?)\. To override": "{0} is chosen already: {way}.",
+    "Invalid overriding of (.*?):": "{0} is chosen already: {way}.",
     r"Could not append to config\. An item is already at '(.*)'": "+{0} is not allowed: {0} has a "
     "value already; leave out the +.",
-    "force-add of config groups is not supported: '(.*)'": "{} is not allowed: a choice is made "
+    "force-add of config groups is not supported: '(.*)'": "{0} is not allowed: a choice is made "
     "without ++.",
-    "Could not override '(.*?)'. No match in the defaults list": "{0} is in no defaults "
-    "list: the groups are {groups}; to add one of your own type +{0}=CHOICE.",
+    "Could not override '(.*?)'. No match in the defaults list": "{0} is in no defaults list: "
+    "{new}.",
     "Could not delete '(.*?)'. No match in the defaults list": "~{0} is not allowed: {0} is in no "
     "defaults list.",
-    "Override '(.*?) : .*Overrides must be at the end": "write override /{0} at the end of the "
+    "Override '(.*?) : .*' is defined before": "override /{0} is written at the end of the "
     "defaults list.",
-    "defaults must be a list": "defaults is a list; write - override /GROUP: CHOICE in each line.",
+    "Merge error: .* is not a subclass of .*Settings. value: (.*)": "it holds several values; "
+    "write each in a line of its own below it.",
 }
 
 
-def _in_file(message: str, overrides: list[str], *about: str) -> str:
-    """FILE, line 3: where a defaults list says what is wrong, and no override does."""
-    named = re.search(r"In '?([\w./@-]+?)'?:|Invalid defaults list in '(.*?)'", message)
-    if not named:
-        return ""
-    lines = yaml_files.defaults_of(named[1] or named[2])
-    found = [line for line in lines if {line.key, f"{line.key}/{line.value}"} & {*about}]
-    typed = any(_given(line.key, overrides) for line in found)
-    return f"{found[0]}: " if found and not typed else ""
+def _riddle(message: str, overrides: list[str]) -> str | None:
+    """What Hydra could have said."""
+    for pattern, sentence in RIDDLES.items():
+        if match := re.search(pattern, message):
+            name = match[1].rpartition("/")[2].partition("@")[0]  # - sampler: x in experiment/
+            where = _in_defaults(match[1], overrides) or _in_defaults(name, overrides)
+            way = f"write override /{name}: CHOICE" if where else "leave out the +"
+            new = f"the groups are {', '.join(groups())}"
+            if name in groups():
+                new = way if where else f"type +{name}=CHOICE"
+            if "Merge" in pattern:
+                key = next(
+                    key for key in ("log", "checkpoint", *GROUPS) if yaml_files.lines_of(key)
+                )
+                where = f"{yaml_files.lines_of(key)[0]}: {key}: {match[1]} is not allowed: "
+            return where + sentence.format(name, way=way, new=new)
+    return None
+
+
+def _in_defaults(about: str, overrides: list[str]) -> str:
+    """FILE, line 3: where a defaults list says it, and no override does."""
+    for line in yaml_files.defaults():
+        key = line.key.lstrip("/")
+        if about in (key, f"{key}/{line.value}") and not _given(key, overrides):
+            return f"{line}: "
+    return ""
 
 
 def _placed(sentence: str, overrides: list[str]) -> str:
@@ -117,44 +133,60 @@ def _is_same(written: str, shown: str) -> bool:
         return False
 
 
-def _bad_file(missing: str, options: Sequence[str], where: str) -> str:
+def _bad_file(missing: str, options: Sequence[str], overrides: list[str]) -> str:
     """No YAML file of that name: of a choice, or of a whole config."""
-    group = next((name for name in groups() if missing.startswith(f"{name}/")), "")
-    if not group and "/" not in missing:
-        where = " or ".join(str(folder) for folder in folders())
-        return f"--config-name={missing} is not allowed: there is no {missing}.yaml in {where}."
+    known = groups()
+    if "/" not in missing:
+        where = " or ".join(map(str, folders()))
+        names = [file.stem for folder in folders() for file in sorted(folder.glob("*.yaml"))]
+        there = f"the configs there are {', '.join(names)}" if names else "nor another config"
+        return f"--config-name: there is no {missing}.yaml in {where}; {there}."
+    group = next((name for name in known if missing.startswith(f"{name}/")), None)
     group = group or missing.rpartition("/")[0]
-    return where + _bad_choice(group, missing.removeprefix(f"{group}/"), options)
+    choice = missing.removeprefix(f"{group}/")
+    inner, _, name = choice.partition("/")
+    if inner in known and (where := _in_defaults(f"{inner}/{name}", overrides)):
+        return f"{where}write override /{inner}: {name}."  # without / it is looked for here
+    return _bad_choice(group, choice, options, _in_defaults(missing, overrides))
 
 
-def _bad_choice(group: str, choice: str, options: Sequence[str]) -> str:
+def _bad_choice(group: str, choice: str, options: Sequence[str], where: str) -> str:
     known = groups().get(group) or options
     if not known:
         return f"{group}={choice} is not allowed: there is no group {group}."
     close = nearest(choice.lower(), known)
     example = f"type for example {group}={(close or known)[0]}"
-    if group == "dataset" and ("." in choice or Path(choice).exists()):
+    if where:
+        example = f"write for example override /{group}: {(close or known)[0]}"
+    elif group == "dataset" and ("." in choice or Path(choice).exists()):
         example = "your own text is " + shlex.join(["dataset=text", f"dataset.path={choice}"])
     elif group == "optimizer" and not close:
         example = f"of torch.optim type optimizer=torch optimizer.algorithm={choice}"
     elif group == "clip" and re.fullmatch(r"[\d.e+-]+", choice):
         example = f"the radius is theta={choice}"
-    return f"{group}={choice} is not allowed: {group} is one of {', '.join(known)}; {example}."
+    one_of = f"{group} is one of {', '.join(known)}"
+    return f"{where}{group}={choice} is not allowed: {one_of}; {example}."
 
 
 def _bad_key(key: str, overrides: list[str]) -> str:
     given = _given(key, overrides)
     for wrong in yaml_files.misplaced():
-        if not given and f"{key}.".startswith(f"{wrong.package}."):
+        if f"{key}.".startswith(f"{wrong.package}."):
             return str(wrong)
     lines = [] if given else yaml_files.lines_of(key)
     where, written = (f"{lines[0]}: ", lines[0].value) if lines else ("", _value(given))
+    group = key.partition(".")[0]
+    if lines and yaml_files.lacks_schema(lines[0].path):
+        name = next(iter(owners(key)), next(iter(registered(group))))
+        first = f"defaults: [/schema/{group}/{name}@_here_]"
+        return f"{where}write {first} first: it says which {group} this is a variant of."
     if choices := owners(key):
-        group = key.partition(".")[0]
         owner = f"{group}={' or '.join(choices)}"
         return f"{where}{key} belongs to {owner}, not to the {group} chosen here."
     if key.startswith("optimizer.options."):
         return f"{where}{key} is new in optimizer.options: add it with +{key}=VALUE."
+    if key.startswith("hydra.") and not key.startswith("hydra.sweeper."):
+        return f"{where}{key} is not a name of Hydra's: --cfg hydra lists them."
     if key.startswith("hydra.sweeper."):
         return f"{where}{key} is not a name of this sweeper: is hydra/sweeper=optuna missing?"
     if words := as_typed_here(key, written, overrides):
@@ -186,7 +218,7 @@ def _bad_value(key: str, overrides: list[str], error: ValidationError) -> str:
     lines = [] if given else yaml_files.lines_of(key)
     about = [line for line in lines if f"'{line.value}'" in str(error.msg)] or lines
     where = f"{about[0]}: " if about else ""
-    shown = given.input_line if given else f"{key}: {about[0].value}" if about else key
+    shown = given.input_line if given else f"{key}: {about[0].value}".rstrip() if about else key
     if (given and given.value() is None) or (about and about[0].value in yaml_files.NULLS):
         rule = f"{key} needs a value"
     elif dataclasses.is_dataclass(kind):
@@ -195,14 +227,19 @@ def _bad_value(key: str, overrides: list[str], error: ValidationError) -> str:
         rule = "it is a list of texts"  # each knob that is a list is one
     elif kind is None:
         rule = _first_line(error).removesuffix(".")
+    elif where and is_list(kind):
+        rule = f"it is a list; write {key.rpartition('.')[2]}: [a, b]"
     else:
         rule = f"{key} is {in_words(kind, key)}"
+    if "${hydra:" in str(shown):
+        rule += ", and Hydra gives none here"
     return f"{where}{shown} is not allowed: {rule}."
 
 
 def _bad_interpolation(error: OmegaConfBaseException, overrides: list[str]) -> str:
     """What ${...} could not be, and what to type for a $ that is one."""
-    message = _first_line(error).removesuffix(".")
+    message = re.sub(r"^\w+ raised while resolving interpolation: ", "", _first_line(error))
+    message = message.strip('".')
     given = [word for word in overrides if "${" in word]
     lines = [] if given else yaml_files.lines_of(str(error.full_key))
     shown = given[0] if given else f"{lines[0]}: {lines[0].value}" if lines else error.full_key

@@ -45,7 +45,7 @@ def overrides_not_taken(overrides: Sequence[str]) -> list[str]:
 
 
 def _is_taken(word: str, knobs: set[str], choices: set[str]) -> bool:
-    if "${" in word or word.startswith("-"):  # an interpolation can read the environment
+    if word.startswith("-"):
         return False
     if CHOSEN.fullmatch(word):
         return True
@@ -54,6 +54,8 @@ def _is_taken(word: str, knobs: set[str], choices: set[str]) -> bool:
     except HydraException:
         return False
     if override.package is not None or override.is_delete():
+        return False
+    if "${" in word or "${" in repr(override.value()):  # an interpolation can read the environment
         return False
     key = override.key_or_group
     if SWEEPERS.fullmatch(key) or OPTION.fullmatch(key):
