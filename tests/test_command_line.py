@@ -215,9 +215,9 @@ def test_a_multirun_trains_every_job_in_a_folder_of_its_own():
 
 MISTAKES = {
     "lrr=1": "lrr is not a name in the config: the nearest are lr.",
-    "num_hidden=3": "the nearest are num_hiddens",
-    "sample_every=3": "the nearest are log.sample_every",
-    "momentum=0.9": "optimizer.momentum",
+    "num_hidens=3": "the nearest are num_hiddens",
+    "sample_every=3": "here it is log.sample_every; type log.sample_every=3.",
+    "momentum=0.9": "type optimizer=momentum optimizer.momentum=0.9.",
     "lr=abc": "lr=abc is not allowed: lr is a number.",
     "num_steps=3.5": "num_steps=3.5 is not allowed: num_steps is a whole number.",
     "repeat_first_epoch=maybe": "repeat_first_epoch is true or false",
@@ -229,15 +229,16 @@ MISTAKES = {
     "optimizer.beta1=0.5": "optimizer.beta1 belongs to optimizer=adam or adamw",
     "model.reset=after": "model.reset belongs to model=gru",
     "+foo=1": "foo is not a name in the config, and + cannot add it",
-    "dataset.prefixes=the": "dataset.prefixes is a list; type for example dataset.prefixes=[a,b].",
+    "dataset.prefixes=the": "type for example 'dataset.prefixes=[a,b]'.",
     "dataset.prefixes=[[a]]": "it is a list of texts",
     "log=none": "log holds several values",
     "num_epochs=null": "num_epochs needs a value",
     "log.every=0": "log.every=0 is not allowed: log.every is a whole number >= 1",
-    "lr 1": "an override is KEY=VALUE",
-    "~lr": "~lr is not allowed: every value is needed; set lr=VALUE instead.",
+    "lr 1": "lr 1 cannot be read: an override is NAME=VALUE; type for example lr=1.",
+    "~lr": "~lr is not allowed: every job needs a value of it; type lr=VALUE.",
     "sampler=null": "sampler=null is not allowed: every job needs one",
     "lr=0.1,1": "lr=0.1,1 has several values: add -m to train a job for each.",
+    "--lr=3": "--lr=3 is not allowed: a value has no dashes; type lr=3.",
     "hydra/launcher=foo": "type for example hydra/launcher=basic",
     "+experiment=chapter_random": "experiment is chosen already: leave out the +.",
     "model.dropout=0.5": "dropout acts between layers; add num_layers=2",
@@ -310,7 +311,8 @@ def test_a_mistake_in_a_file_is_explained_as_one_on_the_command_line():
     Path("mine/experiment").mkdir(parents=True)
     Path("mine/experiment/own.yaml").write_text("# @package _global_\nlr: abc\n")
     status, _, err = without_torch("--config-dir", "mine", "experiment=own")
-    assert (status, err) == (2, "lr is not allowed: lr is a number.")
+    said = "mine/experiment/own.yaml, line 2: lr: abc is not allowed: lr is a number."
+    assert (status, err) == (2, said)
 
 
 def test_a_gpu_that_is_not_there_is_an_error():

@@ -75,6 +75,7 @@ def test_words_that_are_rewritten_again_stay(key, value):
             "dataset.prefixes=['0.50',no,'it\\'s'],['Zürich']",
         ),
         ("dataset.prefixes=[null]", "dataset.prefixes=['null']"),
+        ("experiment=2024_01,é", "experiment='2024_01','é'"),
         ("+dataset.path=é", "+dataset.path='é'"),
         ("hydra.run.dir=2024_01", "hydra.run.dir='2024_01'"),
         ("dataset.path=${oc.env:HOME}/é", "dataset.path='${oc.env:HOME}/é'"),
@@ -86,7 +87,7 @@ def test_each_value_of_a_list_and_of_a_sweep_is_a_text(word, as_read):
 
 @pytest.mark.parametrize(
     "word",
-    ["lr=1_000", "lr=0.50", "dataset.root=null", "dataset.path=choice(a,é)", "sampler=é"]
+    ["lr=1_000", "lr=0.50", "dataset.root=null", "dataset.path=choice(a,é)", "sampler=[a]"]
     + ["dataset.path='é'", "dataset.path=${x}", "~dataset.path", "dataset.prefixes=[[a]]"]
     + ["dataset.prefixes=the", "dataset.path=", "dataset.prefixes=[]", "-m", "plan=true"],
 )

@@ -46,6 +46,7 @@ FLOAT_BITS = 1024  # of the largest floats
 
 def composing(folder: str | None = None, own: str | None = None) -> AbstractContextManager[None]:
     """hydra.compose finds conf/ in this block, or another folder, and one's own folder besides."""
+    yaml_files.forget()
     return initialized(folder or conf_dir(), own)
 
 
@@ -125,9 +126,9 @@ class Composer:
         """Of the job with this number; raises ConfigError, and what Hydra and OmegaConf raise."""
         task, (_, whole) = self.task(overrides), self._base(overrides)[0]
         if "${hydra:" in str(task):
-            with read_write(whole.hydra):
-                whole.hydra.job.num = "???" if number is None else number
+            whole.hydra.job.num = "???" if number is None else number
             seen_by_resolvers(whole)
+            OmegaConf.set_readonly(whole.hydra, False)
         return to_config(task)
 
     def task(self, overrides: Sequence[str]) -> DictConfig:

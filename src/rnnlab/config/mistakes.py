@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -51,8 +52,8 @@ def explain(error: BaseException, overrides: list[str]) -> str:
         case ValueError(__cause__=OSError() as reason):  # a log that cannot be opened
             return explain(reason, overrides)
     message = _first_line(cause)
-    if several := re.match("(Ambiguous value for argument|Sweep parameters) '(.*)'", message):
-        return _several(several[2])
+    if several := re.match("Ambiguous value for argument '(.*)'", message):
+        return _several(several[1])
     if riddle := _riddle(message, overrides):
         return riddle
     return message if message.endswith(".") else f"{message}."
@@ -84,6 +85,8 @@ RIDDLES = {  # of Hydra
     "defaults list.",
     "Override '(.*?) : .*' is defined before": "override /{0} is written at the end of the "
     "defaults list.",
+    "Sweep parameters '(.*)' requires --multirun": "{1} has several values: add -m to train a job "
+    "for each.",
     "Merge error: .* is not a subclass of .*Settings. value: (.*)": "it holds several values; "
     "write each in a line of its own below it.",
 }
@@ -98,13 +101,13 @@ def _riddle(message: str, overrides: list[str]) -> str | None:
             way = f"write override /{name}: CHOICE" if where else "leave out the +"
             new = f"the groups are {', '.join(groups())}"
             if name in groups():
-                new = way if where else f"type +{name}=CHOICE"
+                new = way if where else f"type +{name}={_value(_given(name, overrides))}"
             if "Merge" in pattern:
                 key = next(
                     key for key in ("log", "checkpoint", *GROUPS) if yaml_files.lines_of(key)
                 )
                 where = f"{yaml_files.lines_of(key)[0]}: {key}: {match[1]} is not allowed: "
-            return where + sentence.format(name, way=way, new=new)
+            return where + sentence.format(name, match[1], way=way, new=new)
     return None
 
 
@@ -160,8 +163,8 @@ def _bad_choice(group: str, choice: str, options: Sequence[str], where: str) -> 
         example = f"write for example override /{group}: {(close or known)[0]}"
     elif group == "dataset" and ("." in choice or Path(choice).exists()):
         example = "your own text is " + shlex.join(["dataset=text", f"dataset.path={choice}"])
-    elif group == "optimizer" and not close:
-        example = f"of torch.optim type optimizer=torch optimizer.algorithm={choice}"
+    elif group == "optimizer":
+        example += ", or of torch.optim optimizer=torch optimizer.algorithm=NAME"
     elif group == "clip" and re.fullmatch(r"[\d.e+-]+", choice):
         example = f"the radius is theta={choice}"
     one_of = f"{group} is one of {', '.join(known)}"
@@ -169,6 +172,8 @@ def _bad_choice(group: str, choice: str, options: Sequence[str], where: str) -> 
 
 
 def _bad_key(key: str, overrides: list[str]) -> str:
+    names = [_name(word) for word in overrides]
+    key = next((name for name in names if name.startswith(f"{key}.")), key)
     given = _given(key, overrides)
     for wrong in yaml_files.misplaced():
         if f"{key}.".startswith(f"{wrong.package}."):
@@ -267,23 +272,33 @@ def _unreadable(word: str) -> str:
 def _several(word: str) -> str:
     """lr=0.1,1 without -m; lr=0,5 and num_epochs=1,000 are one number elsewhere."""
     number = re.fullmatch(r"([\w.]+)=(\d+),(\d+)", word)
-    name, _, value = word.partition("=")
-    hint = ""
+    name, hint = word.partition("=")[0], ""
     if number:
         point = "" if type_of(name) is int else "."
         hint = f", or type {name}={number[2]}{point}{number[3]} for one number"
     elif type_of(name) is str:
-        hint = f", or type {shlex.quote(f'{name}={quoted(value)}')} for one text"
+        text = _as_one_text(word)
+        hint = f", or type {shlex.quote(f'{name}={quoted(text)}')} for one text"
     return f"{word} has several values: add -m to train a job for each{hint}."
+
+
+def _as_one_text(word: str) -> str:
+    """a,b without the quotes that its values have."""
+    swept: Any = OverridesParser.create().parse_override(word).value()
+    return ",".join(getattr(value, "text", str(value)) for value in swept.list)
 
 
 def _given(key: str, overrides: list[str]) -> Override | None:
     """The override that sets this knob; None where a file does."""
     for word in overrides:
-        if word.partition("=")[0].lstrip("+~").partition("@")[0] == key:
+        if _name(word) == key:
             with contextlib.suppress(HydraException):
                 return OverridesParser.create().parse_override(word)
     return None
+
+
+def _name(word: str) -> str:
+    return word.partition("=")[0].lstrip("+~").partition("@")[0]
 
 
 def _value(given: Override | None) -> str:

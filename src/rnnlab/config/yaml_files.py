@@ -82,6 +82,11 @@ def read(path: Path, group: str) -> File:
     return file
 
 
+def forget() -> None:
+    """Another command begins."""
+    _read_so_far.clear()
+
+
 def lines_of(key: str) -> list[Line]:
     """Where the files that were read say it: changes first, and what was read last."""
     files = [*_read_so_far.values()][::-1]
