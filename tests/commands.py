@@ -46,6 +46,13 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 def jobs(*words: str) -> list[Config]:
     """What `python run.py WORDS` would train, in this process; raises as it does for a mistake."""
+    try:
+        return _jobs(*words)
+    finally:
+        look_in(None, None)
+
+
+def _jobs(*words: str) -> list[Config]:
     (command,) = commands_of(typed(words))
     arguments = get_args_parser().parse_args(in_order(command.hydras))
     look_in(arguments.config_path, arguments.config_dir)
@@ -60,7 +67,7 @@ def jobs(*words: str) -> list[Config]:
 def answer(*words: str) -> str:
     """What it says of a mistake."""
     try:
-        return f"nothing: it trains {jobs(*words)}"
+        return f"nothing: it trains {_jobs(*words)}"
     except Exception as error:
         return explain(error, [word for word in words if "=" in word])
     finally:

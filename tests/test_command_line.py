@@ -213,6 +213,19 @@ def test_a_multirun_trains_every_job_in_a_folder_of_its_own():
     assert all("lr=" in folder.name for folder in folders)
 
 
+def test_a_plan_leaves_nothing_and_its_reader_may_leave():
+    """Neither a folder, nor multirun.yaml, nor a word of a pipe that was closed."""
+    process = start("-m", *TINY, "seed=range(0,30)", "plan=true", "sweep=S")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "job 0   seed=0\n"
+    process.stdout.close()
+    assert process.stderr is not None
+    assert (process.wait(timeout=60), process.stderr.read()) == (0, "")
+    status, out, _ = run("lr=1,3", "-m", *TINY, "plan=true", "hydra.launcher.workers=1")
+    assert (status, list(Path.cwd().iterdir())) == (0, [])
+    assert "1 stack on 1 worker: about" in out
+
+
 MISTAKES = {
     "lrr=1": "lrr is not a name in the config: the nearest are lr.",
     "num_hidens=3": "the nearest are num_hiddens",

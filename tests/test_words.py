@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from pathlib import Path
+
 import pytest
 
 from commands import answer, jobs
+from rnnlab.config.help import help_text
+from rnnlab.config.identity import flat
+from rnnlab.config.names import groups, knobs, look_in
+from rnnlab.config.schema import nodes
 
 FLAGS = {
     ("--lr", "3"): "--lr 3 is not allowed: a value has no dashes; type lr=3.",
@@ -99,3 +107,42 @@ def test_forms_that_hydra_means_to_work_do():
         (1, 0, 2), (1, 1, 2), (3, 0, 2), (3, 1, 2),
     ]  # fmt: skip
     assert [job.seed for job in jobs("-m", "lr=1,2", "seed=${hydra:job.num}")] == [0, 1]
+
+
+def test_help_has_every_choice_and_knob_with_default_meaning_and_range_in_80_columns():
+    page = help_text()
+    assert max(map(len, page.splitlines())) <= 80
+    words = " ".join(page.split())
+    for group, names in groups().items():
+        assert f"\n  {group}" in page
+        assert all(f"\n    {name}" in page for name in names), group
+    assert "download" not in groups()["dataset"]
+    (config,) = jobs()
+    for name, value in flat(config.as_dict()).items():
+        if not name.startswith(("model", "dataset", "optimizer", "clip", "sampler")):
+            assert f"\n  {name}={json.dumps(value).strip(chr(34)).removesuffix('.0')}" in page, name
+    for name, _ in knobs():
+        assert "." not in name or f"\n  {name}=" in page, name
+    for kind in nodes().values():
+        for field in dataclasses.fields(kind):
+            meaning = field.metadata.get("meaning", "")
+            assert meaning in words, field.name
+            assert str(field.metadata.get("allowed") or "") in words, field.name
+    assert "dataset.clean=none" in page
+    assert "(one of letters, none)" in words
+
+
+def test_help_shows_choices_of_ones_own():
+    for name, text in {"experiment/own": "# @package _global_\n# mine alone\nlr: 1\n"}.items():
+        Path("mine", name).parent.mkdir(parents=True)
+        Path("mine", f"{name}.yaml").write_text(text)
+    Path("mine/other").mkdir()
+    Path("mine/other/broken.yaml").write_bytes(b"\xff: {")
+    look_in(None, "mine")
+    try:
+        page = help_text()
+    finally:
+        look_in(None, None)
+    assert "\n    own                   mine alone\n" in page
+    assert "\n  +other\n    broken\n" in page
+    assert "mine alone" not in help_text()

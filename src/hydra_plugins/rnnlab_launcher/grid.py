@@ -40,6 +40,7 @@ class GridSweeper(Sweeper):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         self.hydra_context, self.config = hydra_context, config
+        self.plans_only = getattr(getattr(task_function, "command", None), "plan", False)
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
@@ -56,9 +57,10 @@ class GridSweeper(Sweeper):
         rule = "it is at least 1"
         require(size is None or size >= 1, f"hydra.sweeper.max_batch_size={size}", rule)
         jobs = grid(given)
-        folder = Path(str(self.config.hydra.sweep.dir))
-        make_folder(folder)
-        write_whole(folder, "multirun.yaml", OmegaConf.to_yaml(self.config))
+        if not self.plans_only:
+            folder = Path(str(self.config.hydra.sweep.dir))
+            make_folder(folder)
+            write_whole(folder, "multirun.yaml", OmegaConf.to_yaml(self.config))
         returns, size = [], size or len(jobs)
         for first in range(0, len(jobs), size):
             returned = self.launcher.launch(jobs[first : first + size], initial_job_idx=first)

@@ -125,7 +125,7 @@ def texts() -> dict[str, Texts]:
     for name, kind in knobs():
         kinds = {*(get_args(kind) or (kind,))} - {...}
         if kinds - {NoneType} == {str}:
-            found[name] = Texts(is_list(kind), NoneType in kinds)
+            found[name] = Texts(is_list(kind), may_be_null(kind))
     return found
 
 
@@ -133,12 +133,24 @@ def is_list(kind: Any) -> bool:
     return (get_origin(kind) or kind) in (tuple, list)
 
 
+def may_be_null(kind: Any) -> bool:
+    return NoneType in get_args(kind)
+
+
 def in_words(kind: Any, key: str) -> str:
-    """A type, as a person says it."""
+    """What a knob of this type is, as a person says it."""
+    hint = f"; type for example {shlex.quote(f'{key}=[a,b]')}" if is_list(kind) else ""
+    return kind_in_words(kind) + hint + (" or null" if may_be_null(kind) else "")
+
+
+def kind_in_words(kind: Any) -> str:
+    """A type, without its null."""
     kinds = [each for each in get_args(kind) or (kind,) if each is not NoneType]
     if is_list(kind):
-        return f"a list; type for example {shlex.quote(f'{key}=[a,b]')}"
+        return "a list of texts"  # each knob that is a list is one
+    if get_origin(kind) is dict:
+        return "names and values"
     if isinstance(kinds[0], type) and issubclass(kinds[0], Enum):
         return f"one of {', '.join(str(member.value) for member in kinds[0])}"
     words = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
-    return words[kinds[0]] + (" or null" if NoneType in get_args(kind) else "")
+    return words[kinds[0]]
