@@ -58,11 +58,12 @@ def verify_resume(
     Overrides choose the run: rnnlab verify-resume model=gru size=tiny num_epochs=50.
     """
     from rnnlab.config.compose import compose
+    from rnnlab.config.typed_words import typed
     from rnnlab.runs.preflight import Downloading, check
 
     overrides = ["num_epochs=20", "size=small", "checkpoint.seconds=0.2", *context.args]
     with answering(overrides=lambda: overrides):
-        config = compose(overrides)
+        config = compose(typed(overrides))
         check(config, Downloading())
     from rnnlab.studies.verify import verify
 

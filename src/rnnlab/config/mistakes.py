@@ -79,12 +79,14 @@ RIDDLES = {  # of Hydra
     "value already; leave out the +.",
     "force-add of config groups is not supported: '(.*)'": "{0} is not allowed: a choice is made "
     "without ++.",
-    "Could not override '(.*?)'. No match in the defaults list": "{0} is in no defaults list: "
+    "(?:Could not|Invalid Defaults List) override '/?([^':]*)[':]": "{0} is in no defaults list: "
     "{new}.",
     "Could not delete '(.*?)'. No match in the defaults list": "~{0} is not allowed: {0} is in no "
     "defaults list.",
     "Override '(.*?) : .*' is defined before": "override /{0} is written at the end of the "
     "defaults list.",
+    r"Could not delete from config\. '(.*?)' does not exist": "~{0} is not allowed: {0} is not a "
+    "name in the config.",
     "Sweep parameters '(.*)' requires --multirun": "{1} has several values: add -m to train a job "
     "for each.",
     "Merge error: .* is not a subclass of .*Settings. value: (.*)": "it holds several values; "
