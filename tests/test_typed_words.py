@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,8 @@ def test_a_swept_text_comes_back_from_what_the_study_noted():
     refused, _, err = run("-m", *words, "sweep=it's")
     assert (refused, "'.', '0', '5' is not in the vocabulary" in err) == (2, True)
     words[-1] = "dataset.prefixes=[time]"
-    assert run("-m", *words, "sweep=it's")[0] == 0
+    status, out, _ = run("-m", *words, "sweep=it's")
+    assert (status, shlex.join(["tensorboard", "--logdir", "it's"]) in out) == (0, True)
     (noted,) = map(json.loads, Path("it's/commands.jsonl").read_text().splitlines())
     assert not_taken(noted) == []
     folders = sorted(path.parent for path in Path("it's").glob("*/result.json"))

@@ -2,6 +2,7 @@
 
 import math
 import runpy
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -85,7 +86,7 @@ def reproduce(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> N
     require(
         before.status.is_final,
         f"reproducing {run}, which is {before.status}",
-        f"only a run that has ended can be compared; type rnnlab resume {run}",
+        f"only a run that has ended can be compared; type rnnlab resume {shlex.quote(str(run))}",
     )
     from rnnlab.config.stored import from_dict
     from rnnlab.runs import compare as verification

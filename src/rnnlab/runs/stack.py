@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -70,7 +71,7 @@ def _refuse_run_in(folder: Path) -> None:
         not (folder / RESULT).exists(),
         f"training in {folder}",
         f"it holds a run already; choose another folder with hydra.run.dir=FOLDER, "
-        f"or type: rnnlab resume {folder}",
+        f"or type: rnnlab resume {shlex.quote(str(folder))}",
     )
 
 

@@ -35,8 +35,9 @@ def show_plan(planned: Plan, stacks: list[Stack], num_workers: int) -> None:
         seconds = timed[kind] * max(_epochs_left(j) * minibatches(j) for j in jobs)
         heapq.heapreplace(ends, ends[0] + seconds)
         say(f"{_size(number, stack)}, {duration(seconds)}: jobs {numbers}")
+    sizes = f"{_count(len(stacks), 'stack')} on {_count(num_workers, 'worker')}"
     say(
-        f"{_count(len(stacks), 'stack')} on {_count(num_workers, 'worker')}: about {duration(max(ends))} of training "
+        f"{sizes}: about {duration(max(ends))} of training "
         "(from a second of each kind of stack, without logging and sampling); nothing was trained"
     )
 

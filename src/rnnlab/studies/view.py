@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import time
 from pathlib import Path
 from types import TracebackType
@@ -65,7 +66,9 @@ class StudyView:
             self.console.print(self._final())
             if warned := self._warned():
                 self.console.print(f"\n{warned}")
-            self.console.print(f"\n{self.sweep}\ntensorboard --logdir {self.sweep}")
+            self.console.print(
+                f"\n{self.sweep}\ntensorboard --logdir {shlex.quote(str(self.sweep))}"
+            )
 
     def ended(self, job: Job, result: Result) -> None:
         """A job has ended: told at once if it went wrong, with the end of its log if it failed."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def find(dataset: Download) -> Path | None:
             digest == dataset.sha256,
             f"{path} as dataset={dataset.name}",
             f"its SHA-256 is {digest}, not {dataset.sha256}; remove it, or train on it with "
-            f"dataset=text dataset.path={path}",
+            f"dataset=text {shlex.quote(f'dataset.path={path}')}",
         )
     return path
 

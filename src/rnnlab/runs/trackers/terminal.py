@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -98,7 +99,8 @@ class Terminal(Tracker):
                 self.console.print(text)
         if result.warnings:
             self.console.print(f"warning: {one_line('; '.join(result.warnings))}")
-        self.console.print(f"\n{self.folder}\ntensorboard --logdir {self.folder.parent}")
+        logs = shlex.quote(str(self.folder.parent))
+        self.console.print(f"\n{self.folder}\ntensorboard --logdir {logs}")
 
 
 def _column(form: str) -> TextColumn:
