@@ -31,6 +31,9 @@ BODIES = {  # what follows the first line
     "lr: [1, 2]\n": "2: lr: 1, 2 is not allowed: lr is a number.",
     "lr:\n": "2: lr: is not allowed: lr needs a value.",
     "num_epochs: {a: 3}\n": "2: num_epochs: {...} is not allowed: num_epochs is a whole number.",
+    "model: gru\n": "2: model: gru is not allowed: a choice stands in the defaults list; write - "
+    "override /model: gru there.",
+    "checkpoint: 3\n": "2: checkpoint: 3 is not allowed: it holds several values;",
     "log: 3\n": "2: log: 3 is not allowed: it holds several values; write each in a line",
     "dataset:\n  prefixes: time\n": "3: dataset.prefixes: time is not allowed: it is a list; "
     "write prefixes: [a, b].",

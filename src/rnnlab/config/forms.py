@@ -1,10 +1,13 @@
-"""The forms of an override that are allowed: Hydra's answers to the others are for programmers."""
+"""An override's parts, and which forms are allowed: Hydra's own answers are for programmers."""
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 
 from rnnlab._common.errors import require
 from rnnlab.config.names import all_keys, groups
@@ -31,3 +34,22 @@ def require_form(override: Override) -> None:
         rule = f"every job needs one; {key} is one of {', '.join(groups()[key])}"
         away = shlex.quote(f"~{key}")
         require(False, given, f"leave it out, or type {away}" if can_lack else rule)
+
+
+def given_as(key: str, overrides: list[str]) -> Override | None:
+    """The override that sets this knob; None where a file does."""
+    for word in overrides:
+        if name_of(word) == key:
+            with contextlib.suppress(HydraException):
+                return OverridesParser.create().parse_override(word)
+    return None
+
+
+def name_of(word: str) -> str:
+    """Of lr=3, +lr=3 and ~lr."""
+    return word.partition("=")[0].lstrip("+~").partition("@")[0]
+
+
+def value_of(given: Override | None) -> str:
+    """As it was typed."""
+    return str(given.input_line).partition("=")[2] if given else ""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import re
 import shlex
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import (
     ConfigAttributeError,
@@ -25,10 +21,11 @@ from omegaconf.errors import (
 from rnnlab._common.choices import registered
 from rnnlab._common.errors import ConfigError
 from rnnlab.config import yaml_files
-from rnnlab.config.names import all_keys, folders, groups, in_words, is_list, owners, type_of
-from rnnlab.config.schema import GROUPS
+from rnnlab.config.forms import given_as, name_of, value_of
+from rnnlab.config.names import all_keys, groups, in_words, is_list, owners, type_of
 from rnnlab.config.synonyms import meant, nearest
 from rnnlab.config.typed_words import quoted
+from rnnlab.config.wrong_choices import bad_file, riddle
 
 
 def explain(error: BaseException, overrides: list[str]) -> str:
@@ -38,7 +35,7 @@ def explain(error: BaseException, overrides: list[str]) -> str:
         case ConfigError():
             return _placed(str(cause), overrides)  # a line for each mistake of a study
         case MissingConfigException(missing_cfg_file=str(missing), options=options):
-            return _bad_file(missing, options or [], overrides)
+            return bad_file(missing, options or [], overrides)
         case ConfigKeyError(full_key=str(key)) | ConfigAttributeError(full_key=str(key)):
             return _bad_key(key, overrides)
         case ValidationError(full_key=str(key)) if key:
@@ -54,8 +51,8 @@ def explain(error: BaseException, overrides: list[str]) -> str:
     message = _first_line(cause)
     if several := re.match("Ambiguous value for argument '(.*)'", message):
         return _several(several[1])
-    if riddle := _riddle(message, overrides):
-        return riddle
+    if answer := riddle(message, overrides):
+        return answer
     return message if message.endswith(".") else f"{message}."
 
 
@@ -72,60 +69,10 @@ def _first_line(error: BaseException) -> str:
     return message.splitlines()[0] if message else type(error).__name__
 
 
-RIDDLES = {  # of Hydra
-    r"Multiple values for (.*?)\. To override": "{0} is chosen already: {way}.",
-    "Invalid overriding of (.*?):": "{0} is chosen already: {way}.",
-    r"Could not append to config\. An item is already at '(.*)'": "+{0} is not allowed: {0} has a "
-    "value already; leave out the +.",
-    "force-add of config groups is not supported: '(.*)'": "{0} is not allowed: a choice is made "
-    "without ++.",
-    "(?:Could not|Invalid Defaults List) override '/?([^':]*)[':]": "{0} is in no defaults list: "
-    "{new}.",
-    "Could not delete '(.*?)'. No match in the defaults list": "~{0} is not allowed: {0} is in no "
-    "defaults list.",
-    "Override '(.*?) : .*' is defined before": "override /{0} is written at the end of the "
-    "defaults list.",
-    r"Could not delete from config\. '(.*?)' does not exist": "~{0} is not allowed: {0} is not a "
-    "name in the config.",
-    "Sweep parameters '(.*)' requires --multirun": "{1} has several values: add -m to train a job "
-    "for each.",
-    "Merge error: .* is not a subclass of .*Settings. value: (.*)": "it holds several values; "
-    "write each in a line of its own below it.",
-}
-
-
-def _riddle(message: str, overrides: list[str]) -> str | None:
-    """What Hydra could have said."""
-    for pattern, sentence in RIDDLES.items():
-        if match := re.search(pattern, message):
-            name = match[1].rpartition("/")[2].partition("@")[0]  # - sampler: x in experiment/
-            where = _in_defaults(match[1], overrides) or _in_defaults(name, overrides)
-            way = f"write override /{name}: CHOICE" if where else "leave out the +"
-            new = f"the groups are {', '.join(groups())}"
-            if name in groups():
-                new = way if where else f"type +{name}={_value(_given(name, overrides))}"
-            if "Merge" in pattern:
-                key = next(
-                    key for key in ("log", "checkpoint", *GROUPS) if yaml_files.lines_of(key)
-                )
-                where = f"{yaml_files.lines_of(key)[0]}: {key}: {match[1]} is not allowed: "
-            return where + sentence.format(name, match[1], way=way, new=new)
-    return None
-
-
-def _in_defaults(about: str, overrides: list[str]) -> str:
-    """FILE, line 3: where a defaults list says it, and no override does."""
-    for line in yaml_files.defaults():
-        key = line.key.lstrip("/")
-        if about in (key, f"{key}/{line.value}") and not _given(key, overrides):
-            return f"{line}: "
-    return ""
-
-
 def _placed(sentence: str, overrides: list[str]) -> str:
     """The same after the line of the file whose value is refused, where none was typed."""
     match = re.match(r"([\w.]+)=(\S*) is not allowed", sentence)
-    if not match or _given(match[1], overrides):
+    if not match or given_as(match[1], overrides):
         return sentence
     lines = [line for line in yaml_files.lines_of(match[1]) if _is_same(line.value, match[2])]
     return f"{lines[0]}: {sentence}" if lines else sentence
@@ -138,50 +85,15 @@ def _is_same(written: str, shown: str) -> bool:
         return False
 
 
-def _bad_file(missing: str, options: Sequence[str], overrides: list[str]) -> str:
-    """No YAML file of that name: of a choice, or of a whole config."""
-    known = groups()
-    if "/" not in missing:
-        where = " or ".join(map(str, folders()))
-        names = [file.stem for folder in folders() for file in sorted(folder.glob("*.yaml"))]
-        there = f"the configs there are {', '.join(names)}" if names else "nor another config"
-        return f"--config-name: there is no {missing}.yaml in {where}; {there}."
-    group = next((name for name in known if missing.startswith(f"{name}/")), None)
-    group = group or missing.rpartition("/")[0]
-    choice = missing.removeprefix(f"{group}/")
-    inner, _, name = choice.partition("/")
-    if inner in known and (where := _in_defaults(f"{inner}/{name}", overrides)):
-        return f"{where}write override /{inner}: {name}."  # without / it is looked for here
-    return _bad_choice(group, choice, options, _in_defaults(missing, overrides))
-
-
-def _bad_choice(group: str, choice: str, options: Sequence[str], where: str) -> str:
-    known = groups().get(group) or options
-    if not known:
-        return f"{group}={choice} is not allowed: there is no group {group}."
-    close = nearest(choice.lower(), known)
-    example = f"type for example {group}={(close or known)[0]}"
-    if where:
-        example = f"write for example override /{group}: {(close or known)[0]}"
-    elif group == "dataset" and ("." in choice or Path(choice).exists()):
-        example = "your own text is " + shlex.join(["dataset=text", f"dataset.path={choice}"])
-    elif group == "optimizer":
-        example += ", or of torch.optim optimizer=torch optimizer.algorithm=NAME"
-    elif group == "clip" and re.fullmatch(r"[\d.e+-]+", choice):
-        example = f"the radius is theta={choice}"
-    one_of = f"{group} is one of {', '.join(known)}"
-    return f"{where}{group}={choice} is not allowed: {one_of}; {example}."
-
-
 def _bad_key(key: str, overrides: list[str]) -> str:
-    names = [_name(word) for word in overrides]
+    names = [name_of(word) for word in overrides]
     key = next((name for name in names if name.startswith(f"{key}.")), key)
-    given = _given(key, overrides)
+    given = given_as(key, overrides)
     for wrong in yaml_files.misplaced():
         if f"{key}.".startswith(f"{wrong.package}."):
             return str(wrong)
     lines = [] if given else yaml_files.lines_of(key)
-    where, written = (f"{lines[0]}: ", lines[0].value) if lines else ("", _value(given))
+    where, written = (f"{lines[0]}: ", lines[0].value) if lines else ("", value_of(given))
     group = key.partition(".")[0]
     if lines and yaml_files.lacks_schema(lines[0].path):
         name = next(iter(owners(key)), next(iter(registered(group))))
@@ -214,14 +126,16 @@ def as_typed_here(word: str, value: str, overrides: list[str]) -> list[str]:
     if is_switch and not (value and type_of(name) is bool):
         value = "VALUE"
     group, choices = name.partition(".")[0], owners(name)
-    needs_choice = choices and len(choices) < len(groups()[group]) and not _given(group, overrides)
+    needs_choice = (
+        choices and len(choices) < len(groups()[group]) and not given_as(group, overrides)
+    )
     return [*([f"{group}={choices[0]}"] if needs_choice else []), f"{name}={value}"]
 
 
 def _bad_value(key: str, overrides: list[str], error: ValidationError) -> str:
     """What the type of the knob wants instead."""
     key = key.partition("[")[0]
-    given, kind = _given(key, overrides), type_of(key)
+    given, kind = given_as(key, overrides), type_of(key)
     lines = [] if given else yaml_files.lines_of(key)
     about = [line for line in lines if f"'{line.value}'" in str(error.msg)] or lines
     where = f"{about[0]}: " if about else ""
@@ -288,20 +202,3 @@ def _as_one_text(word: str) -> str:
     """a,b without the quotes that its values have."""
     swept: Any = OverridesParser.create().parse_override(word).value()
     return ",".join(getattr(value, "text", str(value)) for value in swept.list)
-
-
-def _given(key: str, overrides: list[str]) -> Override | None:
-    """The override that sets this knob; None where a file does."""
-    for word in overrides:
-        if _name(word) == key:
-            with contextlib.suppress(HydraException):
-                return OverridesParser.create().parse_override(word)
-    return None
-
-
-def _name(word: str) -> str:
-    return word.partition("=")[0].lstrip("+~").partition("@")[0]
-
-
-def _value(given: Override | None) -> str:
-    return str(given.input_line).partition("=")[2] if given else ""
