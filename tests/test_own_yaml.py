@@ -39,7 +39,6 @@ BODIES = {  # what follows the first line
     "write prefixes: [a, b].",
     "seed: 1\nlr: -3\n": "3: lr=-3 is not allowed: lr is a finite number >= 0.",
     "log:\n\tevery: 3\n": "3: there is a tab in it; write spaces instead.",
-    "lr:\t3\n": "2: there is a tab in it; write spaces instead.",
     "lr: 1\nseed: 3\nlr: 2\n": "4: lr is in line 2 already; remove one of them.",
     "log:\n  every: 1\n  every: 2\n": "4: every is in line 3 already",
     "theta: ${lrr}\n": "2: ${lrr} is not allowed: Interpolation key 'lrr' not found",

@@ -11,6 +11,7 @@ import pytest
 from commands import answer, jobs
 from rnnlab.config.help import help_text
 from rnnlab.config.identity import flat
+from rnnlab.config.mistakes import as_typed_here
 from rnnlab.config.names import groups, knobs, look_in
 from rnnlab.config.schema import nodes
 
@@ -55,10 +56,12 @@ SYNONYMS = {
     ("word", "meant"), [(word, m) for m, words in SYNONYMS.items() for word in words.split()]
 )
 def test_another_programs_name_is_answered_with_ours(word, meant):
-    assert answer(f"{word}=2").endswith(f"; type {meant}.")
+    assert as_typed_here(word, "2", []) == meant.split()
 
 
 def test_a_switch_of_another_program_gives_no_value():
+    said = "learning_rate is not a name in the config: here it is lr; type lr=1."
+    assert answer("learning_rate=1") == said
     assert "here it is device; type device=VALUE." in answer("use_cuda=true")
     assert "type optimizer.weight_decay=1." in answer("optimizer=adamw", "wd=1")
 
