@@ -17,9 +17,11 @@ from rnnlab.runs import build
 from rnnlab.runs import run as record
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.checkpoint import load_checkpoint
+from rnnlab.runs.compare import differences
 from rnnlab.runs.folder import BEST, LAST
 from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.result import Result
+from rnnlab.runs.resume import resume
 from rnnlab.training.loop import Training
 from rnnlab.training.rules import AdamW
 from rnnlab.training.samplers import Random
@@ -64,6 +66,28 @@ def test_every_named_experiment_runs_in_miniature(compose, text, group, name):
     """The file's own choices of sampler, optimizer, model and schedule, on a small text."""
     config = compose(f"{group}={name}", "dataset=text", text, *SMALL)
     assert run(config).status == "completed"
+
+
+CELLS_OF_MODELS = ["rnn", "rnn model.activation=relu", "lstm", "gru", "gru model.reset=after"]
+OPTIMIZERS = ["sgd", "momentum", "adam", "adamw", "rmsprop"]
+OPTIMIZERS += ["torch optimizer.algorithm=NAdam lr=0.003"]
+
+
+@pytest.mark.parametrize("cell", CELLS_OF_MODELS)
+def test_one_subsequence_is_known_by_heart(compose, cell):
+    """At a learning rate of almost nothing it is not."""
+    quick = f"debug=overfit size=tiny model={cell} log.every=100 checkpoint.seconds=0".split()
+    assert run(compose(*quick, "num_epochs=1200")).perplexity == pytest.approx(1, abs=0.01)
+    again = experiment.run(compose(*quick, "lr=1e-5", "num_epochs=20"), Path("again"))
+    assert again.perplexity == pytest.approx(28, abs=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", CELLS_OF_MODELS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_cell_and_optimizer_overfits_at_its_defaults(compose, cell, optimizer):
+    overrides = f"debug=overfit log.every=100 model={cell} optimizer={optimizer}".split()
+    assert run(compose(*overrides)).perplexity == pytest.approx(1, abs=0.01)
 
 
 @pytest.mark.parametrize("token", ["char", "word"])
@@ -231,6 +255,35 @@ def test_the_event_file_has_the_hparams_and_how_the_run_ended(compose, extra, st
     assert start["theta"].number_value == 2.5
     assert start["sampler"].string_value == "sequential"
     assert found["_hparams_/session_end_info"].session_end_info.status == status
+
+
+WILD = ["size=tiny", "dataset.max_tokens=1500", "lr=100", "theta=10", "log.sample_length=5"]
+
+
+def test_what_ends_far_beyond_guessing_has_diverged_and_may_still_be_lengthened(compose):
+    """Perplexity 3e4 where guessing has 28: no figure, though every number is finite."""
+    result = run(compose(*WILD, "num_epochs=2"))
+    assert result.status == "diverged"
+    assert result.error is not None
+    assert "guessing among its 28 tokens has 28" in result.error
+    lengthened = resume(Path("run"), {"num_epochs": 3})
+    assert lengthened.epochs == 3
+    assert lengthened.status == "diverged"
+    assert resume(Path("run"), {"num_epochs": 3}).resumed == lengthened.resumed  # nothing to do
+
+    left_alone = experiment.run(compose(*WILD, "num_epochs=3"), Path("left_alone"))
+    assert left_alone.perplexity == lengthened.perplexity
+    assert list(differences(Path("run"), Path("left_alone"))) == []
+
+
+def test_a_run_that_called_itself_completed_is_read_as_what_it_is(compose):
+    run(compose(*WILD, "num_epochs=2"))
+    path = Path("run/result.json")
+    path.write_text(path.read_text().replace('"status": "diverged"', '"status": "completed"'))
+    assert Result.read(Path("run")).status == "diverged"
+    values = json.loads(path.read_text()) | {"perplexity": 279.0}
+    path.write_text(json.dumps(values))
+    assert Result.read(Path("run")).status == "completed"  # bad, and no more than that
 
 
 def test_weights_that_overflow_in_the_last_update_are_divergence(compose):

@@ -20,6 +20,7 @@ from rnnlab.config.schema import Config
 from rnnlab.runs.folder import MOST_OF_RESULT, RESULT, is_name
 
 SCHEMA_VERSION = 2
+FAR_BEYOND = 10  # times the perplexity of guessing
 
 
 class Status(StrEnum):
@@ -87,7 +88,9 @@ class Result:
             values = loads(read_bytes(folder, RESULT, MOST_OF_RESULT))
             if values["schema_version"] != SCHEMA_VERSION:
                 raise ValueError(f"its schema_version is {values['schema_version']}")
-            return read_as(cls, values)
+            result = read_as(cls, values)
+            result.judge()  # older versions did not
+            return result
         except FileNotFoundError:
             raise ConfigError(
                 f"{folder} is not the folder of a run: it has no result.json."
@@ -129,15 +132,28 @@ class Result:
         """The one that counts: held out where text is held out, else of training."""
         return self.perplexity if self.val_perplexity is None else self.val_perplexity
 
+    def judge(self) -> None:
+        """What came to its end far beyond guessing has diverged, if by finite numbers.
+
+        Whoever guesses among V tokens, each as likely as the others, has the perplexity V.
+        """
+        V = self.dataset.get("vocab_size")
+        is_beyond = isinstance(V, int) and self.perplexity and self.perplexity > FAR_BEYOND * V
+        if self.status == Status.completed and is_beyond:
+            self.status = Status.diverged
+            self.error = (
+                f"it ended at perplexity {self.perplexity:.4g}, where guessing among its {V} "
+                f"tokens has {V}; a smaller lr may help"
+            )
+
     @property
     def has_ended(self) -> bool:
         return self.status.has_ended
 
     def is_done(self, num_epochs: int) -> bool:
-        """There is nothing left to train."""
-        return self.status.is_final and (
-            self.epochs >= num_epochs or self.status == Status.diverged
-        )
+        """There is nothing left to train: no epoch, or no finite number to go on with."""
+        is_broken = self.status == Status.diverged and self.epochs != self.config.get("num_epochs")
+        return self.status.is_final and (self.epochs >= num_epochs or is_broken)
 
     def differences_to(self, config: Config, sha256: str) -> list[str]:
         """What of this run's definition that config, and its text, have otherwise."""

@@ -119,9 +119,10 @@ class Run:
             self._sample(last=True)
         self._draw()
         self.result.status = status
+        self.result.judge()
         self._close()  # all logs are whole on the disk, before result.json says that it is over
         self.record.write()
-        self.record.log.info("%s: perplexity %s", status, self.result.perplexity)
+        self.record.log.info("%s: perplexity %s", self.result.status, self.result.perplexity)
 
     def diverge(self, epoch: int, minibatch: int) -> None:
         """The checkpoints of its better days are kept."""
