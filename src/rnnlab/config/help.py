@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 import yaml
 
 from rnnlab._common.choices import Choice, Knobs, registered
+from rnnlab.config.forms import NEEDED
 from rnnlab.config.names import (
     conf_dir,
     file_of,
@@ -21,7 +22,7 @@ from rnnlab.config.names import (
     kind_in_words,
     may_be_null,
 )
-from rnnlab.config.schema import Config
+from rnnlab.config.schema import GROUPS, Config
 
 WIDTH = 80
 COLUMN = 26  # where meanings begin
@@ -81,8 +82,8 @@ def _about(group: str, name: str) -> str:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
         comments = [line[1:].strip() for line in lines if line.startswith("#")]
         said = [re.sub(r"^(@package|python run.py) \S+( |$)", "", line) for line in comments]
-        values = ", ".join(line for line in lines if line[:1].isalpha() and group == "size")
-        return next(filter(None, said), values)
+        sets = "" if group not in NEEDED else _typed_all(_of_config(_yaml(file)))
+        return "; ".join(filter(None, [next(filter(None, said), ""), sets]))
     return str(registered(group)[name].__doc__).splitlines()[0]
 
 
@@ -107,6 +108,8 @@ def _of_choices() -> Iterator[str]:
     for group, names in groups().items():
         for name in names:
             defaults = _yaml(file_of(group, name))
+            inner = defaults.get(group)  # of a file that sets values of the whole config too
+            defaults = defaults | (inner if isinstance(inner, dict) else {})
             kind = registered(group).get(name) or _schema_of(group, defaults)
             lines = list(_knobs(kind, defaults, f"{group}.")) if kind else []
             if new := [line for line in lines if line not in shown]:
@@ -118,7 +121,7 @@ def _of_choices() -> Iterator[str]:
 def _schema_of(group: str, defaults: dict[str, Any]) -> type | None:
     """What a file names in its defaults list: [/schema/dataset/download@_here_]."""
     for entry in defaults.get("defaults", []):
-        path = str(entry).partition("@")[0]
+        path = str(entry).partition("@")[0].strip()
         if path.startswith(f"/schema/{group}/"):
             return registered(group).get(path.rpartition("/")[2])
     return None
@@ -154,12 +157,20 @@ def _chosen(config: dict[str, Any]) -> dict[str, str | None]:
 
 def _defaults(config: dict[str, Any]) -> dict[str, Any]:
     """Values of the config, and of the choices that set values of the whole config."""
-    names = {field.name for field in dataclasses.fields(Config)}
     found = dict(config)
     for group, choice in _chosen(config).items():
-        values = _yaml(file_of(group, choice)) if choice else {}
-        found |= {name: value for name, value in values.items() if name in names}
+        found |= _of_config(_yaml(file_of(group, choice))) if choice else {}
     return found
+
+
+def _of_config(values: dict[str, Any]) -> dict[str, Any]:
+    """Those of them that are the whole config's own."""
+    names = {field.name for field in dataclasses.fields(Config)} - {*GROUPS}
+    return {name: value for name, value in values.items() if name in names}
+
+
+def _typed_all(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={_typed(value)}" for name, value in values.items())
 
 
 def _yaml(file: Path | None) -> dict[str, Any]:

@@ -126,9 +126,8 @@ def as_typed_here(word: str, value: str, overrides: list[str]) -> list[str]:
     if is_switch and not (value and type_of(name) is bool):
         value = "VALUE"
     group, choices = name.partition(".")[0], owners(name)
-    needs_choice = (
-        choices and len(choices) < len(groups()[group]) and not given_as(group, overrides)
-    )
+    chosen = value_of(given_as(group, overrides))
+    needs_choice = 0 < len(choices) < len(groups().get(group, [])) and chosen not in choices
     return [*([f"{group}={choices[0]}"] if needs_choice else []), f"{name}={value}"]
 
 
