@@ -68,12 +68,19 @@ def _check_length(config: Config, corpus: Corpus) -> None:
 
 
 def _check_memory(config: Config, vocab_size: int) -> None:
-    """The machine could hold parameters and gradients; of what else is needed training tells."""
+    """The machine could hold parameters, logits and their gradients, which every engine needs."""
+    B, T = config.batch_size, config.num_steps
+    of_model = parameter_bytes(config, vocab_size)
+    of_logits = B * T * vocab_size * PRECISIONS[config.precision].bytes
     try:
-        require_memory(2 * parameter_bytes(config, vocab_size))
+        require_memory(2 * (of_model + of_logits))
     except ValueError as error:
         sizes = f"num_hiddens={config.num_hiddens} with num_layers={config.num_layers}"
-        require(False, sizes, f"{error}; take a smaller num_hiddens")
+        smaller = "num_hiddens"
+        if of_logits > of_model:
+            sizes = f"batch_size={B} with num_steps={T} and {vocab_size:,} tokens to choose from"
+            smaller = "batch_size or num_steps, or a larger dataset.min_freq"
+        require(False, sizes, f"{error}; take a smaller {smaller}")
 
 
 def _check_device(config: Config) -> None:

@@ -153,7 +153,9 @@ class Run:
             lengths=self._flush_logs(),
             figures=Figures.of(self.result),
         )
-        checkpoint = self._checkpoint(training=lane.snapshot(), progress=progress)
+        checkpoint = self._checkpoint(
+            parameters=lane.parameters, training=lane.snapshot(), progress=progress
+        )
         save_checkpoint(self.folder, NEXT, checkpoint)
 
     def _flush_logs(self) -> dict[str, int]:
@@ -164,7 +166,8 @@ class Run:
         """Remember the parameters with the lowest perplexity: held-out where text is held out."""
         if figure is not None and figure < (self.result.best_perplexity or math.inf):
             self.result.best_perplexity = figure
-            self.best = self._checkpoint()
+            own = self.lane.parameters  # which go on changing
+            self.best = self._checkpoint(parameters=own.like(own.flat.clone()))
 
     def _save_best(self) -> None:
         if self.best:
@@ -172,11 +175,9 @@ class Run:
             self.best = None
 
     def _checkpoint(self, **more: Any) -> Checkpoint:
-        own = self.lane.parameters
         return Checkpoint(
-            model=own.model,
+            model=self.record.recipe.model,
             vocabulary=self.record.corpus.vocabulary,
-            parameters=own.like(own.flat.clone()),
             epoch=self.lane.epoch,
             config=self.result.config,
             config_id=self.result.config_id,

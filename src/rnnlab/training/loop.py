@@ -115,7 +115,8 @@ class Training:
                 self.step(plan.starts[i], plan.present[i], plan.reset[i], *self._dropout_masks())
                 self.minibatch += 1
         self.epoch += 1
-        self.healthy &= self.parameters.flat.isfinite().all(1)
+        largest = torch.linalg.vector_norm(self.parameters.flat, ord=torch.inf, dim=1)
+        self.healthy &= largest.isfinite()
         lanes = self.sums.read()  # the host waits for the device here, and nowhere else
         self.seconds += time.perf_counter() - started
         figures = [Epoch.of(lane, self.epoch, self.seconds) for lane in lanes]

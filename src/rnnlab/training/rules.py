@@ -28,6 +28,7 @@ class OptimizerChoice(Choice, ABC):
 
     group = "optimizer"
     stacks: ClassVar[bool] = True  # for any number of lanes
+    slots: ClassVar[int] = 2  # tensors (K, P) that it keeps, or what they come to
     is_recordable: ClassVar[bool] = True  # an update works in place, and can be in a CUDA graph
 
     @abstractmethod
@@ -43,7 +44,7 @@ class OptimizerChoice(Choice, ABC):
 class Rule(OptimizerChoice):
     """An update rule by its formula; to define one, give `update` and the number of its slots."""
 
-    slots: ClassVar[int] = 0  # tensors (K, P) that it keeps, zero at the start
+    slots: ClassVar[int] = 0  # zero at the start
 
     @abstractmethod
     def update(
