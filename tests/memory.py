@@ -5,22 +5,27 @@ from __future__ import annotations
 import gc
 import tracemalloc
 from collections.abc import Callable
+from typing import Any
 
 from torch.profiler import ProfilerActivity, profile
 
+from rnnlab.nn.engines.stacked.network import torch_threads
 
-def peak_of_torch(call: Callable[[], object]) -> int:
+CPU = [ProfilerActivity.CPU]
+
+
+def peak_of_torch(call: Callable[..., object], *arguments: Any, **named: Any) -> int:
     """Bytes of all tensors that the call has made, when these are most; a CPU's."""
     gc.collect()  # what is freed meanwhile would count
     gc.disable()
     try:
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
-            kept = call()
+        with torch_threads(1), profile(activities=CPU, profile_memory=True) as profiled:
+            kept = call(*arguments, **named)
     finally:
         gc.enable()
-    results = profiled.profiler
-    assert results
-    events = [each for each in results.kineto_results.events() if each.name() == "[memory]"]
+    assert profiled.profiler
+    results: Any = profiled.profiler.kineto_results
+    events = [each for each in results.events() if each.name() == "[memory]"]
     held = peak = 0
     for event in sorted(events, key=lambda event: event.start_ns()):
         held += event.nbytes()

@@ -58,7 +58,9 @@ def test_draws_have_the_softmaxs_frequencies(temperature):
     logits = torch.tensor([1.0, 0.0, -1.0, 2.0])
     expected = torch.softmax(logits / temperature, 0)
     source = generator(0, "test")
-    draws = torch.cat([choose(logits[None], temperature, None, None, [source]) for _ in range(4000)])
+    draws = torch.cat(
+        [choose(logits[None], temperature, None, None, [source]) for _ in range(4000)]
+    )
     found = torch.bincount(draws, minlength=4) / 4000
     errors = (expected * (1 - expected) / 4000).sqrt()
     assert ((found - expected).abs() < 4 * errors).all()

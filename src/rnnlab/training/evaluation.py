@@ -30,7 +30,7 @@ def evaluate(parameters: Parameters, tokens: Integer[Tensor, " N"]) -> float:
     for start in range(0, len(tokens) - 1, steps):
         window = tokens[start : start + steps + 1].long()
         T = len(window) - 1
-        if forward is None or T < steps:  # the last steps are fewer
+        if forward is None or steps > T:  # the last steps are fewer
             forward = engine.forward_pass(parameters, T, B=1)
         logits, state = forward(window[None, None, :-1], state)
         nats += cross_entropy(logits[0].double(), window[1:], reduction="sum")
