@@ -51,7 +51,8 @@ def config_id(config: Config, dataset_sha256: str) -> str:
     values = {name: value for name, value in config.as_dict().items() if name not in FREE}
     if not config.clip.uses_theta:
         del values["theta"]
-    cutting = ("clean", "token", "min_freq", "max_tokens", "val_fraction")
+    cutting = ["clean", "token", "min_freq", "max_tokens", "val_fraction"]
+    cutting += ["newlines"] if config.dataset.newlines else []  # younger than many an id
     values["dataset"] = {name: values["dataset"][name] for name in cutting}
     values["dataset"]["sha256"] = dataset_sha256
     canonical = json.dumps(values, sort_keys=True)

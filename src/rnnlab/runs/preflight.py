@@ -5,6 +5,7 @@ Runs before an output folder exists. torch is imported only for the choices that
 
 from __future__ import annotations
 
+from rnnlab._common.console import complain
 from rnnlab._common.errors import ConfigError, require
 from rnnlab.config.schema import Config
 from rnnlab.data.corpus import Corpus, load
@@ -25,6 +26,8 @@ class Corpora(dict[Source, Corpus]):
     def __missing__(self, source: Source) -> Corpus:
         if self.may_download:
             source.fetch()
+            if left_out := source.left_out():
+                complain(f"warning: {left_out}")
         self[source] = load(source)
         return self[source]
 

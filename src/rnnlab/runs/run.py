@@ -221,7 +221,7 @@ class Run:
     def _sample(self, last: bool) -> None:
         """Generate from every prefix by arg max, as the textbook does."""
         vocabulary = self.record.corpus.vocabulary
-        given = [vocabulary.encode(prefix) for prefix in self.prefixes]
+        given = [self.record.corpus.encode(prefix) for prefix in self.prefixes]
         texts = generate(self.lane.parameters, given, self.config.log.sample_length)
         for prefix, tokens in zip(self.prefixes, texts, strict=True):
             text = vocabulary.decode(tokens)
