@@ -59,10 +59,11 @@ def verify_resume(
     """
     from rnnlab.config.compose import compose
     from rnnlab.runs.preflight import Downloading, check
+    from rnnlab.runs.start import pinned
 
     overrides = ["num_epochs=20", "size=small", "checkpoint.seconds=0.2", *context.args]
     with answering(overrides=lambda: overrides):
-        config = compose(overrides)
+        config = pinned(compose(overrides))
         check(config, Downloading())
     from rnnlab.studies.verify import verify
 
@@ -92,10 +93,12 @@ def reproduce(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> N
     from rnnlab.runs.checkpoint import load_checkpoint
     from rnnlab.runs.folder import BEST, LAST
     from rnnlab.runs.preflight import Corpora, check
+    from rnnlab.runs.start import Start
 
     config, corpora = from_dict(before.config), Corpora()
     other = before.differences_to(config, check(config, corpora).sha256)
     require(not other, f"reproducing {run}", f"it would be another experiment ({'; '.join(other)})")
+    Start.of(config)
     for name in filter(lambda name: (run / name).exists(), (LAST, BEST)):
         load_checkpoint(run, name)  # to be compared with, when all is trained
     with tempfile.TemporaryDirectory(prefix="rnnlab-") as folder:
@@ -145,13 +148,24 @@ def _tell(differences: list[str], same: str) -> None:
 @app.command()
 def generate(
     run: Annotated[Path, typer.Argument(help="A run's folder.")],
-    prefix: Annotated[str, typer.Option(help="What the text begins with.")],
+    prefix: Annotated[
+        str, typer.Option(help="What the text begins with; cleaned as the run's text was.")
+    ],
     length: Annotated[int, typer.Option(min=1, max=LONGEST, help="Tokens to generate.")] = 200,
     temperature: Annotated[
         float, typer.Option(min=0, help="0 takes the likeliest token; 1 draws from the model.")
     ] = 0.0,
     top_k: Annotated[
         int | None, typer.Option(min=1, help="Draw among the k likeliest tokens only.")
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Draw among the fewest likeliest tokens whose probabilities reach p together "
+            "(nucleus sampling); of the k likeliest with --top-k.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
     samples: Annotated[int, typer.Option(min=1, help="Texts to draw, all at once.")] = 1,
@@ -160,10 +174,14 @@ def generate(
     """Continue a text with a trained model."""
     require(math.isfinite(temperature), f"--temperature {temperature}", "it is a finite number")
     require(
-        top_k is None or temperature > 0,
-        f"--top-k {top_k} without --temperature",
-        "temperature 0 takes the likeliest token; add --temperature 1",
+        top_p is None or top_p > 0, f"--top-p {top_p}", "it is above 0; --top-k 1 takes one token"
     )
+    for name, value in (("--top-k", top_k), ("--top-p", top_p)):
+        require(
+            value is None or temperature > 0,
+            f"{name} {value} without --temperature",
+            "temperature 0 takes the likeliest token; add --temperature 1",
+        )
     require(
         samples == 1 or temperature > 0,
         f"--samples {samples} without --temperature",
@@ -181,10 +199,11 @@ def generate(
     checkpoint = load_checkpoint(run, BEST if best else LAST)
     texts = generation.generate(
         checkpoint.parameters,
-        [checkpoint.vocabulary.encode(prefix)] * samples,
+        [checkpoint.vocabulary.encode(prefix, checkpoint.clean)] * samples,
         length,
         temperature=temperature,
         top_k=top_k,
+        top_p=top_p,
         seed=seed,
     )
     for tokens in texts:

@@ -62,7 +62,7 @@ class Task:
         """Compose as Hydra will, check every value, read the texts; raises ConfigError."""
         with composing():
             if not self.is_study:
-                self._corpus_of(self.composer.config(self.own))
+                self._found_possible(self.composer.config(self.own))
                 return
             jobs = grid(self.own)
             require(bool(jobs), "a study without a job", "one of its values is an empty range")
@@ -96,16 +96,17 @@ class Task:
 
     def _ask(self, job: tuple[str, ...]) -> Asked | Mistaken:
         try:
-            config = self.composer.config(job)
-            return Asked(job, config, self._corpus_of(config))
+            return Asked(job, *self._found_possible(self.composer.config(job)))
         except (ConfigError, HydraException, OmegaConfBaseException) as error:
             return Mistaken(job, explain(error, [*job]))
 
-    def _corpus_of(self, config: Config) -> Corpus:
-        """The job's text, once everything about it has been found possible."""
+    def _found_possible(self, config: Config) -> tuple[Config, Corpus]:
+        """The job with what it starts from, and its text."""
         from rnnlab.runs.preflight import check
+        from rnnlab.runs.start import pinned
 
-        return check(config, self.corpora)
+        config = pinned(config)
+        return config, check(config, self.corpora)
 
     def _compose(self, overrides: list[str]) -> DictConfig:
         """With what every job of the command has."""

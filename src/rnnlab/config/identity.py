@@ -38,19 +38,22 @@ def changed(all_overrides: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-FREE = ("device", "engine", "log", "checkpoint", "num_epochs")  # may change when a run goes on
+FREE = ("device", "engine", "log", "checkpoint", "num_epochs", "init_from")  # whatever the result
 
 
 def config_id(config: Config, dataset_sha256: str) -> str:
     """Twelve hex digits of what determines the result mathematically.
 
-    Device, engine, logging, checkpoints and paths do not count, nor does num_epochs: a longer
-    run continues a shorter one. Equal ids are equal experiments; the reverse does not hold
-    (optimizer=adam and torch.optim's Adam have different ids).
+    Device, engine, logging, checkpoints and paths do not count (of init_from what it leads to
+    does), nor does num_epochs: a longer run continues a shorter one. Equal ids are equal
+    experiments; the reverse does not hold (optimizer=adam and torch.optim's Adam have different
+    ids).
     """
     values = {name: value for name, value in config.as_dict().items() if name not in FREE}
     if not config.clip.uses_theta:
         del values["theta"]
+    if config.init_sha256 is None:
+        del values["init_sha256"]  # younger than many an id
     cutting = ["clean", "token", "min_freq", "max_tokens", "val_fraction"]
     cutting += ["newlines"] if config.dataset.newlines else []  # younger than many an id
     values["dataset"] = {name: values["dataset"][name] for name in cutting}

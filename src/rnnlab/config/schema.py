@@ -70,6 +70,10 @@ class Config(Knobs):
     num_steps: int = knob("time steps of a minibatch, the reach of truncated BPTT", at_least=1)
     num_epochs: int = knob("passes over the text", at_least=1)
     seed: int = knob("of initial weights, minibatches and dropout", at_least=0)
+    init_from: str | None = knob(
+        "the folder of a run: its last parameters are where this one starts", default=None
+    )
+    init_sha256: str | None = knob("of these; null: noted when the run begins", default=None)
 
     device: str = knob("what it runs on: auto (a GPU where there is one), cpu, cuda or cuda:N")
     engine: str = knob("how gradients are computed; auto: the fastest", one_of=(AUTO, "@engine"))

@@ -27,7 +27,7 @@ from rnnlab._common.errors import ConfigError, said
 from rnnlab._common.files import opened, write_whole
 from rnnlab._common.typed import loads, read_as
 from rnnlab.data.corpus import Vocabulary
-from rnnlab.data.source import Token
+from rnnlab.data.source import Clean, Token
 from rnnlab.nn.cells import CELLS
 from rnnlab.nn.model import Model, Parameters
 from rnnlab.runs.result import Result
@@ -107,6 +107,13 @@ class Checkpoint:
     versions: dict[str, str] = field(default_factory=dict)
     training: dict[str, Tensor] = field(default_factory=dict)  # Training.snapshot, or empty
     progress: Progress | None = None  # None: for generating, not for continuing
+
+    @property
+    def clean(self) -> Clean:
+        """How its text was cleaned, and prompts are."""
+        dataset = self.config.get("dataset")
+        said = dataset.get("clean") if isinstance(dataset, dict) else None
+        return Clean.letters if said == Clean.letters else Clean.none
 
     @property
     def position(self) -> tuple[int, int]:

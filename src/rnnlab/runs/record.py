@@ -19,12 +19,14 @@ from rnnlab._common.files import make_folder
 from rnnlab.config.identity import config_id
 from rnnlab.config.schema import Config
 from rnnlab.data.corpus import Corpus
+from rnnlab.nn.model import Parameters
 from rnnlab.runs import surroundings
 from rnnlab.runs.build import build_model, build_recipe
 from rnnlab.runs.folder import CHECKPOINTS
 from rnnlab.runs.log import logger_of
 from rnnlab.runs.needs import note_on_engine
 from rnnlab.runs.result import Result, Status
+from rnnlab.runs.start import Start
 from rnnlab.training.loop import Recipe
 
 
@@ -78,7 +80,7 @@ class Record:
 
     @property
     def description(self) -> str:
-        """Two lines for a person, and one more where the engine is not what one would expect."""
+        """Two lines for a person, and more of an engine or a start that is not the usual one."""
         config, V = self.config, len(self.corpus.vocabulary)
         lines = (
             f"{config.model.name} {config.num_hiddens}x{config.num_layers} "
@@ -90,8 +92,15 @@ class Record:
                 else "no clipping"
             )
         )
-        note = note_on_engine(config, self.recipe.device.type)
-        return f"{lines}\n{note}" if note else lines
+        notes = (note_on_engine(config, self.recipe.device.type), self.result.init_from)
+        return "\n".join([lines, *filter(None, notes)])
+
+    def start(self, own: Parameters) -> None:
+        """Put what the run starts from into its lane; raises ConfigError where it is not there."""
+        if start := Start.of(self.config):
+            start.fill(own, self.corpus.vocabulary)
+            self.result.init_from = start.said(self.corpus.vocabulary)
+            self.write()
 
     @property
     def is_alone(self) -> bool:

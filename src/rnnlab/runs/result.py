@@ -72,6 +72,7 @@ class Result:
     git: dict[str, Any] | None
     host: dict[str, Any]
     stack: list[str] = field(default_factory=list)  # the folders of its lanes; "": an idle lane
+    init_from: str | None = None  # what of another run's model it began with
     swept: list[str] = field(default_factory=list)  # the settings that its study's jobs differ in
     resumed: list[dict[str, Any]] = field(default_factory=list)  # where, and on what, each time
 

@@ -21,6 +21,7 @@ from rnnlab.runs.record import Record
 from rnnlab.runs.result import Result
 from rnnlab.runs.stack import begin, train
 from rnnlab.runs.staging import newest_common
+from rnnlab.runs.start import Start
 from rnnlab.runs.surroundings import numbers_of, resolve_device
 from rnnlab.runs.trackers import log_names
 
@@ -157,6 +158,8 @@ class Stopped:
                 raise ConfigError(f"{folder / LAST} has no run to continue: it is a model alone.")
             figures = asdict(begun.progress.figures)
             lengths = {METRICS: 0} | begun.progress.lengths
+        else:
+            Start.of(self.config)
         cut_back(folder, lengths, log_names())
         remove_leftovers(folder)
         record = Record.begun(
@@ -165,6 +168,7 @@ class Stopped:
             folder,
             device,
             stack=stack,
+            init_from=before.init_from,
             swept=before.swept,
             wall_seconds=before.wall_seconds,
             resumed=[*before.resumed],

@@ -22,6 +22,7 @@ from rnnlab.runs.record import Record
 from rnnlab.runs.result import Result, Status
 from rnnlab.runs.run import Run
 from rnnlab.runs.staging import commit
+from rnnlab.runs.start import pinned
 from rnnlab.runs.surroundings import resolve_device
 from rnnlab.runs.trackers import log_names
 from rnnlab.training.lane import OneLane
@@ -51,6 +52,7 @@ def run_stack(
 ) -> list[Result]:
     """The same for jobs that train together: all their shapes agree. `swept`: see Result."""
     corpora = Corpora() if corpora is None else corpora
+    configs = [pinned(config) for config in configs]
     for config in configs:
         check(config, corpora)
     for folder in folders:
@@ -110,6 +112,9 @@ def train(places: Sequence[Record | None], begun: Sequence[Checkpoint] = ()) -> 
     with ending(records), stop_requests() as stop, ExitStack() as closing:
         training = _training(places, records[0])
         lanes = [OneLane(training, k) for k, record in enumerate(places) if record]
+        if not begun:
+            for record, lane in zip(records, lanes, strict=True):
+                record.start(lane.parameters)
         made = map(Run.resume, records, lanes, begun) if begun else map(Run.begin, records, lanes)
         stack = Stack(training, [closing.enter_context(run) for run in made])
         if not begun:

@@ -52,7 +52,8 @@ class Plan:
 
     def with_swept(self) -> Plan:
         """Every job knows what the jobs differ in."""
-        swept = tuple(differing(flat(job.config.as_dict()) for job in self.jobs))
+        found = differing(flat(job.config.as_dict()) for job in self.jobs)
+        swept = tuple(name for name in found if name != "init_sha256")  # comes with init_from
         known = {job.folder: replace(job, swept=swept) for job in self.jobs}
         return Plan([(overrides, known.get(job.folder, job)) for overrides, job in self.rows])
 
