@@ -99,10 +99,18 @@ def test_a_run_from_the_first_key_to_the_last_file():
     assert generate(*warm, "--seed", "1") == generate(*warm, "--seed", "1")
     assert generate(*warm, "--seed", "1") != generate(*warm, "--seed", "2")
     assert generate(*warm, "--top-k", "1") == generate("--length", "40")
-    status, out, err = run("generate", str(folder), "--prefix", "Über", module=True)
-    assert (status, out) == (2, "")
-    assert "is not in the vocabulary, which has" in err
-    assert "Traceback" not in err
+    assert generate(*warm, "--top-p", "1e-9") == generate("--length", "40")
+    assert generate(*warm, "--top-p", "0.5", "--top-k", "3") != generate(*warm, "--top-k", "3")
+    assert generate("--prefix", "The!") == generate()  # cleaned as the story was
+    for given, said in (
+        (("--top-p", "0.5"), "--top-p 0.5 without --temperature is not allowed"),
+        (("--top-p", "0", "--temperature", "1"), "--top-p 0.0 is not allowed: it is above 0"),
+        (("--top-p", "nan", "--temperature", "1"), "--top-p nan is not allowed: it is above 0"),
+        (("--prefix", "1895"), "it needs at least one token after dataset.clean=letters"),
+    ):
+        status, out, err = run("generate", str(folder), "--prefix", "the", *given, module=True)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert said in err
 
 
 def test_runs_of_the_same_second_have_folders_of_their_own():
