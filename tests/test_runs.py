@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hydra
 import pytest
 import torch
 
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import locked
 from rnnlab._common.typed import read_as
+from rnnlab.config.compose import composing, job_folder, run_folder
 from rnnlab.runs import resume as resuming
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.build import build_lane, build_model, build_recipe
@@ -106,6 +109,29 @@ def test_a_tracker_that_is_added_later_does_not_hold_a_run_up(compose, stop_afte
 
 
 # --- its folder ------------------------------------------------------------------------------
+
+
+def test_a_single_runs_folder_says_what_was_typed():
+    """TensorBoard shows it; the second look at the config has to find the same folder."""
+    typed = ["sampler=random", "lr=1", "note='for, the talk'", "tags=[a]"]
+    with composing():
+        whole = hydra.compose("config", typed, return_hydra_config=True)
+        first, again = (whole.hydra.run.dir for _ in range(2))
+        other = hydra.compose("config", typed, return_hydra_config=True).hydra.run.dir
+        plain = hydra.compose("config", [], return_hydra_config=True).hydra.run.dir
+    moment, number = r"outputs/runs/\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_", "[0-9a-f]{6}"
+    assert re.fullmatch(f"{moment}sampler=random,lr=1_{number}", first)
+    assert re.fullmatch(f"{moment}{number}", plain)
+    assert first == again != other
+
+
+@pytest.mark.parametrize("text", ["世", "é", "e\u0301", "x", "😀", "\udcff", "/", " "])
+def test_folder_names_are_cut_by_bytes_and_between_characters(text):
+    """A name of 120 Chinese characters has 360 bytes, which no file system takes."""
+    for name in (job_folder(12, [f"note_={text * 300}"]), run_folder([f"x={text * 300}"])):
+        assert 100 < len(name.encode()) < 143
+        assert set(name) <= {*"0123456789abcdefnote_=x,-世é"}
+        Path(name).mkdir()
 
 
 @pytest.mark.parametrize("name", ["other.txt", "../other.txt", "a.log.txt", "/etc/hostname", ""])

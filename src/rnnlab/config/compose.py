@@ -14,6 +14,7 @@ import dataclasses
 import itertools
 import math
 import secrets
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -35,6 +36,8 @@ from rnnlab.config.schema import Config
 
 MOST_JOBS = 100_000  # of a study
 FLOAT_BITS = 1024  # of the largest floats
+MOST_BYTES = 100  # of what was typed, in a folder's name: file systems have room for 143 to 255
+REMARKS = ("note=", "tags=")  # in no folder's name
 
 
 @contextmanager
@@ -229,16 +232,32 @@ def _writable(node_type: type) -> DictConfig:
     return node
 
 
-def _now_and_id() -> str:
-    """2026-11-23_14-05-59_3f9a1c: sorts by time; the random part keeps two runs apart."""
-    return f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{secrets.token_hex(3)}"
+def now_and_id() -> str:
+    """2026-11-23_14-05-59_3f9a1c: sorts by time; the random part keeps two apart."""
+    return _at_this_moment("")
+
+
+def run_folder(overrides: Sequence[str]) -> str:
+    """The same with what was typed in it: 2026-11-23_14-05-59_sampler=random,lr=1_3f9a1c."""
+    return _at_this_moment(_typed(overrides))
 
 
 def job_folder(number: int, overrides: Sequence[str]) -> str:
-    """3_lr=0.5,seed=1: a single folder name, whatever characters the overrides have."""
-    given = ",".join(map(str, overrides))
+    """3_lr=0.5,seed=1."""
+    return f"{number}_{_typed(overrides)}"
+
+
+def _at_this_moment(what: str) -> str:
+    parts = (f"{datetime.now():%Y-%m-%d_%H-%M-%S}", what, secrets.token_hex(3))
+    return "_".join(filter(None, parts))
+
+
+def _typed(overrides: Sequence[str]) -> str:
+    """A part of a folder's name, whatever characters the overrides have; cut between two."""
+    own = [text for each in overrides if not (text := str(each)).startswith(REMARKS)]
+    given = unicodedata.normalize("NFC", ",".join(own))
     safe = "".join(c if c.isalnum() or c in "=,._+-" else "-" for c in given)
-    return f"{number}_{safe}"[:120]
+    return safe.encode()[:MOST_BYTES].decode(errors="ignore")
 
 
 def register() -> None:
@@ -248,9 +267,9 @@ def register() -> None:
         ConfigStore.instance().store(group=group, name=name, node=_writable(node_type))
     for (group, name), choice in without_file().items():
         ConfigStore.instance().store(group=group, name=name, node=_writable(choice))
-    resolvers: dict[str, Any] = {"now_and_id": _now_and_id, "job_folder": job_folder}
-    for name, function in resolvers.items():
-        register_resolver(f"rnnlab.{name}", function, use_cache=name == "now_and_id")
+    for function in (now_and_id, run_folder, job_folder):
+        changes = function is not job_folder  # each time it is asked
+        register_resolver(f"rnnlab.{function.__name__}", function, use_cache=changes)
 
 
 register()
