@@ -215,6 +215,6 @@ def test_a_sample_is_one_line_of_samples_txt(tmp_path):
     tracker = Files(tmp_path)
     tracker.sample(1, "a", "a\u2028b\x1b[2J\x85c\rd\ne", last=False)
     tracker.sample(2, "θ", "θ\ttext", last=True)
-    tracker.samples.close()
+    tracker.files["samples.txt"].close()
     lines = (tmp_path / "samples.txt").read_text(encoding="utf-8").splitlines()
     assert lines == [r"epoch 1: a\u2028b\x1b[2J\x85c\rd\ne", "epoch 2: θ\ttext"]

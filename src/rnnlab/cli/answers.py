@@ -25,7 +25,8 @@ def answering(
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        _tell_notes(error)
         sys.exit(INTERRUPTED)
     except Exception as error:
         from rnnlab.config.mistakes import explain  # and Hydra
@@ -34,7 +35,14 @@ def answering(
         if status is None or wants_traceback:
             raise
         complain(explain(error, overrides()))
+        _tell_notes(error)
         sys.exit(status)
+
+
+def _tell_notes(error: BaseException) -> None:
+    """A traceback shows them by itself."""
+    for note in getattr(error, "__notes__", ()):
+        complain(note)
 
 
 def _status_of(error: Exception, statuses: Sequence[str] | None) -> int | None:

@@ -13,6 +13,7 @@ from rnnlab._common import interrupts
 from rnnlab._common.console import say
 from rnnlab._common.errors import require
 from rnnlab.cli.answers import INTERRUPTED
+from rnnlab.cli.next_steps import telling_next_steps
 from rnnlab.runs.result import Status
 
 
@@ -23,7 +24,8 @@ def resume(folder: Path, arguments: Namespace, statuses: list[str]) -> None:
     with interrupts.ending_at_once(INTERRUPTED):
         from rnnlab.runs import resume as resuming
     statuses.append(Status.running)
-    result = resuming.resume(folder, changes)
+    with telling_next_steps(folder):
+        result = resuming.resume(folder, changes)
     if result.process != os.getpid():
         say(f"{folder} has ended already ({result.status}); nothing was done")
     statuses[-1] = result.status

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab._common.errors import ConfigError, require
+from rnnlab.cli.next_steps import telling_next_steps
 from rnnlab.config.compose import Composer, as_saved, composing, grid, to_config
 from rnnlab.config.mistakes import explain
 from rnnlab.config.schema import GROUPS, Config
@@ -88,7 +89,8 @@ class Task:
         texts = as_saved(composed, OmegaConf.create({"hydra": whole}))
         made_of = Composed(list(whole.overrides.task), texts)
         folder = Path(whole.runtime.output_dir)
-        result = stack.run(to_config(composed), folder, self.corpora, made_of)
+        with telling_next_steps(folder):
+            result = stack.run(to_config(composed), folder, self.corpora, made_of)
         self.statuses[-1] = result.status
         if result.status == Status.interrupted:
             raise KeyboardInterrupt  # ends a multirun too

@@ -38,7 +38,9 @@ def changed(all_overrides: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-FREE = ("device", "engine", "log", "checkpoint", "num_epochs")  # may change when a run goes on
+FREE = (  # may change when a run goes on
+    *("device", "engine", "log", "checkpoint", "num_epochs", "tags", "note"),
+)
 
 
 def config_id(config: Config, dataset_sha256: str) -> str:

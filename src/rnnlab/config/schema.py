@@ -35,6 +35,11 @@ class LogSettings(Knobs):
     group = "log"
 
     every: int = knob("epochs between two lines of metrics.jsonl", at_least=1)
+    every_minibatches: int | None = knob(
+        "minibatches between two lines of minibatches.jsonl; null: no such lines",
+        default=None,
+        at_least=1,
+    )
     val_every: int = knob("epochs between two passes over held-out text", at_least=1)
     sample_every: int = knob("epochs between two samples; 0: at the end only", at_least=0)
     sample_length: int = knob("tokens in a sample, after its prefix", at_least=1, at_most=1_000_000)
@@ -78,10 +83,16 @@ class Config(Knobs):
     max_minibatches: int | None = knob("an epoch stops after so many; null: never", at_least=1)
     repeat_first_epoch: bool = knob("draw the first epoch's minibatches again in every epoch")
 
+    tags: tuple[str, ...] = knob("words to find the run by, no part of the experiment", default=())
+    note: str = knob("what you want to remember of it, no part of the experiment", default="")
+
     log: LogSettings
     checkpoint: CheckpointSettings
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "tags", tuple(self.tags))
+        texts = all(isinstance(tag, str) for tag in self.tags)
+        require(texts, f"tags={list(self.tags)}", "it is a list of texts")
         super().__post_init__()
         is_device = re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,2})?", self.device) is not None
         require(is_device, f"device={self.device}", "device is auto, cpu, cuda or cuda:N")

@@ -56,7 +56,8 @@ def perplexity_figure(
         if not points:
             continue
         epochs, values = zip(*points, strict=True)
-        axes.plot(epochs, values, color=colour, linewidth=1.6, label=label)
+        marker = "o" if len(points) == 1 else None  # a line of one point is none
+        axes.plot(epochs, values, color=colour, linewidth=1.6, label=label, marker=marker)
         axes.annotate(
             f"{values[-1]:.3g}",
             (epochs[-1], values[-1]),

@@ -1,7 +1,8 @@
 """A run's folder: its files' names, who may work in it, its logs. Imports no torch.
 
 result.json      the run in one object; whole, or the one before
-metrics.jsonl    a line a logged epoch; samples.txt, events...: the other logs of its trackers
+metrics.jsonl    a line a logged epoch; minibatches.jsonl (log.every_minibatches) within epochs
+samples.txt      texts; events...: TensorBoard's; all these are logs of its trackers
 run.log          its messages
 perplexity.svg   its curve
 checkpoints/     last continues it, next is about to take last's place, best generates
@@ -33,8 +34,12 @@ from rnnlab._common.files import (
 from rnnlab._common.typed import loads
 
 RESULT, METRICS, SAMPLES = "result.json", "metrics.jsonl", "samples.txt"
+MINIBATCHES = "minibatches.jsonl"
 MESSAGES, CURVE, EVENTS = "run.log", "perplexity.svg", "events.out.tfevents."
-FIGURES = ("perplexity", "val_perplexity")  # that every line of METRICS has, or null
+FIGURES = {  # that every line of a log has, or null
+    METRICS: ("perplexity", "val_perplexity"),
+    MINIBATCHES: ("perplexity",),
+}
 CHECKPOINTS = "checkpoints"
 LAST, NEXT, BEST = (f"{CHECKPOINTS}/{name}.safetensors" for name in ("last", "next", "best"))
 HYDRA = ".hydra"
@@ -114,12 +119,12 @@ def _at_work(folder: Path) -> str:
 # --- its logs --------------------------------------------------------------------------------
 
 
-def read_metrics(folder: Path) -> Iterator[dict[str, Any]]:
-    """An object for each logged epoch; stops at a line that is still being written."""
+def read_metrics(folder: Path, log: str = METRICS) -> Iterator[dict[str, Any]]:
+    """An object for each line of METRICS or MINIBATCHES; stops at one that is being written."""
     try:
-        with opened(folder, METRICS) as file:
+        with opened(folder, log) as file:
             while line := file.readline(MOST_OF_LINE):
-                yield _figures(line)
+                yield _figures(line, log)
     except (OSError, ValueError):
         return
 
@@ -128,18 +133,18 @@ def last_metrics(folder: Path) -> dict[str, Any] | None:
     """The last whole line, without reading those before it."""
     try:
         lines = read_end(folder, METRICS, END).split(b"\n")
-        return _figures(lines[-2] + b"\n") if len(lines) > 1 else None
+        return _figures(lines[-2] + b"\n", METRICS) if len(lines) > 1 else None
     except (OSError, ValueError):
         return None
 
 
-def _figures(line: bytes) -> dict[str, Any]:
+def _figures(line: bytes, log: str) -> dict[str, Any]:
     """Numbers by their names, epoch and perplexity among them; raises ValueError for all else."""
     values = loads(line) if line.endswith(b"\n") else None
     numbers = isinstance(values, dict) and all(
         value is None or type(value) in (int, float) for value in values.values()
     )
-    if not numbers or type(values.get("epoch")) is not int or not {*FIGURES} <= values.keys():
+    if not numbers or type(values.get("epoch")) is not int or not {*FIGURES[log]} <= values.keys():
         raise ValueError("a line of another kind")
     return values
 

@@ -54,6 +54,10 @@ class Record:
     ) -> Record:
         """Of a run that has done nothing yet; `more` are fields of its result."""
         recipe = build_recipe(config, build_model(config, len(corpus.vocabulary)), device)
+        first: dict[str, Any] = {
+            "began": surroundings.moment(),
+            "command": surroundings.typed_command(),
+        }
         result = Result(
             process=os.getpid(),
             device=surroundings.device_name(device),
@@ -65,14 +69,13 @@ class Record:
                 "sha256": corpus.sha256,
                 "num_tokens": len(corpus.train),
                 "vocab_size": len(corpus.vocabulary),
-                "entropy_floor_perplexity": None,  # known for synthetic texts only
             },
             config=config.as_dict(),
             config_id=config_id(config, corpus.sha256),
             versions=surroundings.versions(),
             git=surroundings.git_state(),
             host=surroundings.host(),
-            **more,
+            **(first | more),
         )
         return cls(config, corpus, folder, recipe, result)
 
@@ -83,7 +86,7 @@ class Record:
         lines = (
             f"{config.model.name} {config.num_hiddens}x{config.num_layers} "
             f"on {config.dataset.name} ({len(self.corpus.train):,} tokens, {V} in the vocabulary)\n"
-            f"{config.sampler.name} sampling, {config.optimizer.name} lr {config.lr:g}, "
+            f"{config.sampler.name} sampling, {config.optimizer.title} lr {config.lr:g}, "
             + (
                 f"clipping by {config.clip.name}, theta {config.theta:g}"
                 if config.clip.uses_theta
@@ -103,6 +106,7 @@ class Record:
         return self.result.status != Status.running
 
     def write(self) -> None:
+        self.result.ended = surroundings.moment() if self.has_ended else None
         self.result.wall_seconds = self.seconds_before + time.perf_counter() - self.began
         self.result.write(self.folder)
         self.written = self.result.status

@@ -59,7 +59,11 @@ class Result:
     epochs: int = knob("completed", default=0, at_least=0)
     tokens: int = knob("trained on", default=0, at_least=0)
     tokens_per_second: float | None = None  # while training: logging and sampling do not count
+    stack_tokens_per_second: float | None = None  # of all that trained with it, itself included
     wall_seconds: float | None = None
+    began: str | None = None  # ISO 8601, as is when it ended; `resumed` has the other times
+    ended: str | None = None
+    command: str | None = None  # as it was typed: of a job its study's
     device: str
     engine: str
     precision: str

@@ -21,7 +21,7 @@ from rnnlab.runs.record import Record
 from rnnlab.runs.result import Result
 from rnnlab.runs.stack import begin, train
 from rnnlab.runs.staging import newest_common
-from rnnlab.runs.surroundings import numbers_of, resolve_device
+from rnnlab.runs.surroundings import moment, numbers_of, resolve_device, typed_command
 from rnnlab.runs.trackers import log_names
 
 PATIENCE = 60  # seconds
@@ -167,6 +167,8 @@ class Stopped:
             stack=stack,
             swept=before.swept,
             wall_seconds=before.wall_seconds,
+            began=before.began,
+            command=before.command,
             resumed=[*before.resumed],
             **figures,
         )
@@ -183,6 +185,8 @@ def _note_where(before: Result, result: Result, begun: Checkpoint) -> None:
         {
             "epoch": epoch,
             "minibatch": minibatch,
+            "began": moment(),
+            "command": typed_command(),
             "device": result.device,
             "engine": result.engine,
             "threads": result.host["threads"],

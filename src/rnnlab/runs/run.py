@@ -17,7 +17,7 @@ from rnnlab.runs.figures import perplexity_figure
 from rnnlab.runs.folder import BEST, LAST, NEXT, read_metrics
 from rnnlab.runs.record import Record
 from rnnlab.runs.result import Status
-from rnnlab.runs.trackers import Tracked, trackers_of
+from rnnlab.runs.trackers import Tracked, UnderWay, trackers_of
 from rnnlab.training.evaluation import evaluate
 from rnnlab.training.lane import OneLane
 from rnnlab.training.metrics import Epoch
@@ -108,6 +108,17 @@ class Run:
             self.record.log.info("epoch %d: perplexity %.6g", epoch, figures["perplexity"])
         if _due(epoch, config.log.sample_every):
             self._sample(last)
+
+    def within_epoch(self, figures: Epoch, num_minibatches: int, logged: bool) -> None:
+        """Tell of the epoch under way; its figures so far are those of the same step, always."""
+        config = self.config
+        tokens = self.result.tokens + figures["tokens"]
+        step = int(tokens) // (config.batch_size * config.num_steps)
+        under_way = UnderWay(figures=figures, num_minibatches=num_minibatches, step=step)
+        for tracker in self.trackers:
+            tracker.minibatch(under_way, logged)
+        if logged:
+            self.record.log.info("minibatch %d: perplexity %.6g", step, figures["perplexity"])
 
     # --- how it ends -------------------------------------------------------------------------
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import shlex
 import subprocess
+import sys
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -74,6 +77,21 @@ def versions() -> dict[str, str]:
     for name in PACKAGES:
         found[name] = metadata.version(name)
     return found
+
+
+def typed_command() -> str | None:
+    """What was typed, quoted for a shell: python run.py lr=1, rnnlab resume RUN."""
+    if not sys.orig_argv:
+        return None  # Python is a part of another program
+    program, *arguments = sys.orig_argv
+    if arguments and Path(arguments[0]).stem == "rnnlab":
+        return shlex.join(["rnnlab", *arguments[1:]])
+    return shlex.join([Path(program).name, *arguments])
+
+
+def moment() -> str:
+    """2026-11-23T14:05:59+01:00."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def git_state() -> dict[str, Any] | None:

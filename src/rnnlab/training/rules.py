@@ -30,6 +30,11 @@ class OptimizerChoice(Choice, ABC):
     stacks: ClassVar[bool] = True  # for any number of lanes
     is_recordable: ClassVar[bool] = True  # an update works in place, and can be in a CUDA graph
 
+    @property
+    def title(self) -> str:
+        """What to call it in a sentence."""
+        return self.name
+
     @abstractmethod
     def start(self, parameters: Parameters) -> Optimizer:
         """An optimizer of these parameters."""
@@ -165,6 +170,10 @@ class TorchOptim(OptimizerChoice):
     is_recordable = False
     algorithm: str = knob("a class of torch.optim")
     options: dict[str, Any] = knob("its keyword arguments: +optimizer.options.NAME=VALUE")
+
+    @property
+    def title(self) -> str:
+        return f"torch.optim.{self.algorithm}"
 
     def start(self, parameters: Parameters) -> Optimizer:
         from rnnlab.training.optim import TorchOptimizer

@@ -13,7 +13,7 @@ from rnnlab.runs import events
 from rnnlab.runs.figures import saved
 from rnnlab.runs.folder import EVENTS
 from rnnlab.runs.result import Result, Status
-from rnnlab.runs.trackers.tracker import Tracked, Tracker, register
+from rnnlab.runs.trackers.tracker import Tracked, Tracker, UnderWay, register
 from rnnlab.training.metrics import FIGURES, Epoch
 
 CHARTS = {  # the tab of custom scalars
@@ -35,16 +35,20 @@ class TensorBoard(Tracker):
 
     logs = (EVENTS + "*",)
 
-    def __init__(self, folder: Path, settings: events.Settings) -> None:
+    def __init__(self, folder: Path, settings: events.Settings, remarks: dict[str, str]) -> None:
         self.file = events.EventFile(folder)
         if self.file.is_new:
             self.file.add(events.of_settings(settings, folder.name))
             self.file.add(events.of_charts(CHARTS))
+            for name, text in remarks.items():
+                self.file.add(events.of_text(name, text))
             self.file.hand_over()
 
     @classmethod
     def of(cls, run: Tracked) -> TensorBoard:
-        return cls(run.folder, settings_of(run.config, run.swept))
+        remarks = {"tags": ", ".join(run.config.tags), "note": run.config.note}
+        given = {name: text for name, text in remarks.items() if text}
+        return cls(run.folder, settings_of(run.config, run.swept), given)
 
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
         scalars = {figure.tag: figures[name] for name, figure in FIGURES.items() if figure.tag}
@@ -53,6 +57,12 @@ class TensorBoard(Tracker):
         for tag, value in scalars.items():
             self.file.add(events.of_number(tag, value), figures.epoch)
         self.file.hand_over()
+
+    def minibatch(self, under_way: UnderWay, logged: bool) -> None:
+        if logged:
+            perplexity = events.of_number("perplexity/running", under_way.figures["perplexity"])
+            self.file.add(perplexity, under_way.step)
+            self.file.hand_over()
 
     def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002
         self.file.add(events.of_text(f"samples/{prefix}", text), epoch)
@@ -73,7 +83,7 @@ class TensorBoard(Tracker):
 
 def settings_of(config: Config, swept: list[str]) -> events.Settings:
     """A row of the hparams: what the run's study varies, or of a run alone what matters most."""
-    values = flat(config.as_dict())
+    values = flat(config.as_dict()) | {"optimizer": config.optimizer.title}
     return {name: _plain(values.get(name)) for name in swept or ALONE}
 
 

@@ -26,6 +26,15 @@ class Tracked:
     is_alone: bool  # no other run trains with it
 
 
+@dataclass(frozen=True, kw_only=True)
+class UnderWay:
+    """How far an epoch has come."""
+
+    figures: Epoch  # of its minibatches so far
+    num_minibatches: int  # that it has; figures["updates"] of them are done
+    step: int  # minibatches since the run began
+
+
 class Tracker(ABC):
     """Receives a run's figures as they come."""
 
@@ -39,6 +48,9 @@ class Tracker(ABC):
     @abstractmethod
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
         """An epoch has ended."""
+
+    def minibatch(self, under_way: UnderWay, logged: bool) -> None:  # noqa: B027
+        """Within an epoch: `logged` every log.every_minibatches, else now and then, to be shown."""
 
     @abstractmethod
     def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:

@@ -167,6 +167,7 @@ def _work(task: Task, threads: int | None) -> None:
 
     os.setsid()  # Ctrl-C is for the one that started it to answer
     sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+    sys.orig_argv = task.typed
     if threads:
         torch.set_num_threads(threads)
     parent = multiprocessing.parent_process()
