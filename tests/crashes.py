@@ -89,7 +89,7 @@ def set_back(state: State, found: Visit) -> Iterator[tuple[str, str]]:
 
 def compared(whole: Path, home: Path) -> Iterator[tuple[str, str]]:
     """Every file that there is, and the bits of every run; run.log may have lost messages."""
-    one, other = read_tree(whole), read_tree(home)
+    one, other = (without_moved(read_tree(folder)) for folder in (whole, home))
     there, wanted = (Counter(map(plain, tree)) for tree in (other, one))
     yield from (("leftovers", name) for name in topmost(there - wanted))
     yield from (("differing", f"{name} is missing") for name in topmost(wanted - there))
@@ -109,6 +109,11 @@ def compared(whole: Path, home: Path) -> Iterator[tuple[str, str]]:
         except Exception as error:
             found = [f"{type(error).__name__} ({error})".replace(str(home), "")]
         yield from (("differing", f"{job}: {said}") for said in found[:1])
+
+
+def without_moved(tree: Tree) -> Tree:
+    """Not the empty files that an event file leaves behind each time its run goes on."""
+    return {name: had for name, had in tree.items() if had != b"" or EVENTS not in name}
 
 
 def tags(folder: Path) -> Counter[str]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
-from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
 from tensorboard.plugins.text.summary_v2 import text_pb
@@ -25,22 +25,28 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import custom_scalars, scalar
 
 from rnnlab._common.files import flush, opened
-from rnnlab.runs.folder import EVENTS
+from rnnlab.runs.folder import EVENTS, move_on
 
 Settings = dict[str, str | int | float]
 
 
 class EventFile:
-    """The run's own file; a run that is continued goes on with it."""
+    """The run's own file; a run that is continued goes on with it, under a later name.
+
+    A reader that is open takes it for a new one. It begins with a START, at which the readers in
+    Python forget all that they have read; those of the data server forget tag by tag.
+    """
 
     def __init__(self, folder: Path) -> None:
-        begun = sorted(folder.glob(EVENTS + "*"))
-        self.path = begun[-1] if begun else folder / f"{EVENTS}{time.time():.0f}.{platform.node()}"
-        self.is_new = not begun
-        self.file = opened(folder, self.path.name, "ab")
+        begun = max((path.name for path in folder.glob(EVENTS + "*")), default=None)
+        self.is_new = begun is None
+        new = f"{EVENTS}{time.time():.0f}.{platform.node()}"
+        self.name = move_on(folder, begun) if begun else new
+        self.file = opened(folder, self.name, "ab")
         self.records = RecordWriter(self.file)
         if self.is_new:
             self._write(Event(file_version="brain.Event:2"))
+            self._write(Event(session_log=SessionLog(status=SessionLog.START)))
 
     def add(self, summary: Summary, step: int = 0) -> None:
         self._write(Event(summary=summary, step=step))

@@ -48,6 +48,7 @@ OVERRIDES, *_ = COMPOSED = tuple(
 )
 MOST_OF_RESULT, MOST_OF_OVERRIDES, MOST_OF_LINE = 16 << 20, 16 << 10, 64 << 10  # bytes
 
+MOVED = re.compile(r"\.resumed-\d{4}$")  # what the name of a log that moved on ends with
 END = 4096  # bytes of a log that are looked at every second, or shown
 
 
@@ -155,10 +156,12 @@ def cut_back(folder: Path, lengths: Mapping[str, int], logs: Iterable[str]) -> N
     `logs` are the patterns of the names that its trackers' logs have: no other file is touched.
     Raises ConfigError, before anything is touched, for a log that is shorter, or is none.
     """
-    patterns = list(logs)
+    patterns, wanted = list(logs), dict[str, int]()
     for name, length in lengths.items():
         is_log = is_name(name) and any(fnmatchcase(name, log) for log in patterns)
-        found = size_of(folder, name) if is_log else -1
+        place = place_of(folder, name) if is_log else name
+        found = size_of(folder, place) if is_log else -1
+        wanted[place] = length
         require(
             0 <= length <= found,
             f"continuing {folder}",
@@ -166,11 +169,32 @@ def cut_back(folder: Path, lengths: Mapping[str, int], logs: Iterable[str]) -> N
             "the log was changed or removed",
         )
     for path in {path for pattern in patterns for path in folder.glob(pattern)}:
-        if path.name not in lengths:
+        if path.name in wanted:
+            with opened(folder, path.name, "r+b") as file:
+                file.truncate(wanted[path.name])
+        elif place_of(folder, path.name) not in wanted:
             path.unlink(missing_ok=True)
-            continue
-        with opened(folder, path.name, "r+b") as file:
-            file.truncate(lengths[path.name])
+
+
+def place_of(folder: Path, name: str) -> str:
+    """What a log is called now, which may have moved on since it had this name."""
+    own = MOVED.sub("", name)
+    names = [path.name for path in folder.iterdir() if MOVED.sub("", path.name) == own]
+    return max(names, default=name)
+
+
+def move_on(folder: Path, name: str) -> str:
+    """Give a log a later name, which is returned; its old one is an empty file's from now on.
+
+    TensorBoard's readers know no logs that were cut back. They leave a file for the next name when
+    they are at its end, and wait for ever for one that is gone.
+    """
+    own = MOVED.sub("", name)
+    number = int(name.removeprefix(own)[-4:] or 0) + 1
+    new = f"{own}.resumed-{number:04}"
+    (folder / name).rename(folder / new)
+    (folder / name).touch()
+    return new
 
 
 def size_of(folder: Path, name: str) -> int:

@@ -74,11 +74,12 @@ class TensorBoard(Tracker):
         self.file.add(events.of_image("perplexity/curve", png, width, height))
 
     def close(self, result: Result) -> None:
-        self.file.add(events.of_end(result.status == Status.completed), result.epochs)
+        if result.status != Status.interrupted:  # which is no end: readers keep the first one
+            self.file.add(events.of_end(result.status == Status.completed), result.epochs)
         self.file.close()
 
     def lengths(self) -> dict[str, int]:
-        return {self.file.path.name: self.file.flush()}
+        return {self.file.name: self.file.flush()}
 
 
 def settings_of(config: Config, swept: list[str]) -> events.Settings:
