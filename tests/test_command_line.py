@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -20,8 +22,8 @@ from rnnlab.cli.commands import app
 TINY = ["num_hiddens=8", "batch_size=4", "num_steps=10", "num_epochs=4", "dataset.max_tokens=400"]
 RESULT_FIELDS = """
     schema_version status process error warnings perplexity best_perplexity val_perplexity epochs
-    tokens tokens_per_second stack_tokens_per_second wall_seconds began ended command device engine precision seed samples dataset config
-    config_id versions git host stack swept resumed
+    tokens tokens_per_second stack_tokens_per_second wall_seconds began ended command device engine
+    precision seed samples dataset config config_id versions git host stack swept resumed
 """.split()
 
 
@@ -35,9 +37,9 @@ def read(folder: Path) -> dict:
 
 
 def test_a_run_from_the_first_key_to_the_last_file():
-    status, out, err = run(
-        *TINY, "dataset.val_fraction=0.2", "log.val_every=2", "log.sample_every=2", "size=tiny"
-    )
+    typed = [*TINY, "dataset.val_fraction=0.2", "log.val_every=2", "log.sample_every=2"]
+    typed += ["size=tiny", "note=it is mine", "tags=[a, b]"]
+    status, out, err = run(*typed)
     assert (status, err) == (0, "")
     folder = only_run()
     result = read(folder)
@@ -46,6 +48,12 @@ def test_a_run_from_the_first_key_to_the_last_file():
     assert 1 < result["val_perplexity"] < 40
     assert result["best_perplexity"] == result["val_perplexity"]
     assert result["dataset"]["num_tokens"] == 320
+    assert "entropy_floor_perplexity" not in result["dataset"]
+    began, ended = (datetime.fromisoformat(result[name]) for name in ("began", "ended"))
+    assert began.tzinfo is not None
+    assert 0 <= (ended - began).total_seconds() <= result["wall_seconds"] + 1
+    assert result["command"].endswith("run.py " + shlex.join(typed))
+    assert (result["config"]["note"], result["config"]["tags"]) == ("it is mine", ["a", "b"])
     assert result["config"]["num_hiddens"] == 8  # the command line wins over size=tiny
     assert set(result["samples"]) == {"time traveller", "traveller"}
     assert all(len(text) == len(key) + 50 for key, text in result["samples"].items())
@@ -60,7 +68,7 @@ def test_a_run_from_the_first_key_to_the_last_file():
     speed = f"perplexity {result['perplexity']:.1f}, {result['tokens_per_second']:.1f} tokens/sec"
     assert f"{speed} on cpu" in closing
     assert result["samples"]["traveller"] in out
-    assert str(folder) in out
+    assert out.endswith(f"\n\n{folder}\ntensorboard --logdir outputs/runs\n")
 
     for name in (".hydra/config.yaml", "run.log", "samples.txt", "perplexity.svg"):
         assert (folder / name).stat().st_size > 0
@@ -82,7 +90,7 @@ def test_a_run_from_the_first_key_to_the_last_file():
         [line["perplexity"] for line in lines], rel=1e-6
     )
     assert events.Tags()["images"] == ["perplexity/curve"]
-    assert "samples/traveller" in events.Tags()["tensors"]
+    assert {"samples/traveller", "note", "tags"} <= {*events.Tags()["tensors"]}
     assert len(list(folder.rglob("events.out.tfevents.*"))) == 1  # no extra sub-run for hparams
 
     status, out, _ = run(
@@ -138,6 +146,8 @@ def test_a_signal_ends_a_run_with_its_checkpoint(number):
     assert "interrupted after" in out
     assert "Traceback" not in err
     folder = only_run()
+    assert out.endswith(f"\n\n{folder}\ntensorboard --logdir outputs/runs\n"
+                        f"go on with: rnnlab resume {folder}\n")  # fmt: skip
     result = read(folder)
     assert result["status"] == "interrupted"
     assert result["epochs"] >= 1
@@ -151,6 +161,8 @@ def test_a_run_that_diverges_says_where_and_fails():
     assert status == 1
     result = read(only_run())
     assert result["status"] == "diverged"
+    last = "try smaller steps: the same command with lr=1e+29, or with clip=norm\n"
+    assert out.endswith(last)
     for part in ("epoch 1, minibatch ", "lr=1e+30", "theta=1", "clip=none"):
         assert part in result["error"]
         assert part in out

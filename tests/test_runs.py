@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,16 +17,20 @@ from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import locked
 from rnnlab._common.typed import read_as
 from rnnlab.config.compose import composing, job_folder, run_folder
+from rnnlab.config.identity import config_id
+from rnnlab.config.stored import from_dict
 from rnnlab.runs import resume as resuming
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.build import build_lane, build_model, build_recipe
 from rnnlab.runs.compare import differences
 from rnnlab.runs.ending import NO_MEMORY, ending, is_out_of_memory
+from rnnlab.runs.figures import perplexity_figure
 from rnnlab.runs.folder import RESULT, cut_back, held, overrides_of, remove_leftovers
 from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.record import Record
 from rnnlab.runs.result import Result, Status
 from rnnlab.runs.trackers import Tracked, Tracker, tracker
+from rnnlab.runs.trackers.tensorboard import settings_of
 from rnnlab.training.lane import OneLane
 from rnnlab.training.loop import Training
 
@@ -239,6 +244,66 @@ def test_values_take_the_types_of_their_annotations():
     ):
         with pytest.raises(TypeError, match=said):
             read_as(Outer, values)
+
+
+def test_torchs_optimizers_are_named(compose):
+    settings = ["optimizer=torch", "optimizer.algorithm=NAdam", "lr=0.003"]
+    config = compose(*SMALL, *settings)
+    record = Record.begun(config, check(config, Corpora()), Path("run"), torch.device("cpu"))
+    assert "sampling, torch.optim.NAdam lr 0.003, clipping" in record.description
+    assert settings_of(config, [])["optimizer"] == "torch.optim.NAdam"
+
+
+def test_tags_and_a_note_are_no_part_of_an_experiment(compose, stop_after):
+    """Older folders have none; they may change when a run goes on."""
+    bare, remarked = compose(*SMALL), compose(*SMALL, "tags=[a,b]", "note='it is, mine'")
+    assert config_id(bare, "") == config_id(remarked, "")
+    assert (remarked.tags, remarked.note) == (("a", "b"), "it is, mine")
+    stored = bare.as_dict()
+    del stored["tags"], stored["note"], stored["log"]["every_minibatches"]
+    assert from_dict(stored) == bare
+    stop_after(5)
+    folder = train(remarked, "run")
+    stop_after(float("inf"))
+    result = resuming.resume(folder, {"tags": ["c"], "note": ""})
+    assert (result.config["tags"], result.config["note"]) == (["c"], "")
+
+
+def test_a_run_that_went_on_says_when_and_by_which_command(compose, stop_after, monkeypatch):
+    monkeypatch.setattr(sys, "orig_argv", ["/usr/bin/python3", "run.py", "note=it is"])
+    stop_after(5)
+    folder = train(compose(*SMALL), "run")
+    before = Result.read(folder)
+    assert before.command == "python3 run.py 'note=it is'"
+    monkeypatch.setattr(sys, "orig_argv", ["python3", "/venv/bin/rnnlab", "resume", "run"])
+    stop_after(float("inf"))
+    after = resuming.resume(folder, {})
+    assert (after.began, after.command) == (before.began, before.command)
+    assert after.resumed[0]["command"] == "rnnlab resume run"
+    moments = [before.began, before.ended, after.resumed[0]["began"], after.ended]
+    assert moments == sorted(map(str, moments))
+
+
+def test_a_lane_tells_its_own_speed_and_its_stacks(compose):
+    """Its own is a third of it, or less where another has more epochs."""
+    configs = [compose(*SMALL, f"num_epochs={n}", f"seed={n}") for n in (2, 2, 4)]
+    results = experiment.run_stack(configs, [Path(f"{k}") for k in range(3)])
+    for result in results[:2]:
+        assert result.stack_tokens_per_second == pytest.approx(
+            3 * result.tokens_per_second, rel=0.2
+        )
+    last = results[2]
+    assert 1.2 < last.stack_tokens_per_second / last.tokens_per_second < 2.8
+    alone = experiment.run(configs[0], Path("alone"))
+    assert alone.stack_tokens_per_second == pytest.approx(alone.tokens_per_second)
+
+
+def test_a_curve_of_one_epoch_is_a_dot():
+    """A line from a point to itself is not drawn."""
+    figure = perplexity_figure([(1, 20.0)], [(1, 22.0)])
+    assert [line.get_marker() for line in figure.axes[0].lines] == ["o", "o"]
+    figure = perplexity_figure([(1, 20.0), (2, 19.0)], [])
+    assert [line.get_marker() for line in figure.axes[0].lines] == ["None"]
 
 
 # --- how it ends -----------------------------------------------------------------------------
