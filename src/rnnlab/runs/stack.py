@@ -178,12 +178,10 @@ class Stack:
 
         As long as nothing is, nothing is asked of the device.
         """
-        _, done = self.position
-        if not done or self.position == self.reported:
-            return
+        done = self.training.minibatch
         logged = [run for run, every in self.logged if done % every == 0]
         shown = self.shown if time.monotonic() - self.looked > LOOK_SECONDS else []
-        if not (shown or logged):
+        if not (logged or shown) or not done or self.position == self.reported:
             return
         figures = self.training.so_far()
         for run in self._live():
