@@ -78,6 +78,13 @@ def test_a_run_completes_wherever_its_output_goes(then, said):
     assert len(Path("run/metrics.jsonl").read_text().splitlines()) == 2  # none of it from a print
 
 
+def test_matplotlib_that_cannot_be_imported_costs_the_curve_only():
+    """MPLBACKEND names a window of one's own, perhaps one that is no more: none is opened here."""
+    status, out, err = shell(RUN, *TINY, "hydra.run.dir=run", MPLBACKEND="Qt4Agg")
+    assert (status, err, status_of("run")) == (0, "", "completed")
+    assert b"warning: the curve could not be drawn: ValueError: " in out
+
+
 def test_the_status_is_of_how_the_run_went():
     assert shell(RUN, *TINY, "clip=none", "lr=1e38", then="> /dev/full")[0] == 1
     status, _, err = shell(RUN, "lrr=1", then=">&-")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import logging
 import re
@@ -57,6 +59,23 @@ def test_runs_in_folders_of_the_same_name_have_a_run_log_each(compose, monkeypat
     assert ["lr 1," in text for text in texts] == [True, False]
     assert ["lr 2," in text for text in texts] == [False, True]
     assert [text.count("completed: perplexity") for text in texts] == [1, 1]
+
+
+def test_a_run_log_that_cannot_be_written_is_no_reason(compose, monkeypatch, capsys):
+    """Nor a traceback for each of its messages."""
+
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def close(self) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(logging.getLogger("rnnlab"), "propagate", False)  # to pytest's handlers
+    monkeypatch.setattr(io, "TextIOWrapper", lambda *_, **__: Full())
+    train(compose(*SMALL), "run")
+    assert Result.read(Path("run")).status == Status.completed
+    assert capsys.readouterr().err == ""
 
 
 # --- its trackers ----------------------------------------------------------------------------

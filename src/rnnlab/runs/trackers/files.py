@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from rnnlab._common.console import one_line
 from rnnlab._common.files import flush, opened, write_whole
@@ -13,6 +12,9 @@ from rnnlab.runs.folder import CURVE, METRICS, MINIBATCHES, SAMPLES
 from rnnlab.runs.result import Result, to_json
 from rnnlab.runs.trackers.tracker import Tracked, Tracker, UnderWay, register
 from rnnlab.training.metrics import Epoch
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @register

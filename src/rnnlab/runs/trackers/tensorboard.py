@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from rnnlab.config.identity import flat
 from rnnlab.config.schema import Config
@@ -15,6 +13,9 @@ from rnnlab.runs.folder import EVENTS
 from rnnlab.runs.result import Result, Status
 from rnnlab.runs.trackers.tracker import Tracked, Tracker, UnderWay, register
 from rnnlab.training.metrics import FIGURES, Epoch
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 CHARTS = {  # the tab of custom scalars
     "Perplexity": {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
@@ -14,6 +14,9 @@ from rnnlab._common.plain_console import PlainConsole
 from rnnlab.runs.result import Result, Status
 from rnnlab.runs.trackers.tracker import Tracked, Tracker, UnderWay, register
 from rnnlab.training.metrics import Epoch
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PLAIN_LINES = 20  # lines that a whole run prints where there is no terminal
 SILENCE = 10.0  # seconds until a plain line within an epoch; then twice as long, and so on

@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, TypeVar
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from rnnlab.config.schema import Config
 from rnnlab.runs.result import Result
 from rnnlab.training.metrics import Epoch
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True)
