@@ -21,6 +21,7 @@ __all__ = [
     "VERSION_BASE",
     "BasicLauncher",  # hydra/launcher=stacked runs other programs' jobs as hydra/launcher=basic
     "get_args_parser",  # what hydra.main will read of the command line, before it begins
+    "is_composing",
     "is_plain",
     "parse_swept",
     "register_resolver",
@@ -43,6 +44,11 @@ def register_resolver(name: str, function: Callable[..., Any], **options: Any) -
 def parse_swept(overrides: list[str]) -> list[Override]:
     """With the loader that glob(*) asks for the choices of a group."""
     return OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(overrides)
+
+
+def is_composing() -> bool:
+    """hydra.main or initialize_config_dir has begun: a second beginning is an error."""
+    return GlobalHydra.instance().is_initialized()
 
 
 def is_plain(override: Override) -> bool:

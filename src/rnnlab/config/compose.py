@@ -29,7 +29,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab._common.errors import ConfigError, require
 from rnnlab.config import schema
-from rnnlab.config._hydra import VERSION_BASE, is_plain, parse_swept, register_resolver
+from rnnlab.config._hydra import (
+    VERSION_BASE,
+    is_composing,
+    is_plain,
+    parse_swept,
+    register_resolver,
+)
 from rnnlab.config.names import all_keys, conf_dir, groups, without_file
 from rnnlab.config.schema import Config
 
@@ -39,7 +45,10 @@ FLOAT_BITS = 1024  # of the largest floats
 
 @contextmanager
 def composing() -> Iterator[None]:
-    """hydra.compose finds conf/ in this block."""
+    """hydra.compose finds conf/ in this block, as it does while a command's jobs train."""
+    if is_composing():
+        yield
+        return
     with hydra.initialize_config_dir(config_dir=conf_dir(), **VERSION_BASE):
         yield
 

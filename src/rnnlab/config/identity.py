@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
+from rnnlab._common.choices import registered
 from rnnlab.config.schema import Config
 
 
@@ -19,14 +20,47 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def settings_of(config: dict[str, Any]) -> dict[str, Any]:
+    """A config's values by dotted names, without theta where nothing is clipped by it."""
+    found = flat(config)
+    clip = registered("clip").get(str(found.get("clip")))
+    if clip and not clip.uses_theta:
+        found.pop("theta", None)
+    return found
+
+
+def by_value(value: Any) -> Hashable:
+    """Equal for equal values: 1 is 1.0, and neither is true or the text 1."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number else json.dumps(value, sort_keys=True)
+
+
+def as_typed(value: Any) -> str:
+    """A value as short as it reads back the same: 1 for 1.0, 1e-05, true, null, [a,b]."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case float():
+            return repr(value).removesuffix(".0")
+        case list() | tuple():
+            return f"[{','.join(map(as_typed, value))}]"
+        case dict():
+            return f"{{{','.join(f'{key}:{as_typed(item)}' for key, item in value.items())}}}"
+    return str(value)
+
+
 def differing(all_settings: Iterable[dict[str, Any]]) -> list[str]:
-    """The names that all of these have, and whose values are not the same in all.
+    """The names whose values are not the same in all that have them, in their order.
 
     What only some have comes with a choice, and the choice is named.
     """
-    given = list(all_settings)
-    names = [name for name in given[0] if all(name in each for each in given)] if given else []
-    return [name for name in names if len({repr(each[name]) for each in given}) > 1]
+    found: dict[str, set[Hashable]] = {}
+    for settings in all_settings:
+        for name, value in settings.items():
+            found.setdefault(name, set()).add(by_value(value))
+    return [name for name, values in found.items() if len(values) > 1]
 
 
 def changed(all_overrides: Sequence[Sequence[str]]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from rnnlab.config.identity import flat
+from rnnlab.config.identity import as_typed, settings_of
 from rnnlab.config.schema import Config
 from rnnlab.runs import events
 from rnnlab.runs.figures import saved
@@ -44,7 +44,7 @@ class TensorBoard(Tracker):
 
     @classmethod
     def of(cls, run: Tracked) -> TensorBoard:
-        return cls(run.folder, settings_of(run.config, run.swept))
+        return cls(run.folder, hparams_of(run.config, run.swept))
 
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
         scalars = {figure.tag: figures[name] for name, figure in FIGURES.items() if figure.tag}
@@ -71,11 +71,16 @@ class TensorBoard(Tracker):
         return {self.file.path.name: self.file.flush()}
 
 
-def settings_of(config: Config, swept: list[str]) -> events.Settings:
-    """A row of the hparams: what the run's study varies, or of a run alone what matters most."""
-    values = flat(config.as_dict())
-    return {name: _plain(values.get(name)) for name in swept or ALONE}
+def hparams_of(config: Config, swept: list[str]) -> events.Settings:
+    """A row of the hparams: what the run's study varies, or of a run alone what matters most.
+
+    What is null, or has no meaning here, is left out: a column is of numbers or of texts, and
+    TensorBoard keeps rows that have nothing in it.
+    """
+    values = settings_of(config.as_dict())
+    named = {name: values.get(name) for name in swept or ALONE}
+    return {name: _plain(value) for name, value in named.items() if value is not None}
 
 
 def _plain(value: Any) -> str | int | float:
-    return value if isinstance(value, str | int | float) else str(value)
+    return value if isinstance(value, str | int | float) else as_typed(value)
