@@ -71,10 +71,8 @@ class StackedLauncher(Launcher):
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         sweep = Path(str(self.config.hydra.sweep.dir))
         records = HydraRecords(task, self.hydra_context, bool(self.config.hydra.callbacks))
-        planned = launch(
-            Batch(sweep, first, task.asked(job_overrides), task.command, self.workers, self.lanes),
-            records,
-        )
+        asked, limits = task.asked(job_overrides), (self.workers, self.lanes)
+        planned = launch(Batch(sweep, first, asked, task.command, task.listed, *limits), records)
         task.statuses += planned.statuses()
         returned = {job.folder: records.end(overrides, job) for overrides, job in planned.rows}
         return [returned[job.folder] for _, job in planned.rows]

@@ -18,6 +18,8 @@ from typing import BinaryIO, cast
 
 from filelock import FileLock, Timeout
 
+from rnnlab._common.errors import ConfigError, said
+
 TEMPORARY = re.compile(r"\.[0-9a-f]{8}")  # what the name of a file that is being written ends with
 LOCK = ".lock"
 MODES = {
@@ -100,6 +102,21 @@ def flush_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def entered(text: str) -> Path:
+    """The folder that a person means: seen from here as a name if it lies below, else from /.
+
+    So whatever is typed (., .., ../RUN) has a name. Raises ConfigError for what cannot be one.
+    """
+    try:
+        here, folder = Path.cwd(), Path(text).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"{text} is not allowed: no folder can be there: {said(error)}."
+        ) from None
+    below = folder != here and folder.is_relative_to(here)
+    return folder.relative_to(here) if below else folder
 
 
 def make_folder(folder: Path) -> None:

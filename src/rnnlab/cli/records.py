@@ -45,7 +45,7 @@ class HydraRecords:
         """config.yaml and hydra.yaml, as Hydra saves them for a job of its own launcher."""
         whole = self._whole(job)
         hydras, task = OmegaConf.masked_copy(whole, "hydra"), without_hydra(whole)
-        texts = as_saved(task, hydras)
+        texts = as_saved(task, hydras, job.config)
         if self.has_callbacks:
             seen_by_resolvers(whole)
             self.context.callbacks.on_job_start(config=whole, task_function=self.task)

@@ -20,6 +20,7 @@ from rnnlab._common.errors import ConfigError, require
 from rnnlab.config.compose import Composer, as_saved, composing, grid, to_config
 from rnnlab.config.mistakes import explain
 from rnnlab.config.schema import GROUPS, Config
+from rnnlab.config.stored import with_paths
 from rnnlab.runs.result import Status
 from rnnlab.studies.command import Command
 from rnnlab.studies.job import Asked, Mistaken
@@ -28,6 +29,8 @@ from rnnlab.studies.mistakes import refuse_mistakes
 if TYPE_CHECKING:
     from rnnlab.data.corpus import Corpus
     from rnnlab.runs.preflight import Corpora
+
+STACKED = "hydra_plugins.rnnlab_launcher."
 
 
 class Task:
@@ -45,6 +48,8 @@ class Task:
         self.own = [_line(override) for override in parsed if not override.is_hydra_override()]
         for override in parsed:
             _require_value(override)
+        own = [override for override in parsed if not override.is_hydra_override()]
+        self.given = {override.get_key_element(): override for override in own}
         self.composer = Composer(self._compose)
 
     @cached_property
@@ -54,15 +59,38 @@ class Task:
 
         return preflight.Corpora() if self.command.is_stored else preflight.Downloading()
 
-    @property
+    @cached_property
     def is_study(self) -> bool:
-        return self.arguments.multirun or "hydra.mode=MULTIRUN" in self.hydras
+        """-m, or hydra.mode=MULTIRUN, whether it was typed or stands in a file."""
+        return self.arguments.multirun or getattr(self._hydras.mode, "name", "") == "MULTIRUN"
+
+    @cached_property
+    def is_stacked_study(self) -> bool:
+        return self.is_study and str(self._hydras.launcher.get("_target_")).startswith(STACKED)
+
+    @cached_property
+    def listed(self) -> list[str]:
+        """The names of which the study has several values."""
+        swept = [name for name, override in self.given.items() if override.is_sweep_override()]
+        return [*swept, *map(str, self._hydras.sweeper.get("params") or {})]
+
+    @cached_property
+    def _hydras(self) -> DictConfig:
+        """Hydra's part, but for what only some of the jobs have."""
+        of_all = [o for o in self.given.values() if not o.is_sweep_override()]
+        with composing():
+            return self.composer.hydras([_line(override) for override in of_all])
 
     def check(self) -> None:
         """Compose as Hydra will, check every value, read the texts; raises ConfigError."""
+        for given in self.command.studys:
+            require(self.is_study, given, "it is a study's; add -m")
+        for given in self.command.studys if self.is_study else ():
+            is_known = given.startswith("sweep=") or self.is_stacked_study
+            require(is_known, given, "only hydra/launcher=stacked knows it")
         with composing():
             if not self.is_study:
-                self._corpus_of(self.composer.config(self.own))
+                self._corpus_of(self.composer.config(self.own).placed(self.command.home))
                 return
             jobs = grid(self.own)
             require(bool(jobs), "a study without a job", "one of its values is an empty range")
@@ -84,11 +112,11 @@ class Task:
         from rnnlab.runs.composed import Composed
 
         self.statuses.append(Status.running)
-        whole = HydraConfig.get()
-        texts = as_saved(composed, OmegaConf.create({"hydra": whole}))
-        made_of = Composed(list(whole.overrides.task), texts)
+        whole, config = HydraConfig.get(), to_config(composed).placed(self.command.home)
+        texts = as_saved(composed, OmegaConf.create({"hydra": whole}), config)
+        made_of = Composed(with_paths(whole.overrides.task, config), texts)
         folder = Path(whole.runtime.output_dir)
-        result = stack.run(to_config(composed), folder, self.corpora, made_of)
+        result = stack.run(config, folder, self.corpora, made_of)
         self.statuses[-1] = result.status
         if result.status == Status.interrupted:
             raise KeyboardInterrupt  # ends a multirun too
@@ -96,7 +124,7 @@ class Task:
 
     def _ask(self, job: tuple[str, ...]) -> Asked | Mistaken:
         try:
-            config = self.composer.config(job)
+            config = self.composer.config(job).placed(self.command.home)
             return Asked(job, config, self._corpus_of(config))
         except (ConfigError, HydraException, OmegaConfBaseException) as error:
             return Mistaken(job, explain(error, [*job]))
@@ -112,7 +140,7 @@ class Task:
         hydras, folder = list(self.hydras), self.arguments.config_dir
         if folder:
             hydras.append(f"hydra.searchpath=[file://{Path(folder).absolute()}]")
-        if self.is_study:
+        if self.arguments.multirun:
             hydras.append("hydra.mode=MULTIRUN")
         name = self.arguments.config_name or "config"
         return hydra.compose(name, [*hydras, *overrides], return_hydra_config=True)

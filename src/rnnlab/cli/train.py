@@ -59,7 +59,7 @@ def _run(command: Command, statuses: list[str]) -> None:
 
 def _prepare(task: Task) -> None:
     """What takes seconds, before a folder exists; a study's workers import torch meanwhile."""
-    if task.command.is_stacked_study:
+    if task.is_stacked_study:
         from rnnlab.studies.executors.local import preload
 
         preload()

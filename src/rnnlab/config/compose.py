@@ -32,6 +32,7 @@ from rnnlab.config import schema
 from rnnlab.config._hydra import VERSION_BASE, is_plain, parse_swept, register_resolver
 from rnnlab.config.names import all_keys, conf_dir, groups, without_file
 from rnnlab.config.schema import Config
+from rnnlab.config.stored import paths_in
 
 MOST_JOBS = 100_000  # of a study
 FLOAT_BITS = 1024  # of the largest floats
@@ -103,6 +104,17 @@ def require_lists(overrides: list[str]) -> None:
         require(listed, str(override.input_line), rule)
 
 
+def values_of(words: Sequence[str]) -> dict[str, Any]:
+    """Values by their names, of overrides that give a name one value; raises ConfigError."""
+    values = {}
+    for word in words:
+        override = _parsed(word)
+        rule = "resume and reproduce take one value of a name that is there, as NAME=VALUE"
+        require(is_plain(override), word, rule)
+        values[override.key_or_group] = override.value()
+    return values
+
+
 class Composer:
     """Configs of many overrides, each as compose(overrides) gives it, Hydra's own part included.
 
@@ -129,6 +141,10 @@ class Composer:
         (_, whole), values = self._base(overrides)
         composed = _set(copy.deepcopy(whole), values)
         return with_overrides(composed, overrides)
+
+    def hydras(self, overrides: Sequence[str]) -> DictConfig:
+        """Hydra's part, which the caller may not change."""
+        return self._base(overrides)[0][1].hydra
 
     def unresolved(self, overrides: Sequence[str], node: str, name: str) -> str:
         """What stands at a name of Hydra's part, interpolations as they were written."""
@@ -171,8 +187,13 @@ def without_hydra(whole: DictConfig) -> DictConfig:
     return task
 
 
-def as_saved(task: DictConfig, hydras: DictConfig) -> dict[str, str]:
-    """A job's config and Hydra's part, as Hydra saves them: texts by their files' names."""
+def as_saved(task: DictConfig, hydras: DictConfig, config: Config) -> dict[str, str]:
+    """A job's config and Hydra's part, as Hydra saves them: texts by their files' names.
+
+    Paths are those of the config, which are seen from everywhere.
+    """
+    for name, value in paths_in(config).items():
+        OmegaConf.update(task, name, value)
     texts = {"config.yaml": task, "hydra.yaml": hydras}
     return {name: OmegaConf.to_yaml(part) for name, part in texts.items()}
 

@@ -39,6 +39,16 @@ def changed(all_overrides: Sequence[Sequence[str]]) -> list[str]:
 
 
 FREE = ("device", "engine", "log", "checkpoint", "num_epochs")  # may change when a run goes on
+CUTTING = ("clean", "token", "min_freq", "max_tokens", "val_fraction")  # what a text comes to
+
+
+def is_free(name: str) -> bool:
+    """A setting by its dotted name that may change when a run goes on: config_id leaves it out.
+
+    Where a text lies and what samples begin with are no part of the experiment; the text is.
+    """
+    group, _, key = name.partition(".")
+    return group in FREE or (group == "dataset" and key not in ("", *CUTTING))
 
 
 def config_id(config: Config, dataset_sha256: str) -> str:
@@ -51,8 +61,7 @@ def config_id(config: Config, dataset_sha256: str) -> str:
     values = {name: value for name, value in config.as_dict().items() if name not in FREE}
     if not config.clip.uses_theta:
         del values["theta"]
-    cutting = ("clean", "token", "min_freq", "max_tokens", "val_fraction")
-    values["dataset"] = {name: values["dataset"][name] for name in cutting}
+    values["dataset"] = {name: values["dataset"][name] for name in CUTTING}
     values["dataset"]["sha256"] = dataset_sha256
     canonical = json.dumps(values, sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]

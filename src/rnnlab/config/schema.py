@@ -5,10 +5,13 @@ be. Nothing here imports torch, Hydra or OmegaConf, so a mistake is answered bef
 begins. A choice is the thing itself: config.sampler is what draws the minibatches.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import rnnlab.data.sources
@@ -93,6 +96,10 @@ class Config(Knobs):
         if self.engine != AUTO and (refusal := ENGINES[self.engine].refuses(self.model)):
             form = f"model={self.model.name}"
             require(False, f"engine={self.engine} with {form}", refusal)
+
+    def placed(self, home: Path) -> Config:
+        """With paths that are seen from everywhere, where they were seen from this folder."""
+        return dataclasses.replace(self, dataset=self.dataset.placed(home))
 
     def as_dict(self) -> dict[str, Any]:
         """The resolved values as JSON's own types."""

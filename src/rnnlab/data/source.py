@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
 from rnnlab._common.choices import Choice, knob
 from rnnlab._common.errors import ConfigError, require, said
@@ -60,6 +61,10 @@ class Source(Choice, ABC):
         Raises ConfigError where it cannot be had.
         """
 
+    def placed(self, home: Path) -> Self:  # noqa: ARG002
+        """With paths that are seen from everywhere, where they were seen from this folder."""
+        return self
+
     @property
     def place(self) -> str:
         """What to call it in a sentence."""
@@ -81,6 +86,13 @@ def path_of(given: str, text: str) -> Path:
     except (OSError, ValueError) as error:  # a name too long, a NUL in it
         rule = f"no file can be looked up there: {said(error)}"
     raise ConfigError(f"{given}={text} is not allowed: {rule}.")
+
+
+def absolute(text: str, home: Path) -> str:
+    """A path that was seen from `home`; what ~ stands for is written out where it is known."""
+    with contextlib.suppress(RuntimeError):
+        return os.path.normpath(home / Path(text).expanduser()) if text else text
+    return text
 
 
 def read_file(path: Path) -> bytes:

@@ -38,10 +38,11 @@ FIGURES = ("perplexity", "val_perplexity")  # that every line of METRICS has, or
 CHECKPOINTS = "checkpoints"
 LAST, NEXT, BEST = (f"{CHECKPOINTS}/{name}.safetensors" for name in ("last", "next", "best"))
 HYDRA = ".hydra"
-OVERRIDES, *_ = COMPOSED = tuple(
+OVERRIDES, _, HYDRAS = COMPOSED = tuple(
     f"{HYDRA}/{name}.yaml" for name in ("overrides", "config", "hydra")
 )
-MOST_OF_RESULT, MOST_OF_OVERRIDES, MOST_OF_LINE = 16 << 20, 16 << 10, 64 << 10  # bytes
+MOST_OF_RESULT, MOST_OF_YAML, MOST_OF_LINE = 16 << 20, 16 << 10, 64 << 10  # bytes
+TEXT = "tag:yaml.org,2002:str"  # YAML's name of it
 
 END = 4096  # bytes of a log that are looked at every second, or shown
 
@@ -53,7 +54,7 @@ def is_name(text: str) -> bool:
 
 def number_of(folder: Path, otherwise: int) -> int:
     """The number that a job's folder begins with."""
-    digits = re.match(r"\d{1,9}(?!\d)", folder.name)
+    digits = re.match(r"\d{1,9}(?=_|$)", folder.name)
     return int(digits[0]) if digits else otherwise
 
 
@@ -62,15 +63,44 @@ def overrides_of(folder: Path) -> tuple[str, ...] | None:
 
     A list of texts is read and nothing else of YAML, whose references grow beyond all memory.
     """
-    try:
-        text = read_bytes(folder, OVERRIDES, MOST_OF_OVERRIDES).decode()
-        listed = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        return None
+    listed = _yaml(folder, OVERRIDES)
     if not isinstance(listed, yaml.SequenceNode):
         return None
-    texts = [item.value for item in listed.value if item.tag == "tag:yaml.org,2002:str"]
+    texts = [item.value for item in listed.value if item.tag == TEXT]
     return tuple(texts) if len(texts) == len(listed.value) else None
+
+
+def begun_in(folder: Path) -> Path | None:
+    """The current folder of the command that a job's folder was made by; None if it is not told."""
+    told = _of_hydra(folder, "runtime", "cwd", TEXT)
+    return Path(told) if told and "\0" not in told else None
+
+
+def job_number(folder: Path) -> int | None:
+    """The number that a study's job has by its name, or as Hydra wrote it down; None if neither."""
+    named = number_of(folder, -1)
+    if named >= 0 and "_" in folder.name:
+        return named
+    told = _of_hydra(folder, "job", "num", "tag:yaml.org,2002:int")
+    return int(told) if told and re.fullmatch(r"\d{1,9}", told) else None
+
+
+def _of_hydra(folder: Path, *names: str) -> str | None:
+    """What stands at these names of Hydra's own part, if it is of the kind that is named last."""
+    node, (*path, kind) = _yaml(folder, HYDRAS), names
+    for name in ("hydra", *path):
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        node = next((value for key, value in pairs if key.value == name), None)
+    return node.value if isinstance(node, yaml.ScalarNode) and node.tag == kind else None
+
+
+def _yaml(folder: Path, name: str) -> yaml.Node | None:
+    """The nodes of a file of .hydra: no reference is followed, no object made."""
+    try:
+        text = read_bytes(folder, name, MOST_OF_YAML).decode()
+        return yaml.compose(text, Loader=yaml.SafeLoader)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return None
 
 
 def has_checkpoint(folder: Path) -> bool:

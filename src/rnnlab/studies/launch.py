@@ -16,12 +16,12 @@ from rnnlab._common.interrupts import stop_requests
 from rnnlab.runs.composed import Composed, save_mistaken
 from rnnlab.runs.folder import RESULT
 from rnnlab.runs.surroundings import cores, gpu_bytes
-from rnnlab.studies.command import COMMANDS, Command, Shown, note
+from rnnlab.studies.command import COMMANDS, Command, Shown, changes_of, note
 from rnnlab.studies.executors.local import Local
 from rnnlab.studies.job import Asked, Job, Mistaken
 from rnnlab.studies.loop import Loop
 from rnnlab.studies.mistakes import refuse_mistakes
-from rnnlab.studies.plan import Plan, plan
+from rnnlab.studies.plan import Going, Plan, plan
 from rnnlab.studies.report import REPORTS
 from rnnlab.studies.stacks import stacks
 from rnnlab.studies.view import StudyView
@@ -35,6 +35,7 @@ class Batch:
     first: int  # number of the first job
     asked: Sequence[Asked | Mistaken]
     command: Command
+    listed: Sequence[str] = ()  # names that the command gives several values
     workers: int | None = None  # processes; None: one for each core, or one on a GPU
     lanes: int | None = None  # at most this many in a stack; None: what was measured to be fast
 
@@ -59,18 +60,25 @@ def launch(batch: Batch, records: Records) -> Plan:
     if not batch.command.skips_invalid:
         refuse_mistakes(batch.asked, batch.first)
     if batch.command.plan:
-        _show(batch, plan(batch.sweep, batch.first, batch.asked, records.folder_name))
+        _show(batch, _planned(batch, records))
         raise Shown
     with _held(batch.sweep):
         for name in (COMMANDS, *REPORTS):
             remove_leftovers_of(batch.sweep, name)
-        planned = plan(batch.sweep, batch.first, batch.asked, records.folder_name)
+        planned = _planned(batch, records)
         note(batch.sweep, batch.command)
         stopped = _train(batch, planned, records)
         _report(batch.sweep)
     if stopped:
         raise KeyboardInterrupt
     return planned
+
+
+def _planned(batch: Batch, records: Records) -> Plan:
+    command = batch.command
+    changes = changes_of(batch.sweep, command)
+    going = Going(batch.listed, changes, command.change, command.is_stored)
+    return plan(batch.sweep, batch.first, batch.asked, records.folder_name, going)
 
 
 def _show(batch: Batch, planned: Plan) -> None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rnnlab._common.choices import choice, knob
 from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import make_folder, write_whole
-from rnnlab.data.source import Source, path_of, read_file, read_regular
+from rnnlab.data.source import Source, absolute, path_of, read_file, read_regular
 
 LONGEST_NAME = 200  # bytes: systems have 255, and a file that is being written has a longer name
 
@@ -44,6 +44,9 @@ class Download(Source):
             "a command that you type only; put the file there, or name its folder with "
             "RNNLAB_DATA=FOLDER."
         )
+
+    def placed(self, home: Path) -> Download:
+        return replace(self, root=absolute(self.root, home) if self.root else self.root)
 
     def fetch(self) -> None:
         """Download it into the first of its folders that is set."""

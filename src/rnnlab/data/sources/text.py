@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from rnnlab._common.choices import choice, knob
 from rnnlab._common.errors import require
-from rnnlab.data.source import Source, path_of, read_file, require_size
+from rnnlab.data.source import Source, absolute, path_of, read_file, require_size
 
 
 @choice("text")
@@ -27,6 +28,9 @@ class Text(Source):
             texts.append(read_file(file))
             require_size(path, size := size + len(texts[-1]))
         return b"\n".join(texts)
+
+    def placed(self, home: Path) -> Text:
+        return replace(self, path=absolute(self.path, home))
 
     @property
     def place(self) -> str:
