@@ -1,4 +1,4 @@
-"""hydra/sweeper=grid: a job for every combination of the values given.
+"""hydra/sweeper=grid: a job for every combination of the values given; again: those that are there.
 
 As Hydra's basic sweeper, which composes every job to see whether it can be: rnnlab has composed
 them already. As with stacked.py, nothing here takes time.
@@ -23,18 +23,14 @@ class GridSweeperConf:
     params: dict[str, str] | None = None  # a sweep in a file: lr: 1,2
 
 
-ConfigStore.instance().store(
-    group="hydra/sweeper", name="grid", node=GridSweeperConf, provider="rnnlab"
-)
+store = ConfigStore.instance().store
+store(group="hydra/sweeper", name="grid", node=GridSweeperConf, provider="rnnlab")
+again = {"_target_": "hydra_plugins.rnnlab_launcher.grid.AgainSweeper"}  # beside another's values
+store(group="hydra/sweeper", name="again", node=again, provider="rnnlab")
 
 
-class GridSweeper(Sweeper):
-    """Hands all combinations to the launcher, the last name's values changing fastest."""
-
-    def __init__(
-        self, max_batch_size: int | None = None, params: dict[str, str] | None = None
-    ) -> None:
-        self.max_batch_size, self.params = max_batch_size, params or {}
+class OurSweeper(Sweeper):
+    """Knows the jobs before it begins."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -43,6 +39,15 @@ class GridSweeper(Sweeper):
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
+
+
+class GridSweeper(OurSweeper):
+    """Hands all combinations to the launcher, the last name's values changing fastest."""
+
+    def __init__(
+        self, max_batch_size: int | None = None, params: dict[str, str] | None = None
+    ) -> None:
+        self.max_batch_size, self.params = max_batch_size, params or {}
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
         from rnnlab._common.errors import require
@@ -66,3 +71,17 @@ class GridSweeper(Sweeper):
                 _ = job.return_value  # raises what a job has raised
             returns.append(returned)
         return returns
+
+
+class AgainSweeper(OurSweeper):
+    """Hands the launcher the jobs that the study's folder has: a search is not searched again."""
+
+    def __init__(self, **others: object) -> None:
+        """`others` are the values of the sweeper that it stands for."""
+
+    def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:  # noqa: ARG002
+        from rnnlab.studies.search import jobs_of
+
+        assert self.config is not None and self.launcher is not None
+        jobs = jobs_of(Path(str(self.config.hydra.sweep.dir)))
+        return [self.launcher.launch(jobs, initial_job_idx=0)] if jobs else []

@@ -34,6 +34,8 @@ def answering(
         if status is None or wants_traceback:
             raise
         complain(explain(error, overrides()))
+        for note in getattr(error, "__notes__", ()):  # what to type to go on
+            complain(note)
         sys.exit(status)
 
 

@@ -11,6 +11,7 @@ import typer
 
 from rnnlab._common.console import lost, on_screens, say
 from rnnlab._common.errors import require
+from rnnlab._common.files import entered
 from rnnlab.cli.answers import answering
 
 LONGEST = 1_000_000  # tokens of a text: a command answers in minutes, and in memory
@@ -75,25 +76,34 @@ def verify_resume(
     _tell(verdict.differences, "every logged value and every weight is the same, bit for bit")
 
 
-@app.command()
-def reproduce(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
-    """Train a run again from its folder, and say whether it comes out the same."""
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def reproduce(
+    context: typer.Context, run: Annotated[Path, typer.Argument(help="A run's folder.")]
+) -> None:
+    """Train a run again, and say whether it comes out the same: rnnlab reproduce RUN device=cpu."""
     from rnnlab.runs.result import Result, Status
 
+    run = entered(str(run))
     before = Result.read(run)
     require(
         before.status.is_final,
         f"reproducing {run}, which is {before.status}",
         f"only a run that has ended can be compared; type rnnlab resume {run}",
     )
-    from rnnlab.config.stored import from_dict
+    from rnnlab.config.compose import values_of
+    from rnnlab.config.stored import changed
     from rnnlab.runs import compare as verification
     from rnnlab.runs import stack as experiment
     from rnnlab.runs.checkpoint import load_checkpoint
     from rnnlab.runs.folder import BEST, LAST
     from rnnlab.runs.preflight import Corpora, check
+    from rnnlab.runs.resume import stored_config
 
-    config, corpora = from_dict(before.config), Corpora()
+    changes = values_of(context.args)
+    for word, name in zip(context.args, changes, strict=True):
+        is_other = name == "num_epochs" or name.startswith("log.")
+        require(not is_other, word, f"reproducing {run} is to log the same epochs, and it says so")
+    config, corpora = changed(stored_config(run, before), changes), Corpora()
     other = before.differences_to(config, check(config, corpora).sha256)
     require(not other, f"reproducing {run}", f"it would be another experiment ({'; '.join(other)})")
     for name in filter(lambda name: (run / name).exists(), (LAST, BEST)):

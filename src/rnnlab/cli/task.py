@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab._common.errors import ConfigError, require
+from rnnlab.config._hydra import OF_HYDRA
 from rnnlab.config.compose import Composer, as_saved, composing, grid, to_config
 from rnnlab.config.mistakes import explain
 from rnnlab.config.schema import GROUPS, Config
@@ -25,12 +26,13 @@ from rnnlab.runs.result import Status
 from rnnlab.studies.command import Command
 from rnnlab.studies.job import Asked, Mistaken
 from rnnlab.studies.mistakes import refuse_mistakes
+from rnnlab.studies.search import Search
 
 if TYPE_CHECKING:
     from rnnlab.data.corpus import Corpus
     from rnnlab.runs.preflight import Corpora
 
-STACKED = "hydra_plugins.rnnlab_launcher."
+OURS = "hydra_plugins.rnnlab_launcher."  # launchers and sweepers
 
 
 class Task:
@@ -66,7 +68,19 @@ class Task:
 
     @cached_property
     def is_stacked_study(self) -> bool:
-        return self.is_study and str(self._hydras.launcher.get("_target_")).startswith(STACKED)
+        return self.is_study and str(self._hydras.launcher.get("_target_")).startswith(OURS)
+
+    @cached_property
+    def search(self) -> Search | None:
+        """What is known of the study's sweeper, where it asks for jobs as it goes."""
+        sweeper = self._hydras.sweeper
+        if str(sweeper.get("_target_")).startswith((OURS, OF_HYDRA)):
+            return None
+        sampler = sweeper.get("sampler")
+        is_seeded = OmegaConf.is_dict(sampler) and sampler.get("seed") is not None
+        number = sweeper.get("n_trials")
+        n_trials = number if isinstance(number, int) else None
+        return Search(n_trials, is_seeded, sweeper.get("storage") is not None)
 
     @cached_property
     def listed(self) -> list[str]:

@@ -22,6 +22,7 @@ from rnnlab.config.help import help_text
 from rnnlab.config.names import conf_dir
 from rnnlab.runs.result import Status
 from rnnlab.studies.command import Command, Shown, commands_of
+from rnnlab.studies.search import Search, as_asked, that_goes_on
 
 
 @on_screens()
@@ -37,7 +38,8 @@ def main() -> None:
     sys.exit(COMPLETED if all(status == Status.completed for status in statuses) else FAILED)
 
 
-def _run(command: Command, statuses: list[str]) -> None:
+def _run(command: Command, statuses: list[str], is_asked: bool = False) -> None:
+    """`is_asked`: a stored search has been looked at."""
     sys.argv[1:] = command.hydras
     arguments = get_args_parser().parse_args()
     if command.resumed:
@@ -51,10 +53,25 @@ def _run(command: Command, statuses: list[str]) -> None:
     task = Task(command, arguments, statuses)
     if _trains(arguments):
         with interrupts.ending_at_once(INTERRUPTED):
+            if command.is_stored and not is_asked and task.search:
+                _go_on_with_search(task, task.search, statuses)
+                return
             task.check()
             _prepare(task)
     with contextlib.suppress(Shown):
         hydra.main(config_path=conf_dir(), config_name="config", **VERSION_BASE)(task)()
+
+
+def _go_on_with_search(task: Task, search: Search, statuses: list[str]) -> None:
+    """First what was asked for, whose folders are there; then what remains."""
+    command, sweep = task.command, task.command.sweep
+    assert sweep  # a stored command has one
+    _run(as_asked(command), statuses, is_asked=True)
+    remaining, said = that_goes_on(command, search, sweep)
+    if remaining:
+        _run(remaining, statuses, is_asked=True)
+    elif said:
+        say(said)
 
 
 def _prepare(task: Task) -> None:

@@ -18,6 +18,7 @@ from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf
 
 __all__ = [
+    "OF_HYDRA",
     "VERSION_BASE",
     "BasicLauncher",  # hydra/launcher=stacked runs other programs' jobs as hydra/launcher=basic
     "get_args_parser",  # what hydra.main will read of the command line, before it begins
@@ -26,6 +27,8 @@ __all__ = [
     "register_resolver",
     "seen_by_resolvers",
 ]
+
+OF_HYDRA = "hydra._internal."  # its own launcher and sweeper begin so
 
 # 1.3 warns where version_base is left out, 1.4 where it is given
 VERSION_BASE: dict[str, Any] = (

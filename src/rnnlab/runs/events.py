@@ -9,6 +9,7 @@ with TensorBoard's reader and its server. Here and nowhere else.
 from __future__ import annotations
 
 import contextlib
+import io
 import platform
 import time
 from collections.abc import Iterator
@@ -24,8 +25,8 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import custom_scalars, scalar
 
-from rnnlab._common.files import flush, opened
-from rnnlab.runs.folder import EVENTS
+from rnnlab._common.files import flush, opened, write_whole
+from rnnlab.runs.folder import EVENTS, ROW
 
 Settings = dict[str, str | int | float]
 
@@ -81,17 +82,23 @@ def of_charts(layout: dict[str, dict[str, list[Any]]]) -> Summary:
     return custom_scalars(layout)
 
 
-def of_settings(values: Settings, run: str) -> Summary:
-    """A row of the hparams tab.
+def write_row(folder: Path, values: Settings, completed: bool | None) -> None:
+    """The run's row of the hparams tab, and how it ended, None while it has not; whole or not.
 
-    TensorBoard makes the table's columns from all runs that it reads: the union of what they give.
-    A list of columns in a run's own file would count for all others.
+    TensorBoard takes what a run says of itself first, and never again: in a log that only grows a
+    row could not change. It makes the table's columns from all runs that it reads: the union of
+    what they give. A list of columns in a run's own file would count for all others.
     """
-    return summary_v2.hparams_pb(values, trial_id=run)
+    summaries = [summary_v2.hparams_pb(values, trial_id=folder.absolute().name)]
+    summaries += [] if completed is None else [_ending(completed)]
+    file = io.BytesIO()
+    for event in (Event(file_version="brain.Event:2"), *(Event(summary=s) for s in summaries)):
+        event.wall_time = time.time()
+        RecordWriter(file).write(event.SerializeToString())
+    write_whole(folder, ROW, file.getvalue())
 
 
-def of_end(completed: bool) -> Summary:
-    """The row's status, when a run has ended."""
+def _ending(completed: bool) -> Summary:
     status = api_pb2.Status.STATUS_SUCCESS if completed else api_pb2.Status.STATUS_FAILURE
     info = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
     data = plugin_data_pb2.HParamsPluginData(session_end_info=info)

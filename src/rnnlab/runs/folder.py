@@ -2,6 +2,7 @@
 
 result.json      the run in one object; whole, or the one before
 metrics.jsonl    a line a logged epoch; samples.txt, events...: the other logs of its trackers
+config.tfevents  its row in TensorBoard's table of runs
 run.log          its messages
 perplexity.svg   its curve
 checkpoints/     last continues it, next is about to take last's place, best generates
@@ -34,6 +35,7 @@ from rnnlab._common.typed import loads
 
 RESULT, METRICS, SAMPLES = "result.json", "metrics.jsonl", "samples.txt"
 MESSAGES, CURVE, EVENTS = "run.log", "perplexity.svg", "events.out.tfevents."
+ROW = "config.tfevents"  # of TensorBoard's hparams: it reads the files by their names, this first
 FIGURES = ("perplexity", "val_perplexity")  # that every line of METRICS has, or null
 CHECKPOINTS = "checkpoints"
 LAST, NEXT, BEST = (f"{CHECKPOINTS}/{name}.safetensors" for name in ("last", "next", "best"))
@@ -110,7 +112,7 @@ def has_checkpoint(folder: Path) -> bool:
 
 def remove_leftovers(folder: Path) -> None:
     """Temporary files of writes that were killed, of whoever trains here."""
-    for name in (RESULT, LAST, NEXT, BEST, CURVE):
+    for name in (RESULT, LAST, NEXT, BEST, CURVE, ROW):
         remove_leftovers_of(folder, name)
 
 

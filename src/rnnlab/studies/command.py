@@ -50,6 +50,7 @@ class Command:
     plan: bool = False
     skips_invalid: bool = False
     resumed: Path | None = None
+    sweep: Path | None = None  # a study's folder, if it is given
     is_stored: bool = False  # its words come from a folder, and not from a person
     home: Path = field(default_factory=Path.cwd)  # what its relative paths are seen from
     again: list[str] = field(default_factory=list)  # to be noted: all but the folder and plan
@@ -154,7 +155,8 @@ def _command(arguments: list[str]) -> Command:
             command.studys.append(given)
         match name:
             case "sweep":
-                quoted = str(entered(value)).replace("'", "\\'")
+                command.sweep = entered(value)
+                quoted = str(command.sweep).replace("'", "\\'")
                 command.hydras.append(f"{SWEEP_DIR}'{quoted}'")
             case "resume":
                 command.resumed = entered(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from rnnlab._common.files import InUseError, locked, make_folder, remove_leftove
 from rnnlab._common.interrupts import stop_requests
 from rnnlab.runs.composed import Composed, save_mistaken
 from rnnlab.runs.folder import RESULT
+from rnnlab.runs.result import Status
 from rnnlab.runs.surroundings import cores, gpu_bytes
 from rnnlab.studies.command import COMMANDS, Command, Shown, changes_of, note
 from rnnlab.studies.executors.local import Local
@@ -67,11 +69,48 @@ def launch(batch: Batch, records: Records) -> Plan:
             remove_leftovers_of(batch.sweep, name)
         planned = _planned(batch, records)
         note(batch.sweep, batch.command)
-        stopped = _train(batch, planned, records)
-        _report(batch.sweep)
-    if stopped:
-        raise KeyboardInterrupt
+        with _saying_how_to_go_on(batch.sweep, planned):
+            stopped = _train(batch, planned, records)
+            _tell_all(planned)
+            _report(batch.sweep)
+            if stopped:
+                raise KeyboardInterrupt
     return planned
+
+
+@contextmanager
+def _saying_how_to_go_on(sweep: Path, planned: Plan) -> Iterator[None]:
+    """The last line, wherever there is something left to train, and however that came about."""
+    going_on = shlex.join(["rnnlab", "resume", str(sweep)])
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(going_on)
+        raise
+    except Exception as error:
+        error.add_note(going_on)  # what is said of the error comes before it
+        raise
+    statuses = planned.statuses()
+    if any(status not in (Status.completed, Status.diverged) for status in statuses):
+        say(going_on)
+    elif Status.diverged in statuses:
+        number = statuses.count(Status.diverged)
+        more = shlex.join(["python", "run.py", "-m", "lr=...", f"sweep={sweep}"])
+        say(f"{number} of {len(statuses)} jobs diverged; to add some with a smaller lr: {more}")
+
+
+def _tell_all(planned: Plan) -> None:
+    """What a study's jobs differ in is the same for all of them, those of earlier commands too."""
+    stale = [folder for folder, swept in planned.told.items() if swept != planned.swept]
+    if not stale:
+        return
+    from rnnlab.runs.trackers.tensorboard import write_swept
+
+    for folder in stale:
+        try:
+            write_swept(folder, planned.swept)
+        except (ConfigError, OSError) as error:
+            complain(f"left as it was: {error}")
 
 
 def _planned(batch: Batch, records: Records) -> Plan:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
@@ -27,11 +27,16 @@ Name = Callable[[tuple[str, ...], int, str], str]  # overrides, number, what is 
 SUBDIR = "leave out hydra.sweep.subdir, or put ${hydra.job.num} into it"
 
 
+Row = tuple[tuple[str, ...], Job | Invalid]  # overrides; a duplicate has its original's Job
+
+
 @dataclass
 class Plan:
     """A batch of jobs, in the order of their overrides."""
 
-    rows: list[tuple[tuple[str, ...], Job | Invalid]]  # a duplicate has its original's Job
+    rows: list[Row]
+    swept: list[str] = field(default_factory=list)  # what all jobs of the study differ in
+    told: dict[Path, list[str]] = field(default_factory=dict)  # and what those there say of it
 
     @property
     def all(self) -> list[Job | Invalid]:
@@ -57,13 +62,6 @@ class Plan:
         said = [result.status if result else "not ended" for result in results]
         return said + [Status.failed for _ in self.invalid]
 
-    def with_swept(self, others: Iterable[Result]) -> Plan:
-        """Every job knows what the study's jobs, these and the others, differ in."""
-        settings = [flat(job.config.as_dict()) for job in self.jobs]
-        swept = tuple(differing(settings + [other.settings for other in others]))
-        known = {job.folder: replace(job, swept=swept) for job in self.jobs}
-        return Plan([(overrides, known.get(job.folder, job)) for overrides, job in self.rows])
-
 
 @dataclass(frozen=True)
 class Going:
@@ -83,7 +81,7 @@ def plan(
     New jobs are numbered from `first`, or after those that the folder has; so are duplicates,
     which have no folder of their own.
     """
-    there, rows = Folders(sweep), list[tuple[tuple[str, ...], Job | Invalid]]()
+    there, rows = Folders(sweep), list[Row]()
     if going.typed:
         there.require_changeable(going.typed)
     there.compare(_compared(asked, going.listed))
@@ -97,9 +95,19 @@ def plan(
         number += known[key].folder not in there.results
     _refuse_other_experiments(known.values())
     _refuse_shared_folders(known.values())
-    batch = {job.folder for job in known.values()}
-    others = [result for folder, result in there.results.items() if folder not in batch and result]
-    return Plan(rows).with_swept(others)
+    return _compared_with(there, rows)
+
+
+def _compared_with(there: Folders, rows: list[Row]) -> Plan:
+    """Every job knows what the study's jobs differ in, these and those of other commands."""
+    results = {folder: result for folder, result in there.results.items() if result}
+    settings = {folder: result.settings for folder, result in results.items()}
+    jobs = {job.folder: job for _, job in rows if isinstance(job, Job)}
+    settings |= {folder: flat(job.config.as_dict()) for folder, job in jobs.items()}
+    swept = differing(settings.values())
+    known = {folder: replace(job, swept=tuple(swept)) for folder, job in jobs.items()}
+    told = {folder: result.swept for folder, result in results.items()}
+    return Plan([(overrides, known.get(job.folder, job)) for overrides, job in rows], swept, told)
 
 
 def _compared(asked: Sequence[Asked | Mistaken], listed: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import time
 from pathlib import Path
 from types import TracebackType
@@ -14,11 +15,12 @@ from rnnlab._common.console import one_line
 from rnnlab._common.files import read_end
 from rnnlab._common.plain_console import PlainConsole
 from rnnlab.config.identity import changed
-from rnnlab.runs.folder import END, MESSAGES, last_metrics
+from rnnlab.runs.folder import END, MESSAGES, job_number, last_metrics
 from rnnlab.runs.result import Result, Status
-from rnnlab.studies.job import Invalid, Job
+from rnnlab.studies.job import Job
 from rnnlab.studies.plan import Plan
 from rnnlab.studies.report.tables import shown
+from rnnlab.studies.standing import Standing
 
 SHOWN = 20  # running jobs in the live table
 LOG_LINES = 5  # of a failed job
@@ -62,10 +64,14 @@ class StudyView:
     ) -> None:
         self.live.stop()
         if kind is None:
-            self.console.print(self._final())
+            standing = Standing.of(self.sweep)
+            self.console.print(self._final(standing))
+            if standing.best:
+                self.console.print(f"best: {standing.best}")
             if warned := self._warned():
                 self.console.print(f"\n{warned}")
-            self.console.print(f"\n{self.sweep}\ntensorboard --logdir {self.sweep}")
+            logdir = shlex.join(["tensorboard", "--logdir", str(self.sweep)])
+            self.console.print(f"\n{self.sweep}\n{logdir}")
 
     def ended(self, job: Job, result: Result) -> None:
         """A job has ended: told at once if it went wrong, with the end of its log if it failed."""
@@ -117,12 +123,12 @@ class StudyView:
         elapsed = time.monotonic() - self.started
         trained, speed = share - self.share_before, sum(r["tokens_per_second"] for _, r in running)
         left = f"{elapsed * (1 - share) / trained:.0f} s left" if trained > 0 else "beginning"
-        figures = [r.figure for r in self.results.values() if r.figure is not None]
+        best = Standing.among(self.results.values()).best
         waiting = len(self.jobs) + len(self.planned.invalid) - len(self.results) - len(running)
         table = Table(
             title=f"{len(self.results) - failed} done, {failed} failed, {len(running)} running, "
             f"{waiting} waiting; "
-            + (f"best {min(figures):.4g}; " if figures else "")
+            + (f"best {best}; " if best else "")
             + f"{speed:,.0f} tokens/s; {left}"
         )
         for name in ("job", "changed", "epoch", "perplexity"):
@@ -136,19 +142,24 @@ class StudyView:
             )
         return table
 
-    def _final(self) -> Table:
+    def _final(self, standing: Standing) -> Table:
+        """Of the whole study: what earlier commands asked for, too."""
         table = Table()
         for name in ("job", "changed", "status", "perplexity", "held out"):
             table.add_column(name)
-        for job in sorted(self.planned.all, key=self._order):
-            result = self.results.get(job.folder)
+        own = {job.folder: job for job in self.planned.all}
+        for entry in standing.runs:
+            job, result = own.pop(entry.folder, None), entry.result
+            number = job.number if job else job_number(entry.folder)
             table.add_row(
-                str(job.number),
-                self.changed[job.folder],
-                result.status if result else "not ended",
-                shown(result.perplexity if result else None),
-                shown(result.val_perplexity if result else None),
+                entry.folder.name if number is None else str(number),
+                standing.words(entry) if result.config else self.changed.get(entry.folder, ""),
+                "not ended" if result.status == Status.running else result.status,
+                shown(result.perplexity),
+                shown(result.val_perplexity),
             )
+        for job in own.values():  # nothing came of them yet
+            table.add_row(str(job.number), self.changed[job.folder], "not begun", "", "")
         return table
 
     def _warned(self) -> str:
@@ -161,8 +172,3 @@ class StudyView:
         ]
         more = f" (and {len(found) - 1} more: result.json has them)" if len(found) > 1 else ""
         return f"warning: {one_line(found[0])}{more}" if found else ""
-
-    def _order(self, job: Job | Invalid) -> tuple[bool, float]:
-        result = self.results.get(job.folder)
-        figure = result.figure if result and result.status == Status.completed else None
-        return figure is None, figure or 0.0

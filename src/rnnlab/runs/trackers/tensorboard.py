@@ -1,4 +1,4 @@
-"""TensorBoard: scalars, text samples, the curve and the hparams, in one event file."""
+"""TensorBoard: scalars, text samples and the curve in one event file, the hparams in another."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 
 from rnnlab.config.identity import flat
 from rnnlab.config.schema import Config
+from rnnlab.config.stored import from_dict
 from rnnlab.runs import events
 from rnnlab.runs.figures import saved
-from rnnlab.runs.folder import EVENTS
+from rnnlab.runs.folder import EVENTS, held
 from rnnlab.runs.result import Result, Status
 from rnnlab.runs.trackers.tracker import Tracked, Tracker, register
 from rnnlab.training.metrics import FIGURES, Epoch
@@ -31,20 +32,21 @@ ALONE = """sampler lr theta seed model num_hiddens num_layers optimizer clip dat
 
 @register
 class TensorBoard(Tracker):
-    """Writes the run's own event file."""
+    """Writes the run's own event files."""
 
     logs = (EVENTS + "*",)
 
-    def __init__(self, folder: Path, settings: events.Settings) -> None:
-        self.file = events.EventFile(folder)
+    def __init__(self, run: Tracked) -> None:
+        self.run = run
+        self.file = events.EventFile(run.folder)
         if self.file.is_new:
-            self.file.add(events.of_settings(settings, folder.name))
             self.file.add(events.of_charts(CHARTS))
             self.file.hand_over()
+        write_row(run.folder, run.config, run.swept, Status.running)
 
     @classmethod
     def of(cls, run: Tracked) -> TensorBoard:
-        return cls(run.folder, settings_of(run.config, run.swept))
+        return cls(run)
 
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
         scalars = {figure.tag: figures[name] for name, figure in FIGURES.items() if figure.tag}
@@ -64,17 +66,30 @@ class TensorBoard(Tracker):
         self.file.add(events.of_image("perplexity/curve", png, width, height))
 
     def close(self, result: Result) -> None:
-        self.file.add(events.of_end(result.status == Status.completed), result.epochs)
         self.file.close()
+        write_row(self.run.folder, self.run.config, self.run.swept, result.status)
 
     def lengths(self) -> dict[str, int]:
         return {self.file.path.name: self.file.flush()}
 
 
-def settings_of(config: Config, swept: list[str]) -> events.Settings:
-    """A row of the hparams: what the run's study varies, or of a run alone what matters most."""
+def write_row(folder: Path, config: Config, swept: list[str], status: Status) -> None:
+    """Of the hparams: what the run's study varies, or of a run alone what matters most."""
     values = flat(config.as_dict())
-    return {name: _plain(values.get(name)) for name in swept or ALONE}
+    row = {name: _plain(values.get(name)) for name in swept or ALONE}
+    events.write_row(folder, row, None if status == Status.running else status == Status.completed)
+
+
+def write_swept(folder: Path, swept: list[str]) -> None:
+    """A run's study has grown, and its jobs differ in these settings now.
+
+    Raises ConfigError where the run's result cannot be read, or another process works there.
+    """
+    with held([folder]):
+        result = Result.read(folder)
+        write_row(folder, from_dict(result.config), swept, result.status)
+        result.swept = swept
+        result.write(folder)
 
 
 def _plain(value: Any) -> str | int | float:
