@@ -7,7 +7,7 @@ import io
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -166,6 +166,8 @@ class Records:
 
     def folder_name(self, overrides: tuple[str, ...], number: int, own: str) -> str:  # noqa: ARG002
         return f"{number}_{','.join(overrides)}"
+
+    def note(self, sweep: Path, changed: Mapping[str, Any]) -> None: ...
 
     def begin(self, job: Job) -> dict[str, str]:
         return {"config.yaml": json.dumps(job.config.as_dict()), "hydra.yaml": "hydra: {}\n"}

@@ -15,6 +15,8 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from hydra_plugins.rnnlab_launcher.stacked import StackedLauncher
+
 
 @dataclass
 class GridSweeperConf:
@@ -61,9 +63,10 @@ class GridSweeper(OurSweeper):
         rule = "it is at least 1"
         require(size is None or size >= 1, f"hydra.sweeper.max_batch_size={size}", rule)
         jobs = grid(given)
-        folder = Path(str(self.config.hydra.sweep.dir))
-        make_folder(folder)
-        write_whole(folder, "multirun.yaml", OmegaConf.to_yaml(self.config))
+        if not isinstance(self.launcher, StackedLauncher):  # which does so when it trains
+            folder = Path(str(self.config.hydra.sweep.dir))
+            make_folder(folder)
+            write_whole(folder, "multirun.yaml", OmegaConf.to_yaml(self.config))
         returns, size = [], size or len(jobs)
         for first in range(0, len(jobs), size):
             returned = self.launcher.launch(jobs[first : first + size], initial_job_idx=first)

@@ -70,7 +70,7 @@ class StackedLauncher(Launcher):
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         sweep = Path(str(self.config.hydra.sweep.dir))
-        records = HydraRecords(task, self.hydra_context, bool(self.config.hydra.callbacks))
+        records = HydraRecords(task, self.hydra_context, self.config)
         asked, limits = task.asked(job_overrides), (self.workers, self.lanes)
         planned = launch(Batch(sweep, first, asked, task.command, task.listed, *limits), records)
         task.statuses += planned.statuses()

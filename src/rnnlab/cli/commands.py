@@ -115,6 +115,7 @@ def reproduce(
             raise KeyboardInterrupt
         found = list(verification.differences(run, again))
     if found:
+        say(f"perplexity {before.perplexity}, and now {after.perplexity}")
         for line in verification.surroundings_of(before, after):
             say(f"surroundings: {line}")
     _tell(found, "perplexity, every logged value and every weight are the same, bit for bit")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from rnnlab._common.console import complain, one_line, say
 from rnnlab._common.errors import ConfigError
@@ -49,6 +49,10 @@ class Records(Protocol):
         """What the folder of a new job is called; `own`: its overrides that others do not have."""
         ...
 
+    def note(self, sweep: Path, changed: Mapping[str, Any]) -> None:
+        """The study trains now, with these values in place of those of its command."""
+        ...
+
     def begin(self, job: Job) -> dict[str, str]:
         """The job begins soon; texts to be saved in its folder, by their files' names."""
         ...
@@ -64,11 +68,15 @@ def launch(batch: Batch, records: Records) -> Plan:
     if batch.command.plan:
         _show(batch, _planned(batch, records))
         raise Shown
+    if not batch.sweep.exists():
+        _planned(batch, records)  # what is refused leaves no folder
     with _held(batch.sweep):
         for name in (COMMANDS, *REPORTS):
             remove_leftovers_of(batch.sweep, name)
         planned = _planned(batch, records)
         note(batch.sweep, batch.command)
+        changes = changes_of(batch.sweep, batch.command)
+        records.note(batch.sweep, {n: v for each in changes for n, v in each.values.items()})
         with _saying_how_to_go_on(batch.sweep, planned):
             stopped = _train(batch, planned, records)
             _tell_all(planned)

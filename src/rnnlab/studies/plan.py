@@ -86,8 +86,8 @@ def plan(
         there.require_changeable(going.typed)
     there.compare(_compared(asked, going.listed))
     number, known = max(first, there.next_number), dict[Identity, Job | Invalid]()
-    own = changed([job.overrides for job in asked])
-    for job, what in zip(asked, own, strict=True):
+    own = changed([*(job.overrides for job in asked), *there.by_overrides])
+    for job, what in zip(asked, own, strict=False):
         key = job.identity(there.compared)
         if key not in known:
             known[key] = _placed(job, number, what, there, name, going)
