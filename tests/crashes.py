@@ -28,7 +28,7 @@ from cases import CASES, quickly, record
 from disk import KINDS, State, Tree, read_tree, write_tree
 from rnnlab.config.stored import from_dict
 from rnnlab.runs.compare import differences
-from rnnlab.runs.folder import CURVE, EVENTS, HYDRA, LAST, MESSAGES, RESULT
+from rnnlab.runs.folder import CURVE, EVENTS, HYDRA, LAST, MESSAGES, RESULT, ROW
 from rnnlab.runs.result import Result
 from rnnlab.studies.command import COMMANDS
 
@@ -112,10 +112,10 @@ def compared(whole: Path, home: Path) -> Iterator[tuple[str, str]]:
 
 
 def tags(folder: Path) -> Counter[str]:
-    """Of everything in a run's event file, texts and pictures and its end included."""
+    """Of everything in a run's event files, texts and pictures and its end included."""
     return Counter(
         value.tag
-        for path in folder.glob(f"{EVENTS}*")
+        for path in [folder / ROW, *folder.glob(f"{EVENTS}*")]
         for event in EventFileLoader(str(path)).Load()
         for value in event.summary.value
     )

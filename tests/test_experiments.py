@@ -17,7 +17,7 @@ from rnnlab.runs import build
 from rnnlab.runs import run as record
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.checkpoint import load_checkpoint
-from rnnlab.runs.folder import BEST, LAST
+from rnnlab.runs.folder import BEST, LAST, ROW
 from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.result import Result
 from rnnlab.training.loop import Training
@@ -219,7 +219,7 @@ def test_intervals_are_kept(compose, monkeypatch):
 def test_the_event_file_has_the_hparams_and_how_the_run_ended(compose, extra, status):
     run(compose(*SMALL, "theta=2.5", *extra))
     found = {}
-    for event in EventFileLoader(str(next(Path("run").glob("events.*")))).Load():
+    for event in EventFileLoader(str(Path("run") / ROW)).Load():
         for value in event.summary.value:
             if value.metadata.plugin_data.plugin_name == "hparams":
                 data = plugin_data_pb2.HParamsPluginData()

@@ -25,6 +25,7 @@ from rnnlab.runs.folder import (
     MESSAGES,
     METRICS,
     RESULT,
+    ROW,
     SAMPLES,
 )
 from rnnlab.runs.result import Result, Status
@@ -173,6 +174,7 @@ def test_a_stored_command_downloads_nothing(study, asked_for):
 # --- what the names in a folder lead to ------------------------------------------------------
 
 OURS = [RESULT, METRICS, SAMPLES, MESSAGES, CURVE, CHECKPOINTS, LAST, BEST, HYDRA, ".lock", EVENTS]
+OURS += [ROW]
 REPORTS = ["report.html", "report.md", "results.csv", "commands.jsonl"]
 FOLDERS = [CHECKPOINTS, HYDRA]  # which can have no hard links
 LINKS = [(name, os.symlink) for name in OURS + REPORTS]

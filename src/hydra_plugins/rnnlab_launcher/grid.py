@@ -15,8 +15,6 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.rnnlab_launcher.stacked import StackedLauncher
-
 
 @dataclass
 class GridSweeperConf:
@@ -63,7 +61,7 @@ class GridSweeper(OurSweeper):
         rule = "it is at least 1"
         require(size is None or size >= 1, f"hydra.sweeper.max_batch_size={size}", rule)
         jobs = grid(given)
-        if not isinstance(self.launcher, StackedLauncher):  # which does so when it trains
+        if "StackedLauncher" not in str(self.config.hydra.launcher._target_):  # does so later
             folder = Path(str(self.config.hydra.sweep.dir))
             make_folder(folder)
             write_whole(folder, "multirun.yaml", OmegaConf.to_yaml(self.config))
