@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from rnnlab.data.corpus import Corpus
     from rnnlab.runs.preflight import Corpora
 
-OURS = "hydra_plugins.rnnlab_launcher."  # launchers and sweepers
+OURS = "hydra_plugins.rnnlab_launcher."
+LISTING = (f"{OURS}grid.GridSweeper", f"{OURS}grid.AgainSweeper")  # know their jobs beforehand
 
 
 class Task:
@@ -74,7 +75,7 @@ class Task:
     def search(self) -> Search | None:
         """What is known of the study's sweeper, where it asks for jobs as it goes."""
         sweeper = self._hydras.sweeper
-        if str(sweeper.get("_target_")).startswith((OURS, OF_HYDRA)):
+        if str(sweeper.get("_target_")).startswith((*LISTING, OF_HYDRA)):
             return None
         sampler = sweeper.get("sampler")
         is_seeded = OmegaConf.is_dict(sampler) and sampler.get("seed") is not None

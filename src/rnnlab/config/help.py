@@ -26,7 +26,7 @@ Of a study (-m):
   plan=true              show its jobs, stacks, memory and time; train nothing
   sweep=FOLDER           its folder: a study that is there goes on, or grows
   on_invalid=skip        train the valid jobs; abort, the default, trains none
-  resume=FOLDER          go on with a run or a study, as it was begun
+  resume=FOLDER          go on with a run or a study; with num_epochs=N for longer
 
 --cfg job prints the composed config and runs nothing; --hydra-help lists Hydra's flags."""
 

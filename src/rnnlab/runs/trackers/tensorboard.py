@@ -77,7 +77,7 @@ def write_row(folder: Path, config: Config, swept: list[str], status: Status) ->
     """Of the hparams: what the run's study varies, or of a run alone what matters most."""
     values = flat(config.as_dict())
     row = {name: _plain(values.get(name)) for name in swept or ALONE}
-    events.write_row(folder, row, None if status == Status.running else status == Status.completed)
+    events.write_row(folder, row, status == Status.completed if status.has_ended else None)
 
 
 def write_swept(folder: Path, swept: list[str]) -> None:
