@@ -9,7 +9,7 @@ import yaml
 from rnnlab._common.files import make_folder, remove_leftovers_of, write_whole
 from rnnlab.config.schema import Config
 from rnnlab.config.stored import merged
-from rnnlab.runs.folder import COMPOSED, HYDRA, OVERRIDES, overrides_of
+from rnnlab.runs.folder import COMPOSED, CONFIG, HYDRA, OVERRIDES, overrides_of
 from rnnlab.runs.result import Result
 
 
@@ -39,9 +39,13 @@ def recompose(folder: Path, config: Config, names: Iterable[str]) -> None:
     hydra.yaml, Hydra's own part, stays that of the command that the run was begun with.
     """
     overrides = overrides_of(folder)
-    if overrides is not None:
+    if overrides is None:
+        return
+    words = tuple(merged(overrides, config, names))
+    if words != overrides:  # else its study has written them
         text = yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True)
-        Composed(merged(overrides, config, names), {"config.yaml": text}).save(folder)
+        write_whole(folder, CONFIG, text)  # first: until the overrides are there, it is not done
+        Composed(words).save(folder)
 
 
 def save_mistaken(folder: Path, overrides: Sequence[str], mistake: str) -> None:

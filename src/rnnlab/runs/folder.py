@@ -40,7 +40,7 @@ FIGURES = ("perplexity", "val_perplexity")  # that every line of METRICS has, or
 CHECKPOINTS = "checkpoints"
 LAST, NEXT, BEST = (f"{CHECKPOINTS}/{name}.safetensors" for name in ("last", "next", "best"))
 HYDRA = ".hydra"
-OVERRIDES, _, HYDRAS = COMPOSED = tuple(
+OVERRIDES, CONFIG, HYDRAS = COMPOSED = tuple(
     f"{HYDRA}/{name}.yaml" for name in ("overrides", "config", "hydra")
 )
 MOST_OF_RESULT, MOST_OF_YAML, MOST_OF_LINE = 16 << 20, 16 << 10, 64 << 10  # bytes
