@@ -128,6 +128,19 @@ def test_a_job_of_a_study_that_was_lengthened_alone_stays_its_job():
     assert same("whole", "S") == []
 
 
+def test_a_lengthened_job_that_is_invalid_now_keeps_what_it_came_to():
+    for name in "ab":
+        Path(f"{name}.txt").write_text(f"some words {name} that are a text " * 40)
+    own = ["dataset=text", "dataset.path=a.txt,b.txt", "dataset.max_tokens=null"]
+    assert typed("-m", *SMALL, *own, "num_epochs=2", "sweep=S")[0] == 0
+    assert typed("resume=S", "num_epochs=3")[0] == 0
+    before = jobs("S")
+    Path("b.txt").unlink()
+    status, out, _ = typed("resume=S", "on_invalid=skip")
+    assert (status, jobs("S")) == (1, before)
+    assert "job 1 is left out" in out
+
+
 @pytest.mark.parametrize("resumed", ["S", "S/0_lr=0.5,seed=0"])
 def test_hydras_files_tell_what_has_trained(resumed):
     """Of a study, and of a run alone."""

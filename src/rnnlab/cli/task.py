@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab._common.errors import ConfigError, require
 from rnnlab.config._hydra import OF_HYDRA
-from rnnlab.config.compose import Composer, as_saved, composing, grid, to_config
+from rnnlab.config.compose import Composer, absolute_word, as_saved, composing, grid, to_config
 from rnnlab.config.mistakes import explain
 from rnnlab.config.schema import GROUPS, Config
 from rnnlab.config.stored import with_paths
@@ -142,7 +142,8 @@ class Task:
             config = self.composer.config(job).placed(self.command.home)
             return Asked(job, config, self._corpus_of(config))
         except (ConfigError, HydraException, OmegaConfBaseException) as error:
-            return Mistaken(job, explain(error, [*job]))
+            stored = [absolute_word(word, self.command.home) for word in job]
+            return Mistaken(job, explain(error, [*job]), tuple(stored))
 
     def _corpus_of(self, config: Config) -> Corpus:
         """The job's text, once everything about it has been found possible."""

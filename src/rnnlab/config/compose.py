@@ -18,12 +18,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import Any, cast, get_type_hints
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, RangeSweep
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
@@ -32,7 +34,8 @@ from rnnlab.config import schema
 from rnnlab.config._hydra import VERSION_BASE, is_plain, parse_swept, register_resolver
 from rnnlab.config.names import all_keys, conf_dir, groups, without_file
 from rnnlab.config.schema import Config
-from rnnlab.config.stored import paths_in
+from rnnlab.config.stored import PATHS, as_override, key_of, paths_in
+from rnnlab.data.source import absolute
 
 MOST_JOBS = 100_000  # of a study
 FLOAT_BITS = 1024  # of the largest floats
@@ -113,6 +116,17 @@ def values_of(words: Sequence[str]) -> dict[str, Any]:
         require(is_plain(override), word, rule)
         values[override.key_or_group] = override.value()
     return values
+
+
+def absolute_word(word: str, home: Path) -> str:
+    """A path's override as stored.with_paths gives it, of a job that cannot be composed too."""
+    if key_of(word) not in PATHS:
+        return word
+    try:
+        value = _parsed(word).value()
+    except HydraException:
+        return word
+    return as_override(key_of(word), absolute(value, home)) if isinstance(value, str) else word
 
 
 class Composer:

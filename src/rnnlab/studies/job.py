@@ -51,6 +51,7 @@ class Mistaken:
 
     overrides: tuple[str, ...]
     mistake: str
+    stored: tuple[str, ...]  # its overrides as the folder has them that it trained in before
 
     def identity(self, compared: Sequence[str]) -> Identity:  # noqa: ARG002
         return self.overrides

@@ -16,8 +16,8 @@ from rnnlab._common.console import complain
 from rnnlab._common.errors import ConfigError, require
 from rnnlab.config.identity import changed, config_id, differing, flat, is_free
 from rnnlab.config.schema import Config
+from rnnlab.config.stored import PATHS, key_of, merged, with_paths
 from rnnlab.config.stored import changed as with_changes
-from rnnlab.config.stored import merged, with_paths
 from rnnlab.runs.folder import OVERRIDES, RESULT, job_number, number_of, overrides_of
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.command import Change
@@ -148,6 +148,12 @@ def _as_trained(job: Asked, config: Config) -> tuple[str, ...]:
     return tuple(with_paths(merged(job.overrides, config, names), config))
 
 
+def _essential(overrides: Sequence[str]) -> tuple[str, ...]:
+    """Without those that may have been changed since."""
+    names = {word: key_of(word) for word in overrides}
+    return tuple(word for word, name in names.items() if name in PATHS or not is_free(name))
+
+
 def _require_new(folder: Path, job: str, there: Folders) -> None:
     """Nothing of another job is below the folder that a new job is to have."""
     place, home = Path(os.path.normpath(folder)), Path(os.path.normpath(there.sweep))
@@ -247,8 +253,10 @@ class Folders:
 
         `config` is the job's with what was changed since it was asked for.
         """
-        if not isinstance(job, Asked) or not config:
-            return self.by_overrides.get(job.overrides)
+        if isinstance(job, Mistaken):
+            like = {_essential(words): folder for words, folder in self.by_overrides.items()}
+            return self.by_overrides.get(job.stored) or like.get(_essential(job.stored))
+        assert config
         same = self.by_identity.get(job.identity(self.compared))
         changed = self.by_overrides.get(_as_trained(job, config))
         return same or self.by_overrides.get(job.overrides) or changed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class TensorBoard(Tracker):
         if self.file.is_new:
             self.file.add(events.of_charts(CHARTS))
             self.file.hand_over()
-        write_row(run.folder, run.config, run.swept, Status.running)
+        self._show_row(Status.running)
 
     @classmethod
     def of(cls, run: Tracked) -> TensorBoard:
@@ -67,7 +68,12 @@ class TensorBoard(Tracker):
 
     def close(self, result: Result) -> None:
         self.file.close()
-        write_row(self.run.folder, self.run.config, self.run.swept, result.status)
+        self._show_row(result.status)
+
+    def _show_row(self, status: Status) -> None:
+        """Without it the run is what it is."""
+        with contextlib.suppress(OSError):
+            write_row(self.run.folder, self.run.config, self.run.swept, status)
 
     def lengths(self) -> dict[str, int]:
         return {self.file.path.name: self.file.flush()}
