@@ -56,7 +56,7 @@ def is_name(text: str) -> bool:
 
 def number_of(folder: Path, otherwise: int) -> int:
     """The number that a job's folder begins with."""
-    digits = re.match(r"\d{1,9}(?=_|$)", folder.name)
+    digits = re.match(r"\d{1,9}(?!\d)", folder.name)
     return int(digits[0]) if digits else otherwise
 
 
@@ -80,9 +80,8 @@ def begun_in(folder: Path) -> Path | None:
 
 def job_number(folder: Path) -> int | None:
     """The number that a study's job has by its name, or as Hydra wrote it down; None if neither."""
-    named = number_of(folder, -1)
-    if named >= 0 and "_" in folder.name:
-        return named
+    if named := re.match(r"\d{1,9}(?=_)", folder.name):
+        return int(named[0])
     told = _of_hydra(folder, "job", "num", "tag:yaml.org,2002:int")
     return int(told) if told and re.fullmatch(r"\d{1,9}", told) else None
 
