@@ -21,7 +21,7 @@ TINY = ["num_hiddens=8", "batch_size=4", "num_steps=10", "num_epochs=4", "datase
 RESULT_FIELDS = """
     schema_version status process error warnings perplexity best_perplexity val_perplexity epochs
     tokens tokens_per_second wall_seconds device engine precision seed samples dataset config
-    config_id versions git host stack swept resumed
+    config_id versions git host stack swept resumed formerly
 """.split()
 
 
