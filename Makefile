@@ -1,6 +1,8 @@
 # make train    set up .venv and train the default job       make train ARGS="dataset=time_machine size=base"
 # make test     set up .venv, then lint, types and tests
 # make test-next  the tests on the next Hydra and OmegaConf (TESTS=tests/test_study.py: a part)
+# make test-elsewhere   without affinity, sessions and forkserver, and as on Python 3.14: tests/elsewhere
+# make test-lowest   the same on the oldest of everything that pyproject.toml allows
 # make test-slow  tests of studies that take half a minute each
 # make bench    engines against their peers on this machine (BENCH="--cells rnn --sizes 64,512")
 # make gpu-check   GPU tests and benchmarks, with the torch, numpy and pytest of $(PYTHON) alone
@@ -14,28 +16,45 @@
 PYTHON ?= python3
 ARGS ?= sampler=random lr=1
 BIN = .venv/bin
+PYTEST = pytest -n 2 --dist worksteal
 
-.PHONY: train test test-next test-slow lint format bench bench-sweep faults crashes attack fuzz soak gpu-check pictures clean
+define ABOUT_SET_UP
+Setting up .venv, once: pip brings torch, Hydra, TensorBoard, matplotlib and what they need from PyPI.
+On Linux with torch's CUDA build: about 3 GB to download, 6 GB on the disk, 5 to 15 minutes. On macOS and
+Windows, and on Linux with the CPU build (README: Installation), 0.4 GB, 1 GB and 2 to 5 minutes.
+endef
+export ABOUT_SET_UP
+ABOUT_DEFAULT = 500 epochs: about two minutes on two idle cores. Ctrl-C stops and saves.
+
+.PHONY: train test test-next test-elsewhere test-lowest test-slow lint format bench bench-sweep faults crashes attack fuzz soak gpu-check pictures clean
 
 train: .venv/installed
+	@$(if $(filter file,$(origin ARGS)),echo "$(ABOUT_DEFAULT)")
 	$(BIN)/python run.py $(ARGS)
 
 test: lint
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/$(PYTEST) $(TESTS)
 
 test-next: .venv-next/installed
-	.venv-next/bin/pytest $(TESTS)
+	.venv-next/bin/$(PYTEST) $(TESTS)
+
+test-lowest: .venv-lowest/installed
+	.venv-lowest/bin/$(PYTEST) $(TESTS)
+
+test-elsewhere: .venv/installed-dev
+	ELSEWHERE="spawn python3.14" PYTHONPATH=tests/elsewhere $(BIN)/$(PYTEST) $(TESTS)
 
 test-slow: lint
 	$(BIN)/pytest -m slow
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check
+	$(BIN)/ruff check --preview --select PLW1514 src run.py benchmarks  # no text without its encoding
 	$(BIN)/ruff format --check
 	$(BIN)/pyrefly check --python-interpreter-path $(BIN)/python
 
 bench: .venv/installed-dev
-	$(BIN)/python benchmarks/engines.py $(BENCH)
+	$(BIN)/python benchmarks/engines.py --save benchmarks/results/cpu.json $(BENCH)
 	$(BIN)/python benchmarks/lengths.py
 	$(BIN)/python benchmarks/report.py
 
@@ -62,7 +81,7 @@ soak: .venv/installed-dev
 
 gpu-check:
 	PYTHONPATH=src $(PYTHON) -m pytest -q -m gpu tests/test_gpu.py
-	PYTHONPATH=src $(PYTHON) benchmarks/engines.py --device cuda --cells rnn,lstm,gru --rounds 3 --sizes 64,512 --lanes 1,64
+	PYTHONPATH=src $(PYTHON) benchmarks/engines.py --device cuda --cells rnn,lstm,gru --rounds 3 --sizes 64,512 --lanes 1,64 --save benchmarks/results/cuda.json
 
 pictures: .venv/installed-dev
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[pictures]'
@@ -74,12 +93,15 @@ format: .venv/installed-dev
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "rnnlab needs Python 3.11 or later: make PYTHON=python3.11 ..."; exit 1; }
+		{ echo "rnnlab needs Python 3.11 or later (tested: 3.11, 3.13): make PYTHON=python3.11 ..."; exit 1; }
+	@echo "$$ABOUT_SET_UP"
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet -c constraints.txt -e .
+	$(BIN)/pip install -c constraints.txt -e .
+	@echo "In this shell, . $(BIN)/activate makes python and rnnlab those of .venv."
 	@touch $@
 
 .venv/installed-dev: .venv/installed
+	@echo "Adding what the tests need: pytest, ruff, pyrefly, Optuna and others, 0.3 GB."
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
 	@touch $@
 
@@ -88,5 +110,10 @@ format: .venv/installed-dev
 	.venv-next/bin/pip install --quiet --pre -c constraints-next.txt -e '.[dev]'
 	@touch $@
 
+.venv-lowest/installed: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/pip install --quiet -c constraints-lowest.txt -e '.[dev]'
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-next .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .venv-next .venv-lowest .pytest_cache .ruff_cache .hypothesis dist

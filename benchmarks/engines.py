@@ -1,12 +1,11 @@
 """Measure the engines against their peers: tokens a second, interleaved and repeated.
 
-python benchmarks/engines.py [--cells rnn,lstm,gru] [--sizes 64,512] [--lanes 1,16] [--rounds 5]
+rnnlab bench [--cells rnn,lstm,gru] [--sizes 64,512] [--lanes 1,16] [--rounds 5]
 
 In one process, every runner of a setting takes its turn in every round, so that whatever else the
 machine does falls on all of them; medians and the spread over rounds are reported. A peer trains
 the jobs of a stack one after another, so its tokens a second do not depend on their number.
-Writes benchmarks/results/<name>.json; the name is the device's kind unless given. `report.py` makes
-docs/performance.md of it.
+`make bench` saves benchmarks/results/cpu.json, of which `report.py` makes docs/performance.md.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ from peers import AutogradLoop, B, GraphedTorchNN, Ours, T, TorchNN, V
 
 from rnnlab.nn.cells import CELLS
 
-ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 0.4  # of a runner's turn
 HEAD = """\
 | cell | H | lanes | | tokens/s | lowest - highest | x torch.nn | share of GEMM peak |
@@ -140,16 +138,21 @@ def line(row: dict[str, Any]) -> str:
 
 
 def main() -> None:
+    has_gpu = torch.cuda.is_available()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cells", default="rnn,lstm,gru")
-    parser.add_argument("--sizes", default="64,128,256,512,1024")
-    parser.add_argument("--lanes", default="1,4,16,64")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--name", help="of the file; default: the device")
+    parser.add_argument("--cells", type=cells, default="rnn,lstm,gru", help="(%(default)s)")
+    parser.add_argument(
+        "--sizes", type=numbers, default="64,128,256,512,1024", help="hidden units (%(default)s)"
+    )
+    parser.add_argument("--lanes", type=numbers, default="1,4,16,64", help="(%(default)s)")
+    parser.add_argument("--rounds", type=number, default=5, help="turns of each (%(default)s)")
+    parser.add_argument("--device", choices=["cpu", "cuda"][: 1 + has_gpu])
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write the figures there: JSON")
     parser.add_argument("--more", action="store_true", help="keep the file's other settings")
     asked = parser.parse_args()
-    device = torch.device(asked.device)
+    if asked.save and not asked.save.parent.is_dir():
+        parser.error(f"--save {asked.save}: there is no folder {asked.save.parent}")
+    device = torch.device(asked.device or ["cpu", "cuda"][has_gpu])
     about = {
         "date": date.today().isoformat(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name(),
@@ -161,25 +164,43 @@ def main() -> None:
         "vocabulary": V,
         "rounds": asked.rounds,
     }
-    target = ROOT / "benchmarks" / "results" / f"{asked.name or device.type}.json"
     rows: list[dict[str, Any]] = []
-    if target.exists() and asked.more:
-        rows = json.loads(target.read_text())["rows"]
+    if asked.more and asked.save and asked.save.exists():
+        rows = json.loads(asked.save.read_text())["rows"]
     print(HEAD)
-    for cell in asked.cells.split(","):
-        for H in map(int, asked.sizes.split(",")):
-            for K in map(int, asked.lanes.split(",")):
+    for cell in asked.cells:
+        for H in asked.sizes:
+            for K in asked.lanes:
                 measured = measure(cell, H, K, asked.rounds, device)
                 print("\n".join(map(line, measured)), flush=True)
                 rows = [row for row in rows if (row["cell"], row["H"], row["K"]) != (cell, H, K)]
                 rows += measured
-                target.write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n")
+                if asked.save:
+                    figures = json.dumps({"about": about, "rows": rows}, indent=1)
+                    asked.save.write_text(figures + "\n")
+
+
+def cells(given: str) -> list[str]:
+    names = given.split(",")
+    if unknown := set(names) - set(OUR_CELLS):
+        raise argparse.ArgumentTypeError(f"{min(unknown)!r} is none of {', '.join(OUR_CELLS)}")
+    return names
+
+
+def numbers(given: str) -> list[int]:
+    return [number(part) for part in given.split(",")]
+
+
+def number(given: str) -> int:
+    if not (given.isdecimal() and int(given)):
+        raise argparse.ArgumentTypeError(f"{given!r} is not a whole number of at least 1")
+    return int(given)
 
 
 def cpu_name() -> str:
     """The processor's name, where the system tells it."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()

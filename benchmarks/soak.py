@@ -29,7 +29,7 @@ LANES = 8
 
 def resident_mib() -> float:
     """Of this process; Linux only."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     return pages * 4096 / 2**20
 
 

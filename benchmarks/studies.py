@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 
 from engines import cpu_name
 
+from rnnlab._common.machine import cores
 from rnnlab.runs.folder import read_metrics
 from rnnlab.runs.result import Result
 
@@ -61,7 +61,7 @@ def main() -> None:
         "about": {
             "date": date.today().isoformat(),
             "device": cpu_name(),
-            "cores": len(os.sched_getaffinity(0)),
+            "cores": cores(),
             "rounds": rounds,
         },
         "command": f"python run.py {STUDY}",
@@ -115,7 +115,7 @@ def large_study(sweep: Path) -> dict[str, Any]:
     first = min(map(first_epoch, folders))
     results = [Result.read(folder) for folder in folders]
     stacks = {tuple(result.stack): result.wall_seconds or 0.0 for result in results}
-    working = sum(stacks.values()) / len(os.sched_getaffinity(0))
+    working = sum(stacks.values()) / cores()
     return {
         "jobs": len(folders),
         "completed": sum(result.status == "completed" for result in results),

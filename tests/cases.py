@@ -7,7 +7,7 @@ import io
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -24,14 +24,13 @@ from recorder import recording
 from rnnlab._common.errors import ConfigError
 from rnnlab.config.compose import compose
 from rnnlab.config.schema import Config
-from rnnlab.runs import run as running
-from rnnlab.runs import stack, surroundings
+from rnnlab.runs import figures, stack, surroundings
 from rnnlab.runs.folder import has_checkpoint
 from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.result import Status
 from rnnlab.runs.resume import resume, resume_stack
 from rnnlab.studies import launch, loop
-from rnnlab.studies.command import Command
+from rnnlab.studies.command import Change, Command
 from rnnlab.studies.executors import Task, local
 from rnnlab.studies.job import Asked, Job
 from rnnlab.studies.report import page
@@ -39,6 +38,7 @@ from rnnlab.studies.report import page
 SMALL = ["num_hiddens=8", "batch_size=4", "num_steps=10", "dataset.max_tokens=300"]
 SMALL += ["dataset.val_fraction=0.1", "log.sample_length=5", "log.sample_every=2"]
 SMALL += ["log.val_every=2", "checkpoint.seconds=0", "optimizer=momentum"]
+ROOT = Path("/")  # what paths are seen from, whatever a copy is called
 
 
 @dataclass(frozen=True)
@@ -127,10 +127,30 @@ def a_study() -> Case:
 
     def train(home: Path) -> None:
         asked = [Asked(overrides, config, check(config, Corpora())) for overrides, config in jobs]
-        command = Command([], again=["-m", "lr=0.5,1"])
+        command = Command([], home=ROOT, again=["-m", "lr=0.5,1"])
         launch.launch(launch.Batch(home / "study", 0, asked, command, lanes=2), Records())
 
     return Case(train, lambda home: bool(train(home)))
+
+
+def a_longer_study() -> Case:
+    """Of two epochs, and lengthened when it is complete; resume=study num_epochs=4 goes on."""
+    own = [("seed=0", "num_epochs=2"), ("seed=1", "num_epochs=2")]
+    jobs = [(job, small(*job, "checkpoint.every=2")) for job in own]
+
+    def train(home: Path, change: Change | None = None) -> None:
+        asked = [Asked(overrides, config, check(config, Corpora())) for overrides, config in jobs]
+        command = Command([], home=ROOT, again=["-m", "seed=0,1"], change=change)
+        launch.launch(launch.Batch(home / "study", 0, asked, command, lanes=1), Records())
+
+    def longer(home: Path) -> bool:
+        return bool(train(home, Change({"num_epochs": 4}, ROOT)))
+
+    def both(home: Path) -> None:
+        train(home)
+        longer(home)
+
+    return Case(both, longer)
 
 
 CASES: dict[str, Callable[[], Case]] = {
@@ -138,6 +158,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "a stack of three": a_stack,
     "a study": a_study,
     "interrupted, made longer": an_interrupted_run,
+    "a study, made longer": a_longer_study,
     "two epochs": lambda: a_run(2),  # for pytest
     "many epochs": lambda: a_run(200),  # for ext4.py
 }
@@ -166,6 +187,8 @@ class Records:
 
     def folder_name(self, overrides: tuple[str, ...], number: int, own: str) -> str:  # noqa: ARG002
         return f"{number}_{','.join(overrides)}"
+
+    def note(self, sweep: Path, changed: Mapping[str, Any]) -> None: ...
 
     def begin(self, job: Job) -> dict[str, str]:
         return {"config.yaml": json.dumps(job.config.as_dict()), "hydra.yaml": "hydra: {}\n"}
@@ -205,7 +228,7 @@ def quickly() -> Iterator[None]:
         patches.callback(torch.set_num_threads, threads)
         patches.enter_context(patch.dict(os.environ, SOURCE_DATE_EPOCH="0"))  # equal pictures
         for module, name, value in (
-            (running, "perplexity_figure", lambda *_: Figure(figsize=(1, 1))),
+            (figures, "perplexity_figure", lambda *_: Figure(figsize=(1, 1))),
             (page, "curves_figure", nothing),
             (page, "effects_figure", nothing),
             (page, "heat_map", nothing),

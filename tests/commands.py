@@ -8,6 +8,16 @@ import subprocess
 import sys
 
 from conftest import ROOT
+from rnnlab.cli.flags import in_order
+from rnnlab.cli.task import Task
+from rnnlab.config._hydra import get_args_parser
+from rnnlab.config.compose import composing
+from rnnlab.config.mistakes import explain
+from rnnlab.config.names import look_in
+from rnnlab.config.schema import Config
+from rnnlab.config.typed_words import typed
+from rnnlab.studies.command import commands_of
+from rnnlab.studies.job import Asked
 
 
 def start(*arguments: str, module: bool = False) -> subprocess.Popen[str]:
@@ -32,6 +42,36 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     """Exit status, and what it printed."""
     out, err = process.communicate(timeout=300)
     return process.returncode, out, err
+
+
+def jobs(*words: str) -> list[Config]:
+    """What `python run.py WORDS` would train, in this process; raises as it does for a mistake."""
+    try:
+        return _jobs(*words)
+    finally:
+        look_in(None, None)
+
+
+def _jobs(*words: str) -> list[Config]:
+    (command,) = commands_of(typed(words))
+    arguments = get_args_parser().parse_args(in_order(command.hydras))
+    look_in(arguments.config_path, arguments.config_dir)
+    task = Task(command, arguments, [])
+    task.check()
+    if task.is_study:
+        return [job.config for job in task.known.values() if isinstance(job, Asked)]
+    with composing(arguments.config_path, arguments.config_dir):
+        return [task.composer.config(task.own)]
+
+
+def answer(*words: str) -> str:
+    """What it says of a mistake."""
+    try:
+        return f"nothing: it trains {_jobs(*words)}"
+    except Exception as error:
+        return explain(error, [word for word in words if "=" in word])
+    finally:
+        look_in(None, None)
 
 
 def run(*arguments: str, module: bool = False) -> tuple[int, str, str]:

@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # idle threads spin on a core that another test could use
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
 import torch
 
 if find_spec("jaxtyping") and find_spec("beartype"):

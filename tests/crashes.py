@@ -28,7 +28,7 @@ from cases import CASES, quickly, record
 from disk import KINDS, State, Tree, read_tree, write_tree
 from rnnlab.config.stored import from_dict
 from rnnlab.runs.compare import differences
-from rnnlab.runs.folder import CURVE, EVENTS, HYDRA, LAST, MESSAGES, RESULT
+from rnnlab.runs.folder import CURVE, EVENTS, HYDRA, LAST, MESSAGES, RESULT, ROW
 from rnnlab.runs.result import Result
 from rnnlab.studies.command import COMMANDS
 
@@ -89,7 +89,7 @@ def set_back(state: State, found: Visit) -> Iterator[tuple[str, str]]:
 
 def compared(whole: Path, home: Path) -> Iterator[tuple[str, str]]:
     """Every file that there is, and the bits of every run; run.log may have lost messages."""
-    one, other = read_tree(whole), read_tree(home)
+    one, other = (without_moved(read_tree(folder)) for folder in (whole, home))
     there, wanted = (Counter(map(plain, tree)) for tree in (other, one))
     yield from (("leftovers", name) for name in topmost(there - wanted))
     yield from (("differing", f"{name} is missing") for name in topmost(wanted - there))
@@ -111,11 +111,16 @@ def compared(whole: Path, home: Path) -> Iterator[tuple[str, str]]:
         yield from (("differing", f"{job}: {said}") for said in found[:1])
 
 
+def without_moved(tree: Tree) -> Tree:
+    """Not the empty files that an event file leaves behind each time its run goes on."""
+    return {name: had for name, had in tree.items() if had != b"" or EVENTS not in name}
+
+
 def tags(folder: Path) -> Counter[str]:
-    """Of everything in a run's event file, texts and pictures and its end included."""
+    """Of everything in a run's event files, texts and pictures and its end included."""
     return Counter(
         value.tag
-        for path in folder.glob(f"{EVENTS}*")
+        for path in [folder / ROW, *folder.glob(f"{EVENTS}*")]
         for event in EventFileLoader(str(path)).Load()
         for value in event.summary.value
     )
@@ -253,7 +258,7 @@ def table(cases: Sequence[str] = (), every: int = 1) -> Iterator[str]:
         def in_pool(*given: Any) -> Iterator[Visit]:
             return pool.map(*given, chunksize=8)
 
-        for case in cases or [*CASES][:4]:
+        for case in cases or [*CASES][:5]:
             for row in survey(case, map_=in_pool, every=every):
                 rows.append(row)
                 yield line(row)

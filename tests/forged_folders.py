@@ -188,7 +188,7 @@ class Worker:
 
         def may_change(path: Path) -> bool:
             if verb == "report":
-                reports = {"report.html", "report.md", "results.csv", "results.parquet"}
+                reports = {"report.html", "report.md", "results.csv"}
                 return path.parent == sent and path.name in reports
             shows = "plan=true" in command
             if verb == "resume":

@@ -143,8 +143,8 @@ def _without_forkserver() -> None:
             logging.getLogger(name).handlers.clear()
         work(*arguments)
 
-    if work and hasattr(local, "_context") and hasattr(local, "preload"):
-        local._context = multiprocessing.get_context("fork")  # pyrefly: ignore
+    if work and hasattr(local, "context") and hasattr(local, "preload"):
+        local.context = multiprocessing.get_context("fork")  # pyrefly: ignore
         local.preload = lambda: None
         vars(local)["_work"] = begin
 

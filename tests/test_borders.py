@@ -22,12 +22,15 @@ ROOMS = {  # each with all that it may import besides itself
     "cli": "_common nn training data config runs studies",
 }
 HYDRA = ("hydra", "omegaconf")
-KNOWS_HYDRA = ("config.compose", "config.mistakes", "config._hydra", "config.stored_words", "cli")
+KNOWS_HYDRA = (
+    *("config._hydra", "config.compose", "config.mistakes", "config.stored_words"),
+    *("config.forms", "config.typed_words", "config.yaml_files", "config.shortest", "cli"),
+)
 TORCH_FREE = (
     "_common config data nn.spec nn.cells nn.engines training.samplers training.rules "
     "training.clips training.precision runs.needs runs.preflight runs.folder runs.result "
     "runs.surroundings "
-    "studies.command studies.job studies.plan studies.stacks"
+    "studies.command studies.job studies.plan studies.stacks studies.executors.gpus"
 ).split()
 
 

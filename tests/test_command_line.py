@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -20,8 +22,9 @@ from rnnlab.cli.commands import app
 TINY = ["num_hiddens=8", "batch_size=4", "num_steps=10", "num_epochs=4", "dataset.max_tokens=400"]
 RESULT_FIELDS = """
     schema_version status process error warnings perplexity best_perplexity val_perplexity epochs
-    tokens tokens_per_second wall_seconds device engine precision seed samples dataset config
-    config_id versions git host stack swept resumed
+    tokens tokens_per_second stack_tokens_per_second wall_seconds began ended command device engine
+    precision seed samples dataset config config_id versions git host stack init_from swept resumed
+    formerly
 """.split()
 
 
@@ -35,9 +38,9 @@ def read(folder: Path) -> dict:
 
 
 def test_a_run_from_the_first_key_to_the_last_file():
-    status, out, err = run(
-        *TINY, "dataset.val_fraction=0.2", "log.val_every=2", "log.sample_every=2", "size=tiny"
-    )
+    typed = [*TINY, "dataset.val_fraction=0.2", "log.val_every=2", "log.sample_every=2"]
+    typed += ["size=tiny", "note=it is mine", "tags=[a, b]"]
+    status, out, err = run(*typed)
     assert (status, err) == (0, "")
     folder = only_run()
     result = read(folder)
@@ -46,6 +49,12 @@ def test_a_run_from_the_first_key_to_the_last_file():
     assert 1 < result["val_perplexity"] < 40
     assert result["best_perplexity"] == result["val_perplexity"]
     assert result["dataset"]["num_tokens"] == 320
+    assert "entropy_floor_perplexity" not in result["dataset"]
+    began, ended = (datetime.fromisoformat(result[name]) for name in ("began", "ended"))
+    assert began.tzinfo is not None
+    assert 0 <= (ended - began).total_seconds() <= result["wall_seconds"] + 1
+    assert result["command"].endswith("run.py " + shlex.join(typed))
+    assert (result["config"]["note"], result["config"]["tags"]) == ("it is mine", ["a", "b"])
     assert result["config"]["num_hiddens"] == 8  # the command line wins over size=tiny
     assert set(result["samples"]) == {"time traveller", "traveller"}
     assert all(len(text) == len(key) + 50 for key, text in result["samples"].items())
@@ -60,7 +69,7 @@ def test_a_run_from_the_first_key_to_the_last_file():
     speed = f"perplexity {result['perplexity']:.1f}, {result['tokens_per_second']:.1f} tokens/sec"
     assert f"{speed} on cpu" in closing
     assert result["samples"]["traveller"] in out
-    assert str(folder) in out
+    assert out.endswith(f"\n\n{folder}\ntensorboard --logdir outputs/runs\n")
 
     for name in (".hydra/config.yaml", "run.log", "samples.txt", "perplexity.svg"):
         assert (folder / name).stat().st_size > 0
@@ -82,7 +91,7 @@ def test_a_run_from_the_first_key_to_the_last_file():
         [line["perplexity"] for line in lines], rel=1e-6
     )
     assert events.Tags()["images"] == ["perplexity/curve"]
-    assert "samples/traveller" in events.Tags()["tensors"]
+    assert {"samples/traveller", "note", "tags"} <= {*events.Tags()["tensors"]}
     assert len(list(folder.rglob("events.out.tfevents.*"))) == 1  # no extra sub-run for hparams
 
     status, out, _ = run(
@@ -99,10 +108,17 @@ def test_a_run_from_the_first_key_to_the_last_file():
     assert generate(*warm, "--seed", "1") == generate(*warm, "--seed", "1")
     assert generate(*warm, "--seed", "1") != generate(*warm, "--seed", "2")
     assert generate(*warm, "--top-k", "1") == generate("--length", "40")
-    status, out, err = run("generate", str(folder), "--prefix", "Über", module=True)
-    assert (status, out) == (2, "")
-    assert "is not in the vocabulary, which has" in err
-    assert "Traceback" not in err
+    assert generate(*warm, "--top-p", "1e-9") == generate("--length", "40")
+    assert generate(*warm, "--top-p", "0.5", "--top-k", "3") != generate(*warm, "--top-k", "3")
+    assert generate("--prefix", "The!") == generate()  # cleaned as the story was
+    for given, said in (
+        (("--top-p", "0.5"), "--top-p 0.5 without --temperature is not allowed"),
+        (("--top-p", "0", "--temperature", "1"), "--top-p 0.0 is not allowed: it is above 0"),
+        (("--prefix", "1895"), "it needs at least one token after dataset.clean=letters"),
+    ):
+        status, out, err = run("generate", str(folder), "--prefix", "the", *given, module=True)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert said in err
 
 
 def test_runs_of_the_same_second_have_folders_of_their_own():
@@ -138,6 +154,8 @@ def test_a_signal_ends_a_run_with_its_checkpoint(number):
     assert "interrupted after" in out
     assert "Traceback" not in err
     folder = only_run()
+    assert out.endswith(f"\n\n{folder}\ntensorboard --logdir outputs/runs\n"
+                        f"go on with: rnnlab resume {folder}\n")  # fmt: skip
     result = read(folder)
     assert result["status"] == "interrupted"
     assert result["epochs"] >= 1
@@ -151,6 +169,8 @@ def test_a_run_that_diverges_says_where_and_fails():
     assert status == 1
     result = read(only_run())
     assert result["status"] == "diverged"
+    last = "try smaller steps: the same command with lr=1e+29, or with clip=norm\n"
+    assert out.endswith(last)
     for part in ("epoch 1, minibatch ", "lr=1e+30", "theta=1", "clip=none"):
         assert part in result["error"]
         assert part in out
@@ -184,7 +204,8 @@ def test_a_folder_that_holds_a_run_is_not_written_over():
 
 def test_ctrl_c_before_training_leaves_nothing():
     process = start(*TINY)
-    time.sleep(1.2)  # torch is being imported
+    while process.poll() is None and "torch" not in Path(f"/proc/{process.pid}/maps").read_text():
+        time.sleep(0.01)  # until torch is being imported
     process.send_signal(signal.SIGINT)
     status, _, err = finish(process)
     if status == 0:
@@ -213,11 +234,24 @@ def test_a_multirun_trains_every_job_in_a_folder_of_its_own():
     assert all("lr=" in folder.name for folder in folders)
 
 
+def test_a_plan_leaves_nothing_and_its_reader_may_leave():
+    """Neither a folder, nor multirun.yaml, nor a word of a pipe that was closed."""
+    process = start("-m", *TINY, "seed=range(0,30)", "plan=true", "sweep=S")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "job 0   seed=0\n"
+    process.stdout.close()
+    assert process.stderr is not None
+    assert (process.wait(timeout=60), process.stderr.read()) == (0, "")
+    status, out, _ = run("lr=1,3", "-m", *TINY, "plan=true", "hydra.launcher.workers=1")
+    assert (status, Path("outputs").exists(), Path("S").exists()) == (0, False, False)
+    assert "1 stack on 1 worker: about" in out
+
+
 MISTAKES = {
     "lrr=1": "lrr is not a name in the config: the nearest are lr.",
-    "num_hidden=3": "the nearest are num_hiddens",
-    "sample_every=3": "the nearest are log.sample_every",
-    "momentum=0.9": "optimizer.momentum",
+    "num_hidens=3": "the nearest are num_hiddens",
+    "sample_every=3": "here it is log.sample_every; type log.sample_every=3.",
+    "momentum=0.9": "type optimizer=momentum optimizer.momentum=0.9.",
     "lr=abc": "lr=abc is not allowed: lr is a number.",
     "num_steps=3.5": "num_steps=3.5 is not allowed: num_steps is a whole number.",
     "repeat_first_epoch=maybe": "repeat_first_epoch is true or false",
@@ -229,22 +263,23 @@ MISTAKES = {
     "optimizer.beta1=0.5": "optimizer.beta1 belongs to optimizer=adam or adamw",
     "model.reset=after": "model.reset belongs to model=gru",
     "+foo=1": "foo is not a name in the config, and + cannot add it",
-    "dataset.prefixes=the": "dataset.prefixes is a list; type for example dataset.prefixes=[a,b].",
+    "dataset.prefixes=the": "type for example 'dataset.prefixes=[a,b]'.",
     "dataset.prefixes=[[a]]": "it is a list of texts",
     "log=none": "log holds several values",
     "num_epochs=null": "num_epochs needs a value",
     "log.every=0": "log.every=0 is not allowed: log.every is a whole number >= 1",
-    "lr 1": "an override is KEY=VALUE",
-    "~lr": "~lr is not allowed: every value is needed; set lr=VALUE instead.",
+    "lr 1": "lr 1 cannot be read: an override is NAME=VALUE; type for example lr=1.",
+    "~lr": "~lr is not allowed: every job needs a value of it; type lr=VALUE.",
     "sampler=null": "sampler=null is not allowed: every job needs one",
     "lr=0.1,1": "lr=0.1,1 has several values: add -m to train a job for each.",
+    "--lr=3": "--lr=3 is not allowed: a value has no dashes; type lr=3.",
     "hydra/launcher=foo": "type for example hydra/launcher=basic",
     "+experiment=chapter_random": "experiment is chosen already: leave out the +.",
     "model.dropout=0.5": "dropout acts between layers; add num_layers=2",
     "dataset.min_freq=100000": "every token of the text is rarer",
     "batch_size=9999": "the corpus has 10000",
     "dataset=text": "dataset.path is missing: this choice needs it; add dataset.path=VALUE.",
-    "dataset.prefixes=[Zeit]": "'Z' is not in the vocabulary",
+    "dataset.prefixes=[7]": "the prefix '7' is not allowed: it needs at least one token after",
 }
 CHECK = """
 import sys
@@ -310,7 +345,8 @@ def test_a_mistake_in_a_file_is_explained_as_one_on_the_command_line():
     Path("mine/experiment").mkdir(parents=True)
     Path("mine/experiment/own.yaml").write_text("# @package _global_\nlr: abc\n")
     status, _, err = without_torch("--config-dir", "mine", "experiment=own")
-    assert (status, err) == (2, "lr is not allowed: lr is a number.")
+    said = "mine/experiment/own.yaml, line 2: lr: abc is not allowed: lr is a number."
+    assert (status, err) == (2, said)
 
 
 def test_a_gpu_that_is_not_there_is_an_error():

@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,10 @@ from conftest import ROOT
 from rnnlab._common.console import Screen, one_line, plain
 from rnnlab._common.plain_console import PlainConsole
 from rnnlab.runs import stack as experiment
+from rnnlab.runs.trackers import Tracked, UnderWay
 from rnnlab.runs.trackers.files import Files
+from rnnlab.runs.trackers.terminal import Terminal, fitting
+from rnnlab.training.metrics import Epoch
 
 pytestmark = pytest.mark.attack(
     11, "a stdout that is full, closed or gone, other encodings, controls"
@@ -70,6 +76,13 @@ def test_a_run_completes_wherever_its_output_goes(then, said):
     assert err.count("\n") == bool(said)
     assert said in err
     assert len(Path("run/metrics.jsonl").read_text().splitlines()) == 2  # none of it from a print
+
+
+def test_matplotlib_that_cannot_be_imported_costs_the_curve_only():
+    """MPLBACKEND names a window of one's own, perhaps one that is no more: none is opened here."""
+    status, out, err = shell(RUN, *TINY, "hydra.run.dir=run", MPLBACKEND="Qt4Agg")
+    assert (status, err, status_of("run")) == (0, "", "completed")
+    assert b"warning: the curve could not be drawn: ValueError: " in out
 
 
 def test_the_status_is_of_how_the_run_went():
@@ -215,6 +228,89 @@ def test_a_sample_is_one_line_of_samples_txt(tmp_path):
     tracker = Files(tmp_path)
     tracker.sample(1, "a", "a\u2028b\x1b[2J\x85c\rd\ne", last=False)
     tracker.sample(2, "θ", "θ\ttext", last=True)
-    tracker.samples.close()
+    tracker.files["samples.txt"].close()
     lines = (tmp_path / "samples.txt").read_text(encoding="utf-8").splitlines()
     assert lines == [r"epoch 1: a\u2028b\x1b[2J\x85c\rd\ne", "epoch 2: θ\ttext"]
+
+
+# --- the bar, and the lines where there is none ----------------------------------------------
+
+
+@pytest.fixture
+def terminal(compose, monkeypatch):
+    """A Terminal of so many columns, 0: a pipe; and what it has shown so far."""
+
+    def make(columns: int, **environment: str) -> tuple[Terminal, Callable[[], str]]:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        out = io.StringIO()
+        monkeypatch.setattr(out, "isatty", lambda: columns > 0)
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setenv("COLUMNS", str(columns or 80))
+        config = compose("num_epochs=500")
+        run = Tracked(folder=Path("run"), config=config, swept=[], description="its description",
+                      begun=None, is_alone=True)  # fmt: skip
+        return Terminal(run), out.getvalue
+
+    return make
+
+
+def figures_of(epoch: int, updates: int = 30) -> Epoch:
+    own = {"perplexity": 12.345, "tokens_per_second": 41_234.0, "updates": updates}
+    return Epoch(epoch, own)
+
+
+def within(epoch: int, updates: int) -> UnderWay:
+    return UnderWay(figures=figures_of(epoch, updates), num_minibatches=4000, step=9)
+
+
+@pytest.mark.parametrize(
+    ("columns", "there", "missing"),
+    [
+        (40, ["epoch 400/500"], ["perplexity"]),
+        (60, ["epoch 400/500", "perplexity 12.3"], ["minibatch"]),
+        (80, ["epoch 400/500", "perplexity 12.3  held out 15.67 (epoch 400)"], ["tokens/s"]),
+        (
+            200,
+            ["perplexity 12.3  held out 15.67 (epoch 400)  minibatch 1000/4000  41,234 tokens/s"],
+            [],
+        ),
+    ],
+)
+def test_the_bar_and_the_time_left_are_there_at_every_width(terminal, columns, there, missing):
+    """A row that is too long for it took the bar and the time left away, and left the rest."""
+    tracker, out = terminal(columns, TERM="xterm", NO_COLOR="1")
+    tracker.epoch(figures_of(400), 15.67)
+    tracker.minibatch(within(401, 1000), logged=False)
+    tracker.progress.stop()
+    row = re.split(r"\x1b\[2K|[\r\n]", out())
+    (last,) = [line for line in row if "epoch 400" in line][-1:]
+    assert len(last) == columns
+    assert all(words in last for words in there)
+    assert not any(words in last for words in missing)
+    assert re.search(r"━{5,}", last)
+    assert re.search(r"\d:\d\d:\d\d$|-:--:--$", last)
+
+
+@pytest.mark.parametrize(("columns", "kind"), [(0, "xterm"), (80, "dumb")])
+def test_a_long_epoch_is_told_of_where_there_is_no_bar(terminal, monkeypatch, columns, kind):
+    """After ten seconds, then after twice as long each time; TERM=dumb shows no bar either."""
+    tracker, out = terminal(columns, TERM=kind)
+    now = time.monotonic()
+    for second in range(1, 46):
+        monkeypatch.setattr(time, "monotonic", lambda second=second: now + second - 0.5)
+        tracker.minibatch(within(1, 10 * second), logged=False)
+    tracker.epoch(figures_of(25), 15.67)
+    monkeypatch.undo()
+    assert out().splitlines() == [
+        "its description",
+        "epoch 0/500, minibatch 110/4000  perplexity 12.35  41,234 tokens/s",
+        "epoch 0/500, minibatch 320/4000  perplexity 12.35  41,234 tokens/s",
+        "epoch 25/500  perplexity 12.35, held out 15.67 (epoch 25)  41,234 tokens/s",
+    ]
+
+
+def test_what_has_room_is_shown_from_the_left():
+    assert fitting(["abc", "de", "f"], 8) == "abc  de"
+    assert fitting(["abc", "de", "f"], 10) == "abc  de  f"
+    assert fitting(["abc", "d"], 2) == ""

@@ -108,5 +108,6 @@ def test_a_run_goes_on_from_every_state(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_study_goes_on_from_some_states(kind):
-    assert [*reasons([*survey("a study", [kind], every=20)])] == []
+@pytest.mark.parametrize("case", ["a study", "a study, made longer"])
+def test_a_study_goes_on_from_some_states(case, kind):
+    assert [*reasons([*survey(case, [kind], every=20)])] == []

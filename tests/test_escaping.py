@@ -9,20 +9,23 @@ import json
 import re
 import shlex
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
 from markdown_it import MarkdownIt
 
 from rnnlab._common.console import one_line
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.figures import perplexity_figure, saved
 from rnnlab.runs.result import Result, Status
+from rnnlab.studies.report.entries import Entry
 from rnnlab.studies.report.escaping import in_code_span
 from rnnlab.studies.report.page import write_report
-from rnnlab.studies.report.tables import best_command, read
+from rnnlab.studies.report.ranking import Group
+from rnnlab.studies.report.tables import command
 
 pytestmark = pytest.mark.attack(6, "hostile texts in Markdown, CSV, HTML and pictures")
 
@@ -87,7 +90,7 @@ def test_in_markdown(study):
 def test_in_the_page(study):
     page = write_report(study).read_text(encoding="utf-8")
     outside = re.sub("<svg.*?</svg>|<style>.*?</style>", "", page, flags=re.DOTALL)
-    known = "!doctype html head meta title body h1 h2 p code table tr th td"
+    known = "!doctype html head meta title body h1 h2 p br code table tr th td"
     assert set(re.findall(r"<([\w!]+)", outside)) == set(known.split())
     assert page.replace("\n", "").replace("\t", "").isprintable()
     assert "<script" not in page
@@ -114,10 +117,10 @@ def test_in_a_spreadsheet(study):
 @pytest.mark.parametrize("given", ["$x^{$", r"$\frac{1}$", "a_b^c $\n世界\x1b\u202e", "x" * 5000])
 def test_in_pictures(given, study, recwarn):
     """As mathtext some cannot be read at all; a glyph that the font lacks is no warning."""
-    for k, folder in enumerate(sorted(study.glob("[0-9]*"))):
+    for k, folder in enumerate(path for path in study.iterdir() if "torn" not in path.name):
         result = Result.read(folder)
         result.status = Status.completed
-        result.config[given] = f"{given}{k}"
+        result.config |= {"lr": k % 2, "theta": k // 2, given: f"{given}{k}"}
         store(result, folder)
     assert write_report(study).read_text(encoding="utf-8").count("<svg") == 3
     curve = [(1, 3.0), (2, 2.0)]
@@ -126,30 +129,66 @@ def test_in_pictures(given, study, recwarn):
     assert not recwarn.list
 
 
-def best_of(folder: Path, *overrides: str) -> str:
-    (entry,) = read(folder)[0]
-    (folder / ".hydra").mkdir(exist_ok=True)
-    (folder / ".hydra/overrides.yaml").write_text(yaml.safe_dump([*overrides]))
-    return best_command([replace(entry, folder=folder)])
+TORCH = {"name": "torch", "algorithm": "SGD"}
+TYPED: list[tuple[dict[str, Any], list[str]]] = [  # what was trained, and the words for it
+    ({}, []),
+    ({"lr": 1e-5, "theta": 2.0, "clip": {"name": "none"}}, ["clip=none", "lr=1e-05", "theta=2"]),
+    ({"dataset.prefixes": ["a", "b c", "1", "null"]}, ['dataset.prefixes=[a,"b c","1","null"]']),
+    ({"dataset.max_tokens": None}, ["dataset.max_tokens=null"]),
+    (
+        {"optimizer": TORCH | {"options": {"momentum": 0.5, "betas": [0.5, 1.0]}}},
+        ["optimizer=torch", "+optimizer.options.momentum=0.5", "+optimizer.options.betas=[0.5,1]"],
+    ),
+]
+PATHS = ["x=1/t", "it's (1) & `id` $(id) #1", "é世界.txt", '"\\', "2024_01", "0.50", "no", "", " x"]
+UNSAFE: list[dict[str, Any]] = [  # only the folder can say it
+    {"dataset.prefixes": ["${oc.env:HOME}"]},
+    {"dataset.prefixes": ["\x1b[2J"]},
+    {"dataset.prefixes": ["a\nid"]},
+    {"dataset.prefixes": ["\u202ea"]},
+    {"dataset.name": "--help"},
+    {"sampler.name": "../random"},
+    {"optimizer": TORCH | {"options": {"a=1 hydra.run.dir": 1}}},
+    {"-m": 1},
+    {"theta": "1"},
+]
 
 
-UNSAFE = ["dataset.path=\x1b[2J", "dataset.path=a\nid", "dataset.path=\u202ea", "--help", "-m"]
-UNSAFE += ["hydra.run.dir=/", "sweep=x", "resume=x", "lr", "~lr", "+lr=1", "=", "", "lr =1"]
+@pytest.fixture
+def command_of(compose) -> Callable[..., str]:
+    """command_of({"dataset.path": "x"}, folder) -> the command for a run with that config."""
+
+    def command_of(changes: dict[str, Any], folder: Path = Path("run"), *choices: str) -> str:
+        values = compose(*choices).as_dict()
+        for name, value in changes.items():
+            group, _, knob = name.rpartition(".")
+            (values[group] if group else values)[knob] = value
+        result = replace(Result.without_run(""), status=Status.completed, config=values)
+        return command(Group([Entry.of(folder, result)], [1.0]))
+
+    return command_of
 
 
-def test_the_best_command_is_safe_to_paste(compose):
-    folder = Path("runs/a b;`id`")
-    folder.mkdir(parents=True)
-    experiment.run(compose(*SMALL), folder)
-    assert best_of(folder, "lr=1", "sampler=random") == "python run.py lr=1 sampler=random"
-    path = 'dataset.path="a\'b $(id) `id`"'
-    assert shlex.split(best_of(folder, path)) == ["python", "run.py", path]
+@pytest.mark.parametrize(("changes", "words"), TYPED)
+def test_the_best_command_is_the_shortest(command_of, changes, words):
+    program, script, *typed = shlex.split(command_of(changes))
+    assert (program, script, typed) == ("rnnlab", "train", words)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path_in_the_best_command_is_read_as_it_is(command_of, compose, path):
+    text = ("dataset=text", "dataset.path=x")
+    typed = shlex.split(command_of({"dataset.path": path}, Path("run"), *text))[2:]
+    assert compose(*typed).dataset.path == path
+
+
+@pytest.mark.parametrize("changes", UNSAFE)
+def test_the_best_command_is_safe_to_paste(command_of, changes):
+    folder, odd = Path("a b;`id`"), Path("x\x1b[2J\n")
     again = ["rnnlab", "reproduce", str(folder.absolute())]
-    for unsafe in UNSAFE:
-        assert shlex.split(best_of(folder, "lr=1", unsafe)) == again
-    odd = folder.rename(folder.with_name("x\x1b[2J\n"))
+    assert shlex.split(command_of(changes, folder)) == again
     said = r"(the name of the best run's folder cannot be typed: x\x1b[2J\n)"
-    assert best_of(odd, "-m") == said
+    assert command_of(changes, odd) == said
 
 
 @pytest.mark.parametrize("text", ["", "a", "`", "``", "`a``b```", " a", "a`", "x````"], ids=repr)

@@ -18,10 +18,11 @@ from rnnlab.runs import run as record
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.checkpoint import load_checkpoint
 from rnnlab.runs.compare import differences
-from rnnlab.runs.folder import BEST, LAST
+from rnnlab.runs.folder import BEST, LAST, ROW
 from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.result import Result
 from rnnlab.runs.resume import resume
+from rnnlab.runs.trackers.tensorboard import hparams_of
 from rnnlab.training.loop import Training
 from rnnlab.training.rules import AdamW
 from rnnlab.training.samplers import Random
@@ -243,7 +244,7 @@ def test_intervals_are_kept(compose, monkeypatch):
 def test_the_event_file_has_the_hparams_and_how_the_run_ended(compose, extra, status):
     run(compose(*SMALL, "theta=2.5", *extra))
     found = {}
-    for event in EventFileLoader(str(next(Path("run").glob("events.*")))).Load():
+    for event in EventFileLoader(str(Path("run") / ROW)).Load():
         for value in event.summary.value:
             if value.metadata.plugin_data.plugin_name == "hparams":
                 data = plugin_data_pb2.HParamsPluginData()
@@ -252,9 +253,23 @@ def test_the_event_file_has_the_hparams_and_how_the_run_ended(compose, extra, st
     assert set(found) == {"_hparams_/session_start_info", "_hparams_/session_end_info"}
     assert found["_hparams_/session_start_info"].session_start_info.group_name == "run"
     start = found["_hparams_/session_start_info"].session_start_info.hparams
-    assert start["theta"].number_value == 2.5
+    assert ("theta" in start) == ("clip=none" not in extra)  # what has no meaning is left out
+    assert start["lr"].number_value == (1e39 if extra else 1)
     assert start["sampler"].string_value == "sequential"
     assert found["_hparams_/session_end_info"].session_end_info.status == status
+
+
+def test_a_column_of_the_hparams_is_of_numbers_or_of_texts(compose):
+    """Of both TensorBoard makes texts, and a filter loses rows; it keeps those with nothing."""
+    names = ["dataset.max_tokens", "max_minibatches", "theta", "lr", "model.reset", "clip"]
+    configs = [compose(), compose("dataset.max_tokens=null", "max_minibatches=3", "lr=1e-5")]
+    configs += [compose("clip=none", "dataset.prefixes=[]", "model=gru"), compose("theta=2")]
+    rows = [hparams_of(config, names) for config in configs]
+    assert [row.get("dataset.max_tokens") for row in rows] == [10_000, None, 10_000, 10_000]
+    assert [row.get("theta") for row in rows] == [1, 1, None, 2]
+    for name in names:
+        kinds = {isinstance(row[name], str) for row in rows if name in row}
+        assert len(kinds) == 1, name
 
 
 WILD = ["size=tiny", "dataset.max_tokens=1500", "lr=100", "theta=10", "log.sample_length=5"]

@@ -25,6 +25,7 @@ from rnnlab.runs.folder import (
     MESSAGES,
     METRICS,
     RESULT,
+    ROW,
     SAMPLES,
 )
 from rnnlab.runs.result import Result, Status
@@ -108,7 +109,8 @@ TAKEN = """-m lr=0.3,1,3 seed=range(0,3) model=rnn,gru model=choice(rnn,lstm) on
     +optimizer.options.momentum_decay=0.1 hydra/sweeper=optuna hydra/sweeper/sampler=tpe
     hydra.sweeper.n_trials=20 hydra.sweeper.sampler.seed=3 hydra.launcher.workers=2
     hydra.sweeper.params.lr=interval(0.1,3) +hydra.sweeper.params.theta=1,5
-    hydra/launcher=stacked lr=interval(0.1,3) experiment=chapter_random""".split()
+    hydra/launcher=stacked lr=interval(0.1,3) experiment=chapter_random
+    experiment='2024_01'""".split()
 REFUSED = """+hydra.callbacks.x={_target_:torch.hub.load} hydra.callbacks.x._target_=os.system
     hydra.sweep.subdir=../../x hydra.sweep.dir=/tmp/x hydra.run.dir=/tmp/x hydra.job.chdir=true
     hydra.searchpath=[file:///tmp/x] hydra.job.env_set.PATH=x hydra.output_subdir=x --config-dir=x
@@ -116,6 +118,8 @@ REFUSED = """+hydra.callbacks.x={_target_:torch.hub.load} hydra.callbacks.x._tar
     hydra.sweeper.sampler={_target_:os.system} hydra.sweeper.storage=sqlite:///x +hydra.sweeper.x=1
     hydra.launcher._target_=os.system hydra/launcher=submitit_slurm hydra/sweeper=../../evil
     experiment=../../evil experiment=/tmp/evil experiment=choice(../../evil,x) model@x=rnn ~model
+    experiment='../../evil' dataset.path='${oc.env:HOME}' dataset.path=$\\{oc.env:HOME\\}
+    dataset.prefixes=[$\\{oc.env:HOME\\}] lr=choice(1,'${oc.env:HOME}')
     lr=${oc.env:SECRET} dataset.path=${oc.env:HOME} ${lr}=1 +evil=1 ++evil=1 resume=other
     hydra.launcher.workers={a:1} model=range(0,1000000000) sweep=/tmp/x plan=true""".split()
 
@@ -173,6 +177,7 @@ def test_a_stored_command_downloads_nothing(study, asked_for):
 # --- what the names in a folder lead to ------------------------------------------------------
 
 OURS = [RESULT, METRICS, SAMPLES, MESSAGES, CURVE, CHECKPOINTS, LAST, BEST, HYDRA, ".lock", EVENTS]
+OURS += [ROW]
 REPORTS = ["report.html", "report.md", "results.csv", "commands.jsonl"]
 FOLDERS = [CHECKPOINTS, HYDRA]  # which can have no hard links
 LINKS = [(name, os.symlink) for name in OURS + REPORTS]

@@ -7,7 +7,7 @@ import torch
 
 import library
 from rnnlab.nn.engines.eager import Loop
-from rnnlab.nn.generation import choose, generate
+from rnnlab.nn.generation import choose, generate, looked_up
 from rnnlab.nn.seeding import generator
 from rnnlab.training.evaluation import evaluate
 
@@ -58,7 +58,9 @@ def test_draws_have_the_softmaxs_frequencies(temperature):
     logits = torch.tensor([1.0, 0.0, -1.0, 2.0])
     expected = torch.softmax(logits / temperature, 0)
     source = generator(0, "test")
-    draws = torch.cat([choose(logits[None], temperature, None, [source]) for _ in range(4000)])
+    draws = torch.cat(
+        [choose(logits[None], temperature, None, None, [source]) for _ in range(4000)]
+    )
     found = torch.bincount(draws, minlength=4) / 4000
     errors = (expected * (1 - expected) / 4000).sqrt()
     assert ((found - expected).abs() < 4 * errors).all()
@@ -69,7 +71,7 @@ def test_top_k_draws_among_the_k_likeliest_only():
     source = generator(0, "test")
 
     def drawn(temperature: float, top_k: int, times: int) -> set[int]:
-        draws = (choose(logits[None], temperature, top_k, [source]) for _ in range(times))
+        draws = (choose(logits[None], temperature, top_k, None, [source]) for _ in range(times))
         return {int(draw) for draw in draws}
 
     assert drawn(5.0, 2, 200) == {0, 3}
@@ -94,3 +96,71 @@ def test_held_out_perplexity_is_exact_whatever_the_chunk(monkeypatch, length):
     )
     expected = math.exp(nats / (length - 1))
     assert evaluate(PARAMETERS, tokens) == pytest.approx(expected, rel=1e-10)
+
+
+# softmax of these logarithms is 0.4, 0.3, 0.2, 0.1
+FALLING = torch.tensor([0.2, 0.4, 0.1, 0.3]).log()
+
+
+@pytest.mark.parametrize(
+    ("top_k", "top_p", "left"),
+    [
+        (None, 0.05, {1}),  # the likeliest alone is more than that
+        (None, 0.39, {1}),
+        (None, 0.41, {1, 3}),
+        (None, 0.69, {1, 3}),
+        (None, 0.71, {0, 1, 3}),
+        (None, 1.0, {0, 1, 2, 3}),
+        (2, 0.56, {1}),  # of two, 4 / 7 = 0.571 and 3 / 7
+        (2, 0.58, {1, 3}),
+        (3, 0.99, {0, 1, 3}),
+    ],
+)
+def test_the_nucleus_is_the_fewest_likeliest_tokens_that_reach_p_of_the_k_likeliest(
+    top_k, top_p, left
+):
+    source = generator(0, "test")
+    draws = torch.cat([choose(FALLING[None], 1.0, top_k, top_p, [source]) for _ in range(300)])
+    assert set(draws.tolist()) == left
+
+
+def test_the_nucleus_is_of_the_probabilities_at_the_temperature_and_each_texts_own():
+    """At temperature 0.5 they are 16, 9, 4 and 1 thirtieths."""
+    both = torch.stack([FALLING, FALLING.flip(0)])
+    streams = [generator(0, "test", b) for b in range(2)]
+    draws = torch.stack([choose(both, 0.5, None, 0.55, streams) for _ in range(300)])
+    assert [set(column.tolist()) for column in draws.T] == [{1, 3}, {0, 2}]
+
+
+def test_equally_likely_tokens_do_not_all_come_with_the_first_of_them():
+    source, logits = generator(0, "test"), torch.zeros(1, 8)
+    draws = [int(choose(logits, 1.0, None, 0.3, [source])) for _ in range(300)]
+    assert set(draws) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("temperature", [1e-12, 1e-300])
+@pytest.mark.parametrize("top_p", [None, 0.9])
+def test_a_temperature_near_zero_takes_the_likeliest(temperature, top_p):
+    logits = torch.tensor([[1.0, 3.0, 2.0]])
+    assert choose(logits, temperature, None, top_p, [generator(0, "test")]).tolist() == [1]
+
+
+@pytest.mark.parametrize("form", ["rnn_tanh", "lstm", "gru_after"])
+def test_rows_that_are_looked_up_are_the_one_hot_product_bit_for_bit(form):
+    model = library.model(form, 11, 7, init_std=1.0)
+    weights = model.init([0], torch.float32, CPU).layer(0)
+    tokens = torch.tensor([3, 9, 3, 0])
+    state = [torch.randn(1, 4, 7) for _ in model.cell.states]
+    X, rows = looked_up(model.cell, weights, tokens)
+    assert X.shape == (1, 4, 3)
+    expected = model.cell.step(torch.eye(11)[tokens][None], *state, **weights)
+    assert all(map(torch.equal, model.cell.step(X, *state, **rows), expected))
+
+
+def test_texts_of_several_groups_are_those_of_one(monkeypatch):
+    def drawn():
+        return generate(PARAMETERS, [[1], [2, 3], [4], [5], [0]], 20, temperature=1.0)
+
+    together = drawn()
+    monkeypatch.setattr("rnnlab.nn.generation.AT_ONCE", 2 * (6 + 10 + 22))
+    assert drawn() == together

@@ -192,8 +192,8 @@ def test_bytes_of_the_command_line_that_are_no_text_are_refused():
     Path(name).write_text("time " * 1000)
     rule = "it has a byte that is no character in UTF-8; name it otherwise.\n"
     said = r"caf\udce9.txt is not allowed: " + rule
-    assert refused("dataset=text", f"dataset.path='{name}'") == "dataset.path=" + said
-    assert refused(f"dataset.prefixes=['{name}']") == "dataset.prefixes=" + said
+    assert refused("dataset=text", f"dataset.path={name}") == "dataset.path=" + said
+    assert refused(f"dataset.prefixes={name}") == "dataset.prefixes=" + said
 
 
 def reading(path: Path | str) -> bytes:

@@ -17,10 +17,12 @@ import pytest
 from conftest import ROOT
 from rnnlab._common.errors import ConfigError
 from rnnlab.runs import resume as resuming
+from rnnlab.runs import stack
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.checkpoint import load_checkpoint
 from rnnlab.runs.compare import differences
-from rnnlab.runs.folder import LAST, METRICS, NEXT, held
+from rnnlab.runs.events import read_numbers
+from rnnlab.runs.folder import LAST, METRICS, MINIBATCHES, NEXT, held, read_metrics
 from rnnlab.runs.result import Result
 from rnnlab.studies.verify import verify
 from rnnlab.training.loop import Training
@@ -67,6 +69,68 @@ def test_stopped_in_the_middle_of_an_epoch_it_goes_on_bit_for_bit(
     assert result.status == "completed"
     assert [place["exact"] for place in result.resumed] == [True, True]
     assert list(differences(whole, stopped)) == []
+
+
+def test_figures_within_an_epoch_are_logged_once_for_each_step(compose, stop_after):
+    """Two lanes with steps of their own, stopped where a figure is due, before it and after."""
+    more = [["log.every_minibatches=4"], ["log.every_minibatches=3", "seed=2"], ["seed=3"]]
+    configs = [compose(*SMALL, "num_epochs=2", *own) for own in more]
+    whole, folders = ([Path(f"{name}{k}") for k in range(3)] for name in ("whole", "run"))
+    experiment.run_stack(configs, whole)
+    stop_after(8)
+    experiment.run_stack(configs, folders)
+    for minibatches in (1, 3, 9, float("inf")):
+        stop_after(minibatches)
+        resuming.resume_stack(folders)
+    for one, other in zip(whole, folders, strict=True):
+        assert list(differences(one, other)) == []
+    lines = [[*read_metrics(folder, MINIBATCHES)] for folder in folders]
+    ends = [line["updates"] for line in read_metrics(folders[0])]
+    for own, every in zip(lines, (4, 3), strict=False):
+        steps = [range(every, M, every) for M in ends]
+        assert [line["updates"] for line in own] == [i for epoch in steps for i in epoch]
+        assert [line["minibatch"] for line in own] == [
+            before + i for before, epoch in zip((0, ends[0]), steps, strict=True) for i in epoch
+        ]
+    assert not (folders[2] / MINIBATCHES).exists()
+    shown = [(step, tag, value) for step, tag, value in read_numbers(folders[0])]
+    running = [(step, value) for step, tag, (value,) in shown if tag == "perplexity/running"]
+    assert running == [
+        (line["minibatch"], pytest.approx(line["perplexity"], rel=1e-6)) for line in lines[0]
+    ]
+
+
+def test_a_figure_within_an_epoch_is_of_its_minibatches_so_far(compose):
+    """What the epoch's own figure is, had it only so many minibatches."""
+    logged = train(compose(*SMALL, "num_epochs=1", "log.every_minibatches=5"), "logged")
+    short = train(compose(*SMALL, "num_epochs=1", "max_minibatches=10"), "short")
+    _, line = read_metrics(logged, MINIBATCHES)
+    (epoch,) = read_metrics(short)
+    for name in ("perplexity", "loss", "tokens", "updates", "gradient_norm", "clipped_fraction"):
+        assert line[name] == epoch[name]
+
+
+def test_a_log_within_epochs_outlives_a_run_that_goes_on_without(compose, stop_after):
+    stop_after(9)
+    folder = train(compose(*SMALL, "log.every_minibatches=2"), "run")
+    for _ in range(2):
+        stop_after(9)
+        resuming.resume(folder, {"log.every_minibatches": None})
+    assert [line["minibatch"] for line in read_metrics(folder, MINIBATCHES)] == [2, 4, 6, 8]
+
+
+def test_nothing_is_asked_of_the_device_within_an_epoch_that_nobody_looks_at(compose, monkeypatch):
+    def asked(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(Training, "so_far", asked)
+    monkeypatch.setattr(stack, "LOOK_SECONDS", -1.0)
+    configs = [compose(*SMALL, f"seed={seed}") for seed in range(2)]
+    experiment.run_stack(configs, [Path("a"), Path("b")])
+    with pytest.raises(AssertionError):
+        train(configs[0], "alone")
+    monkeypatch.setattr(stack, "LOOK_SECONDS", 60.0)
+    train(configs[0], "quick")
 
 
 def test_a_longer_run_goes_on_from_a_shorter_one(compose):

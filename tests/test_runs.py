@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import logging
+import re
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hydra
 import pytest
 import torch
 
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import locked
 from rnnlab._common.typed import read_as
+from rnnlab.config.compose import composing, job_folder, run_folder
+from rnnlab.config.identity import config_id
+from rnnlab.config.stored import from_dict
 from rnnlab.runs import resume as resuming
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.build import build_lane, build_model, build_recipe
 from rnnlab.runs.compare import differences
 from rnnlab.runs.ending import NO_MEMORY, ending, is_out_of_memory
+from rnnlab.runs.figures import perplexity_figure
 from rnnlab.runs.folder import RESULT, cut_back, held, overrides_of, remove_leftovers
 from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.record import Record
 from rnnlab.runs.result import Result, Status
 from rnnlab.runs.trackers import Tracked, Tracker, tracker
+from rnnlab.runs.trackers.tensorboard import hparams_of
 from rnnlab.training.lane import OneLane
 from rnnlab.training.loop import Training
 
@@ -49,6 +59,23 @@ def test_runs_in_folders_of_the_same_name_have_a_run_log_each(compose, monkeypat
     assert ["lr 1," in text for text in texts] == [True, False]
     assert ["lr 2," in text for text in texts] == [False, True]
     assert [text.count("completed: perplexity") for text in texts] == [1, 1]
+
+
+def test_a_run_log_that_cannot_be_written_is_no_reason(compose, monkeypatch, capsys):
+    """Nor a traceback for each of its messages."""
+
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def close(self) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(logging.getLogger("rnnlab"), "propagate", False)  # to pytest's handlers
+    monkeypatch.setattr(io, "TextIOWrapper", lambda *_, **__: Full())
+    train(compose(*SMALL), "run")
+    assert Result.read(Path("run")).status == Status.completed
+    assert capsys.readouterr().err == ""
 
 
 # --- its trackers ----------------------------------------------------------------------------
@@ -106,6 +133,29 @@ def test_a_tracker_that_is_added_later_does_not_hold_a_run_up(compose, stop_afte
 
 
 # --- its folder ------------------------------------------------------------------------------
+
+
+def test_a_single_runs_folder_says_what_was_typed():
+    """TensorBoard shows it; the second look at the config has to find the same folder."""
+    typed = ["sampler=random", "lr=1", "note='for, the talk'", "tags=[a]"]
+    with composing():
+        whole = hydra.compose("config", typed, return_hydra_config=True)
+        first, again = (whole.hydra.run.dir for _ in range(2))
+        other = hydra.compose("config", typed, return_hydra_config=True).hydra.run.dir
+        plain = hydra.compose("config", [], return_hydra_config=True).hydra.run.dir
+    moment, number = r"outputs/runs/\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_", "[0-9a-f]{6}"
+    assert re.fullmatch(f"{moment}sampler=random,lr=1_{number}", first)
+    assert re.fullmatch(f"{moment}{number}", plain)
+    assert first == again != other
+
+
+@pytest.mark.parametrize("text", ["世", "é", "e\u0301", "x", "😀", "\udcff", "/", " "])
+def test_folder_names_are_cut_by_bytes_and_between_characters(text):
+    """A name of 120 Chinese characters has 360 bytes, which no file system takes."""
+    for name in (job_folder(12, [f"note_={text * 300}"]), run_folder([f"x={text * 300}"])):
+        assert 100 < len(name.encode()) < 143
+        assert set(name) <= {*"0123456789abcdefnote_=x,-世é"}
+        Path(name).mkdir()
 
 
 @pytest.mark.parametrize("name", ["other.txt", "../other.txt", "a.log.txt", "/etc/hostname", ""])
@@ -213,6 +263,67 @@ def test_values_take_the_types_of_their_annotations():
     ):
         with pytest.raises(TypeError, match=said):
             read_as(Outer, values)
+
+
+def test_torchs_optimizers_are_named(compose):
+    settings = ["optimizer=torch", "optimizer.algorithm=NAdam", "lr=0.003"]
+    config = compose(*SMALL, *settings)
+    record = Record.begun(config, check(config, Corpora()), Path("run"), torch.device("cpu"))
+    assert "sampling, torch.optim.NAdam lr 0.003, clipping" in record.description
+    assert hparams_of(config, [])["optimizer"] == "torch.optim.NAdam"
+
+
+def test_tags_and_a_note_are_no_part_of_an_experiment(compose, stop_after):
+    """Older folders have none; they may change when a run goes on."""
+    bare, remarked = compose(*SMALL), compose(*SMALL, "tags=[a,b]", "note='it is, mine'")
+    assert config_id(bare, "") == config_id(remarked, "")
+    assert (remarked.tags, remarked.note) == (("a", "b"), "it is, mine")
+    stored = bare.as_dict()
+    del stored["tags"], stored["note"], stored["log"]["every_minibatches"]
+    assert from_dict(stored) == bare
+    stop_after(5)
+    folder = train(remarked, "run")
+    stop_after(float("inf"))
+    result = resuming.resume(folder, {"tags": ["c"], "note": ""})
+    assert (result.config["tags"], result.config["note"]) == (["c"], "")
+
+
+def test_a_run_that_went_on_says_when_and_by_which_command(compose, stop_after, monkeypatch):
+    monkeypatch.setattr(sys, "orig_argv", ["/usr/bin/python3", "run.py", "note=it is"])
+    stop_after(5)
+    folder = train(compose(*SMALL), "run")
+    before = Result.read(folder)
+    assert before.command == "python3 run.py 'note=it is'"
+    monkeypatch.setattr(sys, "orig_argv", ["python3", "/venv/bin/rnnlab", "resume", "run"])
+    stop_after(float("inf"))
+    after = resuming.resume(folder, {})
+    assert (after.began, after.command) == (before.began, before.command)
+    assert after.resumed[0]["command"] == "rnnlab resume run"
+    moments = [before.began, before.ended, after.resumed[0]["began"], after.ended]
+    assert moments == sorted(map(str, moments))
+
+
+def test_a_lane_tells_its_own_speed_and_its_stacks(compose):
+    """Its own is a third of it, or less where another has more epochs."""
+    configs = [compose(*SMALL, f"num_epochs={n}", f"seed={n}") for n in (2, 2, 4)]
+    results = experiment.run_stack(configs, [Path(f"{k}") for k in range(3)])
+    shares = []
+    for result in results:
+        assert result.stack_tokens_per_second
+        assert result.tokens_per_second
+        shares.append(result.stack_tokens_per_second / result.tokens_per_second)
+    assert shares[:2] == pytest.approx([3, 3], rel=0.2)
+    assert 1.2 < shares[2] < 2.8
+    alone = experiment.run(configs[0], Path("alone"))
+    assert alone.stack_tokens_per_second == pytest.approx(alone.tokens_per_second)
+
+
+def test_a_curve_of_one_epoch_is_a_dot():
+    """A line from a point to itself is not drawn."""
+    figure = perplexity_figure([(1, 20.0)], [(1, 22.0)])
+    assert [line.get_marker() for line in figure.axes[0].lines] == ["o", "o"]
+    figure = perplexity_figure([(1, 20.0), (2, 19.0)], [])
+    assert [line.get_marker() for line in figure.axes[0].lines] == ["None"]
 
 
 # --- how it ends -----------------------------------------------------------------------------

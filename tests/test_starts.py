@@ -128,7 +128,7 @@ def test_another_instruction_set_is_not_exact(compose, monkeypatch):
     assert status == 0
     resumed = Result.read(Path("run")).resumed[-1]
     assert resumed["exact"] is (Result.read(Path("run")).host["instructions"] != "DEFAULT")
-    assert "not bit for bit: " in out and ", instructions " in out
+    assert "not bit for bit: " in out and "instructions " in out
     monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
     monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
     _, out, _ = run("resume", "run", "num_epochs=5", module=True)

@@ -25,6 +25,8 @@ from rnnlab.studies.stacks import job_bytes, stacks
 
 SMALL = ["num_hiddens=8", "batch_size=4", "num_steps=10", "dataset.max_tokens=600"]
 SMALL += ["log.sample_length=5", "dataset.val_fraction=0.1", "checkpoint.seconds=0.1"]
+TWO = "hydra.launcher.workers=2"  # whatever the machine has
+STUDY = ["-m", TWO, *SMALL]
 
 
 def results(sweep: str) -> list[tuple[Path, Result]]:
@@ -57,7 +59,7 @@ def interrupt(process) -> None:
 def test_a_studys_jobs_come_out_as_if_alone():
     """Two shapes, duplicates, one lane that diverges: exit status 1, the others complete."""
     study = ["lr=0.5,1,1e39", "num_hiddens=8,12", "theta=1,1", "num_epochs=20", "sampler=random"]
-    status, out, err = run("-m", *SMALL, *study, "sweep=S")
+    status, out, err = run(*STUDY, *study, "sweep=S")
     assert (status, err) == (1, "")
     assert "6 jobs (6 of 12 were duplicates)" in out
     assert out.count(": loss, gradient, weights or perplexity were not finite") == 2
@@ -79,14 +81,14 @@ def test_a_studys_jobs_come_out_as_if_alone():
         assert metrics(folder) == pytest.approx(metrics(Path("alone", folder.name[0])), rel=1e-4)
     # the same again: nothing is trained a second time
     before = {path: path.read_bytes() for path in Path("S").rglob("*.jsonl")}
-    status, out, _ = run("-m", *SMALL, *study, "sweep=S")
+    status, out, _ = run(*STUDY, *study, "sweep=S")
     assert status == 1
     assert {path: path.read_bytes() for path in Path("S").rglob("*.jsonl")} == before
 
 
 def test_a_study_that_is_killed_goes_on_as_if_it_had_not_been():
     """SIGKILL of the study's own process, three times; its workers notice, save and end."""
-    study = ["-m", *SMALL, "lr=0.3,1", "seed=0,1", "num_epochs=60", "model=gru"]
+    study = [*STUDY, "lr=0.3,1", "seed=0,1", "num_epochs=60", "model=gru"]
     whole = start(*study, "sweep=whole")
     status, _, err = finish(whole)
     assert (status, err) == (0, "")
@@ -105,7 +107,7 @@ def test_a_study_that_is_killed_goes_on_as_if_it_had_not_been():
 
 
 def test_ctrl_c_saves_every_job_and_the_study_goes_on():
-    study = ["-m", *SMALL, "lr=0.3,1", "num_epochs=100000", "sweep=S"]
+    study = [*STUDY, "lr=0.3,1", "num_epochs=100000", "sweep=S"]
     process = start(*study)
     while sum(path.stat().st_size > 0 for path in Path("S").glob("*/metrics.jsonl")) < 2:
         assert process.poll() is None, process.communicate()
@@ -117,11 +119,11 @@ def test_ctrl_c_saves_every_job_and_the_study_goes_on():
 
 
 def test_a_plan_trains_nothing():
-    status, out, err = run("-m", *SMALL, "lr=1,2,1", "seed=0,1", "plan=true", "sweep=S")
+    status, out, err = run(*STUDY, "lr=1,2,1", "seed=0,1", "plan=true", "sweep=S")
     assert (status, err) == (0, "")
     assert out.count("the same as job") == 2
     assert "stack 0: 2 lanes" in out
-    assert [path.name for path in Path("S").iterdir()] == ["multirun.yaml"]  # Hydra's own
+    assert not Path("S").exists()
 
 
 def test_what_goes_wrong_with_one_job_of_a_stack_is_that_jobs(compose, monkeypatch):
@@ -208,10 +210,10 @@ def named_experiments(folder: Path) -> str:
 def test_three_of_twelve_jobs_go_wrong_and_the_others_complete():
     """One diverges, one fails (its checkpoint cannot be written), one is invalid."""
     study = ["-m", "--config-dir=own", named_experiments(Path("own")), *SMALL[1:], "num_epochs=3"]
-    study += ["sweep=S"]
+    study += [TWO, "sweep=S"]
     status, _, err = run(*study)
     assert status == 2  # not one of them is trained
-    assert err.startswith("job 8 (experiment=e8): lr=-1 is not allowed")
+    assert err.startswith("job 8 (experiment=e8): own/experiment/e8.yaml, line 3: lr=-1 is not")
     assert "on_invalid=skip trains the other jobs" in err
     assert not Path("S").exists()
 
@@ -263,16 +265,16 @@ def test_what_is_a_studys_own_is_refused_elsewhere():
 @pytest.mark.slow
 def test_a_folder_may_have_any_name():
     for name in ("lr=1,2/it's", "a b/back\\slash"):
-        assert run("-m", *SMALL, "lr=0.3,1", "num_epochs=1", f"sweep={name}")[0] == 0
+        assert run(*STUDY, "lr=0.3,1", "num_epochs=1", f"sweep={name}")[0] == 0
         assert len(results(name)) == 2
         assert run(f"resume={name}")[0] == 0
 
 
 @pytest.mark.slow
 def test_two_studies_at_once_have_folders_of_their_own():
-    process = start("-m", *SMALL, "lr=0.3,1", "num_epochs=100000", "sweep=S")
+    process = start(*STUDY, "lr=0.3,1", "num_epochs=100000", "sweep=S")
     wait_for(lambda: any(Path("S").glob("*/metrics.jsonl")), process)
-    status, _, err = run("-m", *SMALL, "lr=0.3,1", "num_epochs=100000", "sweep=S")
+    status, _, err = run(*STUDY, "lr=0.3,1", "num_epochs=100000", "sweep=S")
     assert status == 2
     assert err.startswith("S is in use: another study trains there")
     interrupt(process)
@@ -283,7 +285,7 @@ def test_two_studies_at_once_have_folders_of_their_own():
 
 
 def test_a_study_is_resumed_by_its_folder():
-    study = ["-m", *SMALL, "lr=0.3,1", "num_epochs=400", "sweep=S"]
+    study = [*STUDY, "lr=0.3,1", "num_epochs=400", "sweep=S"]
     process = start(*study)
     wait_for(lambda: any(p.stat().st_size for p in Path("S").glob("*/metrics.jsonl")), process)
     interrupt(process)
@@ -291,8 +293,9 @@ def test_a_study_is_resumed_by_its_folder():
     assert (status, err) == (0, "")
     assert [(r.status, r.epochs) for _, r in results("S")] == [("completed", 400)] * 2
     # and more seeds are added to it, with numbers of their own
-    status, _, _ = run("resume=S", "seed=0,1")
-    assert status == 0
+    status, _, err = run("resume=S", "seed=0,1")
+    assert (status, "for new jobs beside them type" in err.lower()) == (2, True)
+    assert run(*study, "seed=0,1")[0] == 0
     assert [folder.name for folder, _ in results("S")] == [
         "0_lr=0.3", "1_lr=1", "2_lr=0.3,seed=1", "3_lr=1,seed=1"
     ]  # fmt: skip
@@ -302,10 +305,10 @@ def test_a_study_is_resumed_by_its_folder():
 def test_a_study_that_was_added_to_is_resumed_as_a_whole():
     """plan=true, and what is added, do not make it forget what it began with."""
     for rates, jobs in (("0.3,1", 2), ("2", 3)):
-        process = start("-m", *SMALL, f"lr={rates}", "num_epochs=300", "sweep=S")
+        process = start(*STUDY, f"lr={rates}", "num_epochs=300", "sweep=S")
         wait_for(lambda jobs=jobs: len([*Path("S").glob("*/" + LAST)]) == jobs, process)
         interrupt(process)
-    assert run("-m", *SMALL, "lr=5", "plan=true", "sweep=S")[0] == 0
+    assert run(*STUDY, "lr=5", "plan=true", "sweep=S")[0] == 0
     assert run("resume=S")[0] == 0
     found = [(r.config["lr"], r.status, r.epochs) for _, r in results("S")]
     assert found == [(rate, "completed", 300) for rate in (0.3, 1, 2)]
@@ -314,7 +317,7 @@ def test_a_study_that_was_added_to_is_resumed_as_a_whole():
 def test_a_job_that_is_invalid_now_keeps_what_it_came_to():
     for name in ("a", "b"):
         Path(f"{name}.txt").write_text(f"some words {name} that are a text " * 40)
-    study = ["-m", "dataset=text", "dataset.path=a.txt,b.txt", "lr=0.5", "num_epochs=2", *SMALL]
+    study = [*STUDY, "dataset=text", "dataset.path=a.txt,b.txt", "lr=0.5", "num_epochs=2"]
     assert run(*study, "sweep=S")[0] == 0
     before = {path: path.read_bytes() for path in Path("S").glob("*/*.json*")}
     Path("b.txt").unlink()
@@ -369,7 +372,7 @@ def test_a_damaged_checkpoint_is_its_own_jobs_and_the_stack_goes_on():
 
 
 def test_folders_named_otherwise_are_a_study_too():
-    study = ["-m", *SMALL, "num_epochs=2", "sweep=S", "hydra.sweep.subdir=${hydra.job.num}"]
+    study = [*STUDY, "num_epochs=2", "sweep=S", "hydra.sweep.subdir=${hydra.job.num}"]
     assert run(*study, "lr=0.3,1")[0] == 0
     before = {path: path.read_bytes() for path in Path("S").glob("*/metrics.jsonl")}
     assert sorted(path.parent.name for path in before) == ["0", "1"]
@@ -380,7 +383,7 @@ def test_folders_named_otherwise_are_a_study_too():
 
 
 def test_jobs_that_cannot_be_composed_are_left_out_too():
-    status, out, _ = run("-m", *SMALL, "lr=1,abc", "num_epochs=2", "on_invalid=skip", "sweep=S")
+    status, out, _ = run(*STUDY, "lr=1,abc", "num_epochs=2", "on_invalid=skip", "sweep=S")
     assert status == 1
     assert [result.status for _, result in results("S")] == ["completed", "failed"]
     assert "job 1 is left out: lr=abc is not allowed: lr is a number" in out
@@ -395,7 +398,7 @@ def test_a_launcher_has_at_least_one_worker_and_lane(given):
 
 def test_a_job_that_was_defined_otherwise_is_refused_with_what_differs():
     Path("text.txt").write_text("some words that are a text " * 40)
-    study = ["-m", "dataset=text", "dataset.path=text.txt", *SMALL, "lr=0.3,1", "num_epochs=2"]
+    study = [*STUDY, "dataset=text", "dataset.path=text.txt", "lr=0.3,1", "num_epochs=2"]
     assert run(*study, "sweep=S")[0] == 0
     before = {path: path.read_bytes() for path in Path("S").rglob("*.json*")}
     Path("text.txt").write_text("other words that are a text " * 40)
@@ -407,7 +410,7 @@ def test_a_job_that_was_defined_otherwise_is_refused_with_what_differs():
 
 
 def test_jobs_of_a_worker_that_is_killed_go_on_in_another():
-    study = ["-m", *SMALL, "lr=0.3,1", "num_epochs=300"]
+    study = [*STUDY, "lr=0.3,1", "num_epochs=300"]
     assert run(*study, "sweep=whole")[0] == 0
     process = start(*study, "sweep=S")
     metrics = Path("S/0_lr=0.3/metrics.jsonl")
@@ -421,7 +424,7 @@ def test_jobs_of_a_worker_that_is_killed_go_on_in_another():
 
 
 def test_a_job_whose_workers_are_killed_twice_has_failed():
-    process = start("-m", *SMALL, "lr=0.3,1", "num_epochs=1000000", "sweep=S")
+    process = start(*STUDY, "lr=0.3,1", "num_epochs=1000000", "sweep=S")
     metrics = Path("S/0_lr=0.3/metrics.jsonl")
     wait_for(lambda: metrics.exists() and metrics.stat().st_size, process)
     first = Result.read(metrics.parent).process
@@ -434,7 +437,7 @@ def test_a_job_whose_workers_are_killed_twice_has_failed():
 
 
 def test_a_folder_that_vanishes_is_trained_again_and_its_neighbours_are_left_alone():
-    study = ["-m", *SMALL, "lr=0.3,1,2,3", "num_epochs=300", "sweep=S", "checkpoint.seconds=0.1"]
+    study = [*STUDY, "lr=0.3,1,2,3", "num_epochs=300", "sweep=S", "checkpoint.seconds=0.1"]
     process = start(*study)
     gone = Path("S/0_lr=0.3")
     wait_for(lambda: (gone / LAST).exists(), process)
@@ -449,10 +452,12 @@ def test_a_folder_that_vanishes_is_trained_again_and_its_neighbours_are_left_alo
 
 
 def test_a_batch_of_optunas_trials_is_a_stack():
-    """Six trials in two batches of three; one cannot be trained, and is worth nothing."""
-    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    """Six trials in two batches of three; one cannot be trained, and is worth nothing.
+
+    A study that goes on draws the trials that it has, and no others.
+    """
     status, out, _ = run(
-        *("-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=3"),
+        *("-m", TWO, "hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=3"),
         *("hydra/sweeper/sampler=random", "hydra.sweeper.sampler.seed=1"),
         *("lr=choice(0.5,1,1e39)", "theta=interval(0.5,5)", *SMALL, "num_epochs=2", "sweep=S"),
     )
@@ -464,10 +469,15 @@ def test_a_batch_of_optunas_trials_is_a_stack():
     assert {tuple(r.stack) for _, r in found if len(r.stack) > 1}
     best = min(result.figure for _, result in found if result.status == "completed")
     assert f"Best value: {best}" in out
+    begun = [Path(folder, "metrics.jsonl").stat().st_mtime_ns for folder, _ in found]
+    status, out, _ = run("resume", "S", module=True)
+    assert (status, len(results("S"))) == (1, 6)
+    assert [Path(folder, "metrics.jsonl").stat().st_mtime_ns for folder, _ in found] == begun
+    assert f"held-out perplexity {best:.4g}" in out
 
 
 def test_tensorboards_table_has_the_settings_that_the_study_varies():
-    run("-m", *SMALL, "optimizer=momentum", "optimizer.momentum=0.5,0.9", "seed=0,1", "lr=0.1",
+    run(*STUDY, "optimizer=momentum", "optimizer.momentum=0.5,0.9", "seed=0,1", "lr=0.1",
         "num_epochs=2", "sweep=S")  # fmt: skip
     board = program.TensorBoard()
     board.configure(argv=["", "--logdir=S", "--port=0", "--host=127.0.0.1", "--load_fast=false"])

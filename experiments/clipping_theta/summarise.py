@@ -22,7 +22,8 @@ from matplotlib.figure import Figure
 from rnnlab.config.stored import from_dict
 from rnnlab.data.corpus import load
 from rnnlab.runs.folder import read_metrics
-from rnnlab.studies.report.tables import Entry, markdown_table, read
+from rnnlab.studies.report.entries import Entry, read
+from rnnlab.studies.report.tables import markdown_table
 
 HERE = Path(__file__).parent
 MOSTLY = 0.5  # of the minibatches

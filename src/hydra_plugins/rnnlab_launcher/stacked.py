@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @dataclass
 class StackedLauncherConf:
     _target_: str = "hydra_plugins.rnnlab_launcher.stacked.StackedLauncher"
-    workers: int | None = None  # processes; null: one for each core, or one on a GPU
+    workers: int | None = None  # processes; null: one for each core, or for each GPU
     lanes: int | None = None  # at most this many in a stack; null: what was measured to be fast
 
 
@@ -70,11 +70,9 @@ class StackedLauncher(Launcher):
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         sweep = Path(str(self.config.hydra.sweep.dir))
-        records = HydraRecords(task, self.hydra_context, bool(self.config.hydra.callbacks))
-        planned = launch(
-            Batch(sweep, first, task.asked(job_overrides), task.command, self.workers, self.lanes),
-            records,
-        )
-        task.statuses += planned.statuses()
+        records = HydraRecords(task, self.hydra_context, self.config)
+        asked, limits = task.asked(job_overrides, first), (self.workers, self.lanes)
+        planned = launch(Batch(sweep, first, asked, task.command, task.listed, *limits), records)
+        task.statuses += [*planned.statuses(), *("invalid" for _ in planned.invalid)]
         returned = {job.folder: records.end(overrides, job) for overrides, job in planned.rows}
         return [returned[job.folder] for _, job in planned.rows]

@@ -162,12 +162,14 @@ class Choice(Knobs):
 def named_by(kind: type[Any], values: Mapping[str, Any]) -> type[Any]:
     """The choice of this kind's group that stored values are of; raises TypeError for none.
 
-    It is the one of that name, or where names are free (a text's) the one with these fields.
+    It is the one of that name, or where names are free (a text's) the one with these fields; those
+    with a default may be missing.
     """
     known = registered(kind.group)
     for name, each in known.items():
         fields = {field.name: field for field in dataclasses.fields(each)}
-        is_free = fields["name"].default is dataclasses.MISSING
-        if values.get("name") == name or (is_free and fields.keys() == values.keys()):
+        needed = {n for n, field in fields.items() if field.default is dataclasses.MISSING}
+        fits = "name" in needed and needed <= values.keys() <= fields.keys()
+        if values.get("name") == name or fits:
             return each
     raise TypeError(f"{kind.group}={values.get('name')} is none of {', '.join(known)}")

@@ -132,4 +132,4 @@ def as_screen(stream: TextIO | None) -> TextIO:
     """None is a stream that was closed: it is one that cannot be written to."""
     if isinstance(stream, Screen):
         return cast(TextIO, stream)
-    return cast(TextIO, Screen(stream or Path(os.devnull).open()))
+    return cast(TextIO, Screen(stream or Path(os.devnull).open(encoding="utf-8")))

@@ -11,12 +11,16 @@ import os
 import re
 import secrets
 import stat
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from filelock import FileLock, Timeout
+
+from rnnlab._common.errors import ConfigError, said
 
 TEMPORARY = re.compile(r"\.[0-9a-f]{8}")  # what the name of a file that is being written ends with
 LOCK = ".lock"
@@ -25,6 +29,7 @@ MODES = {
     "ab": os.O_WRONLY | os.O_APPEND | os.O_CREAT,
     "r+b": os.O_RDWR,
 }
+PATIENCE = 5 if sys.platform == "win32" else 0  # seconds
 # what a pipe or a link would do to us; not every system has all of them
 CAREFULLY = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
 
@@ -78,11 +83,24 @@ def write_whole(folder: Path, name: str, content: bytes | str) -> None:
         with temporary.open("xb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             flush(file)
-        temporary.replace(path)
+        put_in_place(temporary, path)
         flush_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Rename. Windows refuses while another process reads the old file, which soon ends."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            temporary.replace(path)
+            return
+        except PermissionError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
 
 
 def flush(file: BinaryIO) -> int:
@@ -100,6 +118,21 @@ def flush_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def entered(text: str) -> Path:
+    """The folder that a person means: seen from here as a name if it lies below, else from /.
+
+    So whatever is typed (., .., ../RUN) has a name. Raises ConfigError for what cannot be one.
+    """
+    try:
+        here, folder = Path.cwd(), Path(text).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"{text} is not allowed: no folder can be there: {said(error)}."
+        ) from None
+    below = folder != here and folder.is_relative_to(here)
+    return folder.relative_to(here) if below else folder
 
 
 def make_folder(folder: Path) -> None:

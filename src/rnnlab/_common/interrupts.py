@@ -1,6 +1,6 @@
 """Ctrl-C and SIGTERM ask a run to stop at the next minibatch; a second one ends it at once.
 
-So does SIGHUP, which a closed terminal sends, where the system has it.
+So do SIGHUP, which a closed terminal sends, and Windows' Ctrl-Break, where the system has them.
 """
 
 import os
@@ -24,9 +24,10 @@ def _handled_by(handler: Callable[[int, Any], None]) -> dict[signal.Signals, Any
 
     A SIGHUP that is ignored stays so: that is what nohup asks for.
     """
-    signals = [signal.SIGINT, signal.SIGTERM]
+    names = ["SIGINT", "SIGTERM", "SIGBREAK"]
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signals.append(signal.SIGHUP)
+        names.append("SIGHUP")
+    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
     return {number: signal.signal(number, handler) for number in signals}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -25,7 +26,8 @@ def answering(
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        _tell_notes(error)
         sys.exit(INTERRUPTED)
     except Exception as error:
         from rnnlab.config.mistakes import explain  # and Hydra
@@ -34,7 +36,14 @@ def answering(
         if status is None or wants_traceback:
             raise
         complain(explain(error, overrides()))
+        _tell_notes(error)
         sys.exit(status)
+
+
+def _tell_notes(error: BaseException) -> None:
+    """A traceback shows them by itself."""
+    for note in getattr(error, "__notes__", ()):
+        complain(note)
 
 
 def _status_of(error: Exception, statuses: Sequence[str] | None) -> int | None:
@@ -48,6 +57,12 @@ def _status_of(error: Exception, statuses: Sequence[str] | None) -> int | None:
             return BAD_CONFIG
         case OSError():
             return BAD_CONFIG if only_read else FAILED
-        case ValueError() | TypeError() if only_read:
+        case ValueError() | TypeError() if only_read and _is_from_hydra(error):
             return BAD_CONFIG  # what Hydra says of some unreadable command lines
     return None
+
+
+def _is_from_hydra(error: Exception) -> bool:
+    """Raised by Hydra's own code, and not by what it calls."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_globals["__name__"].startswith("hydra.")

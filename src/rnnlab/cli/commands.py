@@ -1,7 +1,7 @@
 """The rnnlab command: everything but the training itself, which run.py and `rnnlab train` share."""
 
 import math
-import runpy
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -9,47 +9,58 @@ from typing import Annotated
 
 import typer
 
+from rnnlab import __version__
 from rnnlab._common.console import lost, on_screens, say
 from rnnlab._common.errors import require
+from rnnlab._common.files import entered
+from rnnlab._common.program import shipped
 from rnnlab.cli.answers import answering
+from rnnlab.cli.completion import completed
 
 LONGEST = 1_000_000  # tokens of a text: a command answers in minutes, and in memory
 ClickException = typer.BadParameter.__mro__[2]  # typer has its own click, or another one's
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="A laboratory for recurrent language models written from scratch.",
-)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+OTHERS = {"ignore_unknown_options": True}  # run.py's options, and the benchmark's
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="NAME=VALUE", autocompletion=completed, show_default=False),
+]
 
 
-@app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    add_help_option=False,
-)
-def train(context: typer.Context) -> None:
-    """Train, exactly as `python run.py` does: rnnlab train sampler=random lr=1."""
+@app.callback(invoke_without_command=True)
+def rnnlab(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """A laboratory for recurrent language models written from scratch."""
+    if version:
+        say(f"rnnlab {__version__}")
+        raise typer.Exit
+
+
+@app.command(context_settings=OTHERS, add_help_option=False)
+def train(overrides: Overrides = None) -> None:
+    """Train a model, or with -m a study of many: rnnlab train sampler=random lr=1."""
     from rnnlab.cli import train as entry
 
-    sys.argv = ["rnnlab train", *context.args]
+    sys.argv = ["rnnlab train", *(overrides or ())]
     entry.main()
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings=OTHERS)
 def resume(
-    context: typer.Context,
     run: Annotated[Path, typer.Argument(help="The folder of a run or a study.")],
+    overrides: Overrides = None,
 ) -> None:
     """Go on with a run or a study exactly: rnnlab resume RUN num_epochs=800."""
     from rnnlab.cli import train as entry
 
-    sys.argv = ["rnnlab resume", f"resume={run}", *context.args]
+    sys.argv = ["rnnlab resume", f"resume={run}", *(overrides or ())]
     entry.main()
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings=OTHERS)
 def verify_resume(
-    context: typer.Context,
+    overrides: Overrides = None,
     kills: Annotated[int, typer.Option(min=1, max=1000, help="How often to kill it.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the moments.")] = 0,
 ) -> None:
@@ -58,11 +69,13 @@ def verify_resume(
     Overrides choose the run: rnnlab verify-resume model=gru size=tiny num_epochs=50.
     """
     from rnnlab.config.compose import compose
+    from rnnlab.config.typed_words import typed
     from rnnlab.runs.preflight import Downloading, check
+    from rnnlab.runs.start import pinned
 
-    overrides = ["num_epochs=20", "size=small", "checkpoint.seconds=0.2", *context.args]
+    overrides = ["num_epochs=20", "size=small", "checkpoint.seconds=0.2", *(overrides or ())]
     with answering(overrides=lambda: overrides):
-        config = compose(overrides)
+        config = pinned(compose(typed(overrides)))
         check(config, Downloading())
     from rnnlab.studies.verify import verify
 
@@ -75,27 +88,38 @@ def verify_resume(
     _tell(verdict.differences, "every logged value and every weight is the same, bit for bit")
 
 
-@app.command()
-def reproduce(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
-    """Train a run again from its folder, and say whether it comes out the same."""
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def reproduce(
+    context: typer.Context, run: Annotated[Path, typer.Argument(help="A run's folder.")]
+) -> None:
+    """Train a run again, and say whether it comes out the same: rnnlab reproduce RUN device=cpu."""
     from rnnlab.runs.result import Result, Status
 
+    run = entered(str(run))
     before = Result.read(run)
     require(
         before.status.is_final,
         f"reproducing {run}, which is {before.status}",
-        f"only a run that has ended can be compared; type rnnlab resume {run}",
+        f"only a run that has ended can be compared; type rnnlab resume {shlex.quote(str(run))}",
     )
-    from rnnlab.config.stored import from_dict
+    from rnnlab.config.compose import values_of
+    from rnnlab.config.stored import changed
     from rnnlab.runs import compare as verification
     from rnnlab.runs import stack as experiment
     from rnnlab.runs.checkpoint import load_checkpoint
     from rnnlab.runs.folder import BEST, LAST
     from rnnlab.runs.preflight import Corpora, check
+    from rnnlab.runs.resume import stored_config
+    from rnnlab.runs.start import Start
 
-    config, corpora = from_dict(before.config), Corpora()
+    changes = values_of(context.args)
+    for word, name in zip(context.args, changes, strict=True):
+        is_other = name == "num_epochs" or name.startswith("log.")
+        require(not is_other, word, f"reproducing {run} is to log the same epochs, and it says so")
+    config, corpora = changed(stored_config(run, before), changes), Corpora()
     other = before.differences_to(config, check(config, corpora).sha256)
     require(not other, f"reproducing {run}", f"it would be another experiment ({'; '.join(other)})")
+    Start.of(config)
     for name in filter(lambda name: (run / name).exists(), (LAST, BEST)):
         load_checkpoint(run, name)  # to be compared with, when all is trained
     with tempfile.TemporaryDirectory(prefix="rnnlab-") as folder:
@@ -105,6 +129,7 @@ def reproduce(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> N
             raise KeyboardInterrupt
         found = list(verification.differences(run, again))
     if found:
+        say(f"perplexity {before.perplexity}, and now {after.perplexity}")
         for line in verification.surroundings_of(before, after):
             say(f"surroundings: {line}")
     _tell(found, "perplexity, every logged value and every weight are the same, bit for bit")
@@ -120,16 +145,14 @@ def report(
     say(write_report(folder))
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def bench(context: typer.Context) -> None:
+@app.command(context_settings=OTHERS, add_help_option=False)
+def bench(options: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     """Measure the engines against their peers here: rnnlab bench --cells rnn --sizes 64,512."""
-    script = Path(__file__).resolve().parents[3] / "benchmarks" / "engines.py"
-    require(
-        script.exists(), "rnnlab bench without the sources", "run it in a checkout of the project"
-    )
-    sys.argv = [str(script), *context.args]
-    sys.path.insert(0, str(script.parent))
-    runpy.run_path(str(script), run_name="__main__")
+    sys.path.insert(0, str(shipped("benchmarks")))
+    from engines import main as measure
+
+    sys.argv = ["rnnlab bench", *(options or ())]
+    measure()
 
 
 def _tell(differences: list[str], same: str) -> None:
@@ -145,13 +168,24 @@ def _tell(differences: list[str], same: str) -> None:
 @app.command()
 def generate(
     run: Annotated[Path, typer.Argument(help="A run's folder.")],
-    prefix: Annotated[str, typer.Option(help="What the text begins with.")],
+    prefix: Annotated[
+        str, typer.Option(help="What the text begins with; cleaned as the run's text was.")
+    ],
     length: Annotated[int, typer.Option(min=1, max=LONGEST, help="Tokens to generate.")] = 200,
     temperature: Annotated[
         float, typer.Option(min=0, help="0 takes the likeliest token; 1 draws from the model.")
     ] = 0.0,
     top_k: Annotated[
         int | None, typer.Option(min=1, help="Draw among the k likeliest tokens only.")
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Draw among the fewest likeliest tokens whose probabilities reach p together "
+            "(nucleus sampling); of the k likeliest with --top-k.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
     samples: Annotated[int, typer.Option(min=1, help="Texts to draw, all at once.")] = 1,
@@ -160,10 +194,14 @@ def generate(
     """Continue a text with a trained model."""
     require(math.isfinite(temperature), f"--temperature {temperature}", "it is a finite number")
     require(
-        top_k is None or temperature > 0,
-        f"--top-k {top_k} without --temperature",
-        "temperature 0 takes the likeliest token; add --temperature 1",
+        top_p is None or top_p > 0, f"--top-p {top_p}", "it is above 0; --top-k 1 takes one token"
     )
+    for name, value in (("--top-k", top_k), ("--top-p", top_p)):
+        require(
+            value is None or temperature > 0,
+            f"{name} {value} without --temperature",
+            "temperature 0 takes the likeliest token; add --temperature 1",
+        )
     require(
         samples == 1 or temperature > 0,
         f"--samples {samples} without --temperature",
@@ -181,10 +219,11 @@ def generate(
     checkpoint = load_checkpoint(run, BEST if best else LAST)
     texts = generation.generate(
         checkpoint.parameters,
-        [checkpoint.vocabulary.encode(prefix)] * samples,
+        [checkpoint.vocabulary.encode(prefix, checkpoint.clean)] * samples,
         length,
         temperature=temperature,
         top_k=top_k,
+        top_p=top_p,
         seed=seed,
     )
     for tokens in texts:

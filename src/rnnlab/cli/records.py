@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from rnnlab._common.files import write_whole
 from rnnlab.cli.task import Task
 from rnnlab.config._hydra import seen_by_resolvers
 from rnnlab.config.compose import as_saved, job_folder, with_overrides, without_hydra
+from rnnlab.config.words import as_override, key_of
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.job import Invalid, Job
 
@@ -27,8 +32,9 @@ class HydraRecords:
     it is saved, or somebody looks at it.
     """
 
-    def __init__(self, task: Task, context: HydraContext, has_callbacks: bool) -> None:
-        self.task, self.context, self.has_callbacks = task, context, has_callbacks
+    def __init__(self, task: Task, context: HydraContext, config: DictConfig) -> None:
+        self.task, self.context, self.config = task, context, config
+        self.has_callbacks = bool(config.hydra.callbacks)
 
     def folder_name(self, overrides: tuple[str, ...], number: int, own: str) -> str:
         """hydra.sweep.subdir, where a job's overrides are those that it does not share."""
@@ -41,11 +47,22 @@ class HydraRecords:
         whole = seen_by_resolvers(with_overrides(whole, own.split()))
         return str(OmegaConf.select(whole, "hydra.sweep.subdir"))
 
+    def note(self, sweep: Path, changed: Mapping[str, Any]) -> None:
+        """multirun.yaml, as Hydra's own sweeper saves it."""
+        whole = copy.deepcopy(self.config)
+        words = [as_override(name, value) for name, value in changed.items()]
+        given = [word for word in whole.hydra.overrides.task if key_of(word) not in changed]
+        with read_write(whole), open_dict(whole):
+            for name, value in changed.items():
+                OmegaConf.update(whole, name, value)
+            whole.hydra.overrides.task = [*given, *words]
+        write_whole(sweep, "multirun.yaml", OmegaConf.to_yaml(whole))
+
     def begin(self, job: Job) -> dict[str, str]:
         """config.yaml and hydra.yaml, as Hydra saves them for a job of its own launcher."""
         whole = self._whole(job)
         hydras, task = OmegaConf.masked_copy(whole, "hydra"), without_hydra(whole)
-        texts = as_saved(task, hydras)
+        texts = as_saved(task, hydras, job.config)
         if self.has_callbacks:
             seen_by_resolvers(whole)
             self.context.callbacks.on_job_start(config=whole, task_function=self.task)

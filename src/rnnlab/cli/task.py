@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,17 +18,26 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab._common.errors import ConfigError, require
-from rnnlab.config.compose import Composer, as_saved, composing, grid, to_config
+from rnnlab.cli.next_steps import telling_next_steps
+from rnnlab.config import yaml_files
+from rnnlab.config._hydra import OF_HYDRA
+from rnnlab.config.compose import Composer, absolute_word, as_saved, composing, grid, to_config
+from rnnlab.config.forms import require_form
 from rnnlab.config.mistakes import explain
-from rnnlab.config.schema import GROUPS, Config
+from rnnlab.config.schema import Config
+from rnnlab.config.stored import with_paths
 from rnnlab.runs.result import Status
 from rnnlab.studies.command import Command
 from rnnlab.studies.job import Asked, Mistaken
 from rnnlab.studies.mistakes import refuse_mistakes
+from rnnlab.studies.search import Search
 
 if TYPE_CHECKING:
     from rnnlab.data.corpus import Corpus
     from rnnlab.runs.preflight import Corpora
+
+OURS = "hydra_plugins.rnnlab_launcher."
+LISTING = (f"{OURS}grid.GridSweeper", f"{OURS}grid.AgainSweeper")  # know their jobs beforehand
 
 
 class Task:
@@ -37,6 +47,7 @@ class Task:
     """
 
     def __init__(self, command: Command, arguments: Namespace, statuses: list[str]) -> None:
+        yaml_files.forget()
         self.command, self.arguments = command, arguments
         self.statuses = statuses  # of the jobs that have begun
         self.known: dict[tuple[str, ...], Asked | Mistaken] = {}
@@ -44,7 +55,9 @@ class Task:
         self.hydras = [_line(override) for override in parsed if override.is_hydra_override()]
         self.own = [_line(override) for override in parsed if not override.is_hydra_override()]
         for override in parsed:
-            _require_value(override)
+            require_form(override)
+        own = [override for override in parsed if not override.is_hydra_override()]
+        self.given = {override.get_key_element(): override for override in own}
         self.composer = Composer(self._compose)
 
     @cached_property
@@ -54,15 +67,48 @@ class Task:
 
         return preflight.Corpora() if self.command.is_stored else preflight.Downloading()
 
-    @property
+    @cached_property
     def is_study(self) -> bool:
-        return self.arguments.multirun or "hydra.mode=MULTIRUN" in self.hydras
+        """-m, or hydra.mode=MULTIRUN, whether it was typed or stands in a file."""
+        return self.arguments.multirun or getattr(self._hydras.mode, "name", "") == "MULTIRUN"
+
+    @cached_property
+    def is_stacked_study(self) -> bool:
+        return self.is_study and str(self._hydras.launcher.get("_target_")).startswith(OURS)
+
+    @cached_property
+    def search(self) -> Search | None:
+        """What is known of the study's sweeper, where it asks for jobs as it goes."""
+        sweeper = self._hydras.sweeper
+        if str(sweeper.get("_target_")).startswith((*LISTING, OF_HYDRA)):
+            return None
+        number = sweeper.get("n_trials")
+        n_trials = number if isinstance(number, int) else None
+        return Search(n_trials, repeats_itself=str(sweeper.get("_target_")).startswith(OURS))
+
+    @cached_property
+    def listed(self) -> list[str]:
+        """The names of which the study has several values."""
+        swept = [name for name, override in self.given.items() if override.is_sweep_override()]
+        return [*swept, *map(str, self._hydras.sweeper.get("params") or {})]
+
+    @cached_property
+    def _hydras(self) -> DictConfig:
+        """Hydra's part, but for what only some of the jobs have."""
+        of_all = [o for o in self.given.values() if not o.is_sweep_override()]
+        with self._composing():
+            return self.composer.hydras([_line(override) for override in of_all])
 
     def check(self) -> None:
         """Compose as Hydra will, check every value, read the texts; raises ConfigError."""
-        with composing():
+        for given in self.command.studys:
+            require(self.is_study, given, "it is a study's; add -m")
+        for given in self.command.studys if self.is_study else ():
+            is_known = given.startswith("sweep=") or self.is_stacked_study
+            require(is_known, given, "only hydra/launcher=stacked knows it")
+        with self._composing():
             if not self.is_study:
-                self._corpus_of(self.composer.config(self.own))
+                self._found_possible(self.composer.config(self.own))
                 return
             jobs = grid(self.own)
             require(bool(jobs), "a study without a job", "one of its values is an empty range")
@@ -71,11 +117,14 @@ class Task:
         if not (self.command.skips_invalid and some_are_valid):
             refuse_mistakes(asked)
 
-    def asked(self, jobs: Sequence[Sequence[str]]) -> list[Asked | Mistaken]:
-        """Each job with its config and its text, or with what is wrong with it."""
-        for job in map(tuple, jobs):
+    def asked(self, jobs: Sequence[Sequence[str]], first: int = 0) -> list[Asked | Mistaken]:
+        """Each job with its config and its text, or with what is wrong with it.
+
+        For ${hydra:job.num} they are numbered from `first`, whatever their folders are called.
+        """
+        for number, job in enumerate(map(tuple, jobs), first):
             if job not in self.known:
-                self.known[job] = self._ask(job)
+                self.known[job] = self._ask(job, number)
         return [self.known[tuple(job)] for job in jobs]
 
     def __call__(self, composed: DictConfig) -> float | None:
@@ -84,48 +133,41 @@ class Task:
         from rnnlab.runs.composed import Composed
 
         self.statuses.append(Status.running)
-        whole = HydraConfig.get()
-        texts = as_saved(composed, OmegaConf.create({"hydra": whole}))
-        made_of = Composed(list(whole.overrides.task), texts)
+        whole, config = HydraConfig.get(), to_config(composed).placed(self.command.home)
+        texts = as_saved(composed, OmegaConf.create({"hydra": whole}), config)
+        made_of = Composed(with_paths(whole.overrides.task, config), texts)
         folder = Path(whole.runtime.output_dir)
-        result = stack.run(to_config(composed), folder, self.corpora, made_of)
+        with telling_next_steps(folder):
+            result = stack.run(config, folder, self.corpora, made_of)
         self.statuses[-1] = result.status
         if result.status == Status.interrupted:
             raise KeyboardInterrupt  # ends a multirun too
         return result.figure
 
-    def _ask(self, job: tuple[str, ...]) -> Asked | Mistaken:
+    def _ask(self, job: tuple[str, ...], number: int) -> Asked | Mistaken:
         try:
-            config = self.composer.config(job)
-            return Asked(job, config, self._corpus_of(config))
+            return Asked(job, *self._found_possible(self.composer.config(job, number)))
         except (ConfigError, HydraException, OmegaConfBaseException) as error:
-            return Mistaken(job, explain(error, [*job]))
+            stored = [absolute_word(word, self.command.home) for word in job]
+            return Mistaken(job, explain(error, [*job]), tuple(stored))
 
-    def _corpus_of(self, config: Config) -> Corpus:
-        """The job's text, once everything about it has been found possible."""
+    def _found_possible(self, config: Config) -> tuple[Config, Corpus]:
+        """The job with what it starts from, and its text."""
         from rnnlab.runs.preflight import check
+        from rnnlab.runs.start import pinned
 
-        return check(config, self.corpora)
+        config = pinned(config.placed(self.command.home))
+        return config, check(config, self.corpora)
+
+    def _composing(self) -> AbstractContextManager[None]:
+        return composing(self.arguments.config_path, self.arguments.config_dir)
 
     def _compose(self, overrides: list[str]) -> DictConfig:
         """With what every job of the command has."""
-        hydras, folder = list(self.hydras), self.arguments.config_dir
-        if folder:
-            hydras.append(f"hydra.searchpath=[file://{Path(folder).absolute()}]")
-        if self.is_study:
-            hydras.append("hydra.mode=MULTIRUN")
+        mode = ["hydra.mode=MULTIRUN"] if self.arguments.multirun else []
         name = self.arguments.config_name or "config"
-        return hydra.compose(name, [*hydras, *overrides], return_hydra_config=True)
+        return hydra.compose(name, [*self.hydras, *mode, *overrides], return_hydra_config=True)
 
 
 def _line(override: Override) -> str:
     return override.input_line or ""
-
-
-def _require_value(override: Override) -> None:
-    """Hydra's ways of leaving a value out end in a traceback: say what to type instead."""
-    key = override.key_or_group
-    if override.is_delete() and not override.is_hydra_override():
-        raise ConfigError(f"~{key} is not allowed: every value is needed; set {key}=VALUE instead.")
-    if key in GROUPS and not override.is_sweep_override() and override.value() is None:
-        raise ConfigError(f"{key}=null is not allowed: every job needs one; --help lists them.")

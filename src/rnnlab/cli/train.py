@@ -16,12 +16,15 @@ import hydra
 from rnnlab._common import interrupts
 from rnnlab._common.console import lost, on_screens, say
 from rnnlab.cli.answers import COMPLETED, FAILED, INTERRUPTED, answering
+from rnnlab.cli.flags import in_order
 from rnnlab.cli.task import Task
 from rnnlab.config._hydra import VERSION_BASE, get_args_parser
 from rnnlab.config.help import help_text
-from rnnlab.config.names import conf_dir
+from rnnlab.config.names import conf_dir, look_in
+from rnnlab.config.typed_words import typed
 from rnnlab.runs.result import Status
 from rnnlab.studies.command import Command, Shown, commands_of
+from rnnlab.studies.search import Search, as_asked, that_goes_on
 
 
 @on_screens()
@@ -30,16 +33,18 @@ def main() -> None:
     statuses: list[str] = []  # of the jobs that have begun
     with answering(statuses, _overrides):
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's exceptions are to come through to here
-        for command in commands_of(sys.argv[1:]):
+        for command in commands_of(typed(sys.argv[1:])):
             _run(command, statuses)
     if not statuses and lost():
         sys.exit(FAILED)  # what was to be shown was all there was
     sys.exit(COMPLETED if all(status == Status.completed for status in statuses) else FAILED)
 
 
-def _run(command: Command, statuses: list[str]) -> None:
-    sys.argv[1:] = command.hydras
+def _run(command: Command, statuses: list[str], is_asked: bool = False) -> None:
+    """`is_asked`: a stored search has been looked at."""
+    sys.argv[1:] = in_order(command.hydras)
     arguments = get_args_parser().parse_args()
+    look_in(arguments.config_path, arguments.config_dir)
     if command.resumed:
         from rnnlab.cli.resume import resume
 
@@ -51,15 +56,30 @@ def _run(command: Command, statuses: list[str]) -> None:
     task = Task(command, arguments, statuses)
     if _trains(arguments):
         with interrupts.ending_at_once(INTERRUPTED):
+            if command.is_stored and not is_asked and task.search:
+                _go_on_with_search(task, task.search, statuses)
+                return
             task.check()
             _prepare(task)
     with contextlib.suppress(Shown):
         hydra.main(config_path=conf_dir(), config_name="config", **VERSION_BASE)(task)()
 
 
+def _go_on_with_search(task: Task, search: Search, statuses: list[str]) -> None:
+    """First what was asked for, whose folders are there; then what remains."""
+    command, sweep = task.command, task.command.sweep
+    assert sweep  # a stored command has one
+    _run(as_asked(command), statuses, is_asked=True)
+    remaining, said = that_goes_on(command, search, sweep)
+    if remaining:
+        _run(remaining, statuses, is_asked=True)
+    elif said:
+        say(said)
+
+
 def _prepare(task: Task) -> None:
     """What takes seconds, before a folder exists; a study's workers import torch meanwhile."""
-    if task.command.is_stacked_study:
+    if task.is_stacked_study:
         from rnnlab.studies.executors.local import preload
 
         preload()
@@ -74,4 +94,4 @@ def _trains(arguments: Namespace) -> bool:
 
 def _overrides() -> list[str]:
     """Of the command that went wrong."""
-    return get_args_parser().parse_known_args()[0].overrides
+    return [word for word in sys.argv[1:] if "=" in word and not word.startswith("-")]

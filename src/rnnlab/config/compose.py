@@ -14,34 +14,55 @@ import dataclasses
 import itertools
 import math
 import secrets
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import Any, cast, get_type_hints
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, RangeSweep
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab._common.errors import ConfigError, require
-from rnnlab.config import schema
-from rnnlab.config._hydra import VERSION_BASE, is_plain, parse_swept, register_resolver
+from rnnlab._common.program import training
+from rnnlab.config import schema, yaml_files
+from rnnlab.config._hydra import (
+    completed,
+    initialized,
+    is_composing,
+    is_plain,
+    parse_swept,
+    read_files_with,
+    register_resolver,
+    seen_by_resolvers,
+)
 from rnnlab.config.names import all_keys, conf_dir, groups, without_file
 from rnnlab.config.schema import Config
+from rnnlab.config.stored import PATHS, paths_in
+from rnnlab.config.words import as_override, key_of
+from rnnlab.data.source import absolute
 
 MOST_JOBS = 100_000  # of a study
 FLOAT_BITS = 1024  # of the largest floats
+MOST_BYTES = 100  # of what was typed, in a folder's name: file systems have room for 143 to 255
+REMARKS = ("note=", "tags=")  # in no folder's name
 
 
-@contextmanager
-def composing() -> Iterator[None]:
-    """hydra.compose finds conf/ in this block."""
-    with hydra.initialize_config_dir(config_dir=conf_dir(), **VERSION_BASE):
-        yield
+def composing(folder: str | None = None, own: str | None = None) -> AbstractContextManager[None]:
+    """hydra.compose finds conf/ in this block, or another folder, and one's own folder besides.
+
+    While a command's jobs train it does already.
+    """
+    if is_composing():
+        return nullcontext()
+    return initialized(folder or conf_dir(), own)
 
 
 def compose(overrides: list[str]) -> Config:
@@ -50,6 +71,12 @@ def compose(overrides: list[str]) -> Config:
         for override in overrides:
             _parsed(override)
         return to_config(hydra.compose("config", overrides))
+
+
+def completions(words: list[str]) -> list[str]:
+    """What the last of these overrides may go on to be."""
+    with composing():
+        return completed(words)
 
 
 def grid(overrides: list[str]) -> list[list[str]]:
@@ -63,15 +90,16 @@ def grid(overrides: list[str]) -> list[list[str]]:
         if override.is_discrete_sweep() or not override.is_sweep_override():
             given[override.get_key_element()] = override
     _require_few([override for override in given.values() if override.is_sweep_override()])
-    values = [[f"{key}={value}" for value in _values(own)] for key, own in given.items()]
-    return [list(job) for job in itertools.product(*values)]
+    return [list(job) for job in itertools.product(*map(_words, given.values()))]
 
 
-def _values(override: Override) -> Iterator[str]:
-    """As one types them; the single value of what is no sweep."""
+def _words(override: Override) -> Iterator[str]:
+    """As one types them, a word for each value."""
+    key = override.get_key_element()
     if override.is_sweep_override():
-        return override.sweep_string_iterator()
-    return iter([override.get_value_element_as_str()])
+        return (f"{key}={value}" for value in override.sweep_string_iterator())
+    has_value = override.value_type is not None  # ~experiment has none
+    return iter([f"{key}={override.get_value_element_as_str()}" if has_value else key])
 
 
 def _require_few(swept: list[Override]) -> None:
@@ -103,6 +131,28 @@ def require_lists(overrides: list[str]) -> None:
         require(listed, str(override.input_line), rule)
 
 
+def values_of(words: Sequence[str]) -> dict[str, Any]:
+    """Values by their names, of overrides that give a name one value; raises ConfigError."""
+    values = {}
+    for word in words:
+        override = _parsed(word)
+        rule = "resume and reproduce take one value of a name that is there, as NAME=VALUE"
+        require(is_plain(override), word, rule)
+        values[override.key_or_group] = override.value()
+    return values
+
+
+def absolute_word(word: str, home: Path) -> str:
+    """A path's override as stored.with_paths gives it, of a job that cannot be composed too."""
+    if key_of(word) not in PATHS:
+        return word
+    try:
+        value = _parsed(word).value()
+    except HydraException:
+        return word
+    return as_override(key_of(word), absolute(value, home)) if isinstance(value, str) else word
+
+
 class Composer:
     """Configs of many overrides, each as compose(overrides) gives it, Hydra's own part included.
 
@@ -115,9 +165,14 @@ class Composer:
         self.groups = set(groups())
         self.settable = set(all_keys()) - self.groups
 
-    def config(self, overrides: Sequence[str]) -> Config:
-        """Raises ConfigError, and what Hydra and OmegaConf raise."""
-        return to_config(self.task(overrides))
+    def config(self, overrides: Sequence[str], number: int | None = None) -> Config:
+        """Of the job with this number; raises ConfigError, and what Hydra and OmegaConf raise."""
+        task, (_, whole) = self.task(overrides), self._base(overrides)[0]
+        if "${hydra:" in str(task):
+            whole.hydra.job.num = "???" if number is None else number
+            seen_by_resolvers(whole)
+            OmegaConf.set_readonly(whole.hydra, False)
+        return to_config(task)
 
     def task(self, overrides: Sequence[str]) -> DictConfig:
         """Without Hydra's part; the caller may change it."""
@@ -129,6 +184,10 @@ class Composer:
         (_, whole), values = self._base(overrides)
         composed = _set(copy.deepcopy(whole), values)
         return with_overrides(composed, overrides)
+
+    def hydras(self, overrides: Sequence[str]) -> DictConfig:
+        """Hydra's part, which the caller may not change."""
+        return self._base(overrides)[0][1].hydra
 
     def unresolved(self, overrides: Sequence[str], node: str, name: str) -> str:
         """What stands at a name of Hydra's part, interpolations as they were written."""
@@ -171,8 +230,13 @@ def without_hydra(whole: DictConfig) -> DictConfig:
     return task
 
 
-def as_saved(task: DictConfig, hydras: DictConfig) -> dict[str, str]:
-    """A job's config and Hydra's part, as Hydra saves them: texts by their files' names."""
+def as_saved(task: DictConfig, hydras: DictConfig, config: Config) -> dict[str, str]:
+    """A job's config and Hydra's part, as Hydra saves them: texts by their files' names.
+
+    Paths are those of the config, which are seen from everywhere.
+    """
+    for name, value in paths_in(config).items():
+        OmegaConf.update(task, name, value)
     texts = {"config.yaml": task, "hydra.yaml": hydras}
     return {name: OmegaConf.to_yaml(part) for name, part in texts.items()}
 
@@ -193,7 +257,7 @@ def to_config(composed: DictConfig) -> Config:
         name = str(error).split("'")[1]
         raise ConfigError(
             f"{name} is not a name in the config, and + cannot add it; "
-            "python run.py --help lists all."
+            f"{training('--help')} lists all."
         ) from None
     except OmegaConfBaseException as error:  # wraps what __post_init__ raised
         if isinstance(error.__cause__, ConfigError):
@@ -229,16 +293,32 @@ def _writable(node_type: type) -> DictConfig:
     return node
 
 
-def _now_and_id() -> str:
-    """2026-11-23_14-05-59_3f9a1c: sorts by time; the random part keeps two runs apart."""
-    return f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{secrets.token_hex(3)}"
+def now_and_id() -> str:
+    """2026-11-23_14-05-59_3f9a1c: sorts by time; the random part keeps two apart."""
+    return _at_this_moment("")
+
+
+def run_folder(overrides: Sequence[str]) -> str:
+    """The same with what was typed in it: 2026-11-23_14-05-59_sampler=random,lr=1_3f9a1c."""
+    return _at_this_moment(_typed(overrides))
 
 
 def job_folder(number: int, overrides: Sequence[str]) -> str:
-    """3_lr=0.5,seed=1: a single folder name, whatever characters the overrides have."""
-    given = ",".join(map(str, overrides))
+    """3_lr=0.5,seed=1."""
+    return f"{number}_{_typed(overrides)}"
+
+
+def _at_this_moment(what: str) -> str:
+    parts = (f"{datetime.now():%Y-%m-%d_%H-%M-%S}", what, secrets.token_hex(3))
+    return "_".join(filter(None, parts))
+
+
+def _typed(overrides: Sequence[str]) -> str:
+    """A part of a folder's name, whatever characters the overrides have; cut between two."""
+    own = [text for each in overrides if not (text := str(each)).startswith(REMARKS)]
+    given = unicodedata.normalize("NFC", ",".join(own))
     safe = "".join(c if c.isalnum() or c in "=,._+-" else "-" for c in given)
-    return f"{number}_{safe}"[:120]
+    return safe.encode()[:MOST_BYTES].decode(errors="ignore")
 
 
 def register() -> None:
@@ -248,9 +328,10 @@ def register() -> None:
         ConfigStore.instance().store(group=group, name=name, node=_writable(node_type))
     for (group, name), choice in without_file().items():
         ConfigStore.instance().store(group=group, name=name, node=_writable(choice))
-    resolvers: dict[str, Any] = {"now_and_id": _now_and_id, "job_folder": job_folder}
-    for name, function in resolvers.items():
-        register_resolver(f"rnnlab.{name}", function, use_cache=name == "now_and_id")
+    for function in (now_and_id, run_folder, job_folder):
+        changes = function is not job_folder  # each time it is asked
+        register_resolver(f"rnnlab.{function.__name__}", function, use_cache=changes)
+    read_files_with(yaml_files.read)
 
 
 register()

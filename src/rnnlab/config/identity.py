@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
+from rnnlab._common.choices import registered
 from rnnlab.config.schema import Config
 
 
@@ -19,14 +20,51 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def settings_of(config: dict[str, Any]) -> dict[str, Any]:
+    """A config's values by dotted names, without what others decide.
+
+    init_sha256 comes with init_from; without clipping theta has no meaning.
+    """
+    found = flat(config)
+    found.pop("init_sha256", None)
+    clip = registered("clip").get(str(found.get("clip")))
+    if clip and not clip.uses_theta:
+        found.pop("theta", None)
+    return found
+
+
+def by_value(value: Any) -> Hashable:
+    """Equal for equal values: 1 is 1.0, and neither is true or the text 1."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number else json.dumps(value, sort_keys=True)
+
+
+def as_typed(value: Any) -> str:
+    """A value as short as it reads back the same: 1 for 1.0, 1e-05, true, null, [a,b]."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case float():
+            return repr(value).removesuffix(".0")
+        case list() | tuple():
+            return f"[{','.join(map(as_typed, value))}]"
+        case dict():
+            return f"{{{','.join(f'{key}:{as_typed(item)}' for key, item in value.items())}}}"
+    return str(value)
+
+
 def differing(all_settings: Iterable[dict[str, Any]]) -> list[str]:
-    """The names that all of these have, and whose values are not the same in all.
+    """The names whose values are not the same in all that have them, in their order.
 
     What only some have comes with a choice, and the choice is named.
     """
-    given = list(all_settings)
-    names = [name for name in given[0] if all(name in each for each in given)] if given else []
-    return [name for name in names if len({repr(each[name]) for each in given}) > 1]
+    found: dict[str, set[Hashable]] = {}
+    for settings in all_settings:
+        for name, value in settings.items():
+            found.setdefault(name, set()).add(by_value(value))
+    return [name for name, values in found.items() if len(values) > 1]
 
 
 def changed(all_overrides: Sequence[Sequence[str]]) -> list[str]:
@@ -38,21 +76,40 @@ def changed(all_overrides: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-FREE = ("device", "engine", "log", "checkpoint", "num_epochs")  # may change when a run goes on
+FREE = (  # may change when a run goes on
+    *("device", "engine", "log", "checkpoint", "num_epochs", "init_from", "tags", "note"),
+)
+FREE_IN_WORDS = "num_epochs, device, engine, log.*, checkpoint.*, tags and note"
+CUTTING = (  # what a text comes to
+    *("clean", "token", "min_freq", "max_tokens", "val_fraction", "newlines"),
+)
+
+
+def is_free(name: str) -> bool:
+    """A setting by its dotted name that may change when a run goes on: config_id leaves it out.
+
+    Where a text lies and what samples begin with are no part of the experiment; the text is.
+    """
+    group, _, key = name.partition(".")
+    return group in FREE or (group == "dataset" and key not in ("", *CUTTING))
 
 
 def config_id(config: Config, dataset_sha256: str) -> str:
     """Twelve hex digits of what determines the result mathematically.
 
-    Device, engine, logging, checkpoints and paths do not count, nor does num_epochs: a longer
-    run continues a shorter one. Equal ids are equal experiments; the reverse does not hold
-    (optimizer=adam and torch.optim's Adam have different ids).
+    Device, engine, logging, checkpoints and paths do not count (of init_from what it leads to
+    does), nor does num_epochs: a longer run continues a shorter one. Equal ids are equal
+    experiments; the reverse does not hold (optimizer=adam and torch.optim's Adam have different
+    ids).
     """
     values = {name: value for name, value in config.as_dict().items() if name not in FREE}
     if not config.clip.uses_theta:
         del values["theta"]
-    cutting = ("clean", "token", "min_freq", "max_tokens", "val_fraction")
-    values["dataset"] = {name: values["dataset"][name] for name in cutting}
+    if config.init_sha256 is None:
+        del values["init_sha256"]  # younger than many an id
+    values["dataset"] = {name: values["dataset"][name] for name in CUTTING}
+    if not config.dataset.newlines:
+        del values["dataset"]["newlines"]  # younger than many an id
     values["dataset"]["sha256"] = dataset_sha256
     canonical = json.dumps(values, sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]

@@ -5,10 +5,13 @@ be. Nothing here imports torch, Hydra or OmegaConf, so a mistake is answered bef
 begins. A choice is the thing itself: config.sampler is what draws the minibatches.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import rnnlab.data.sources
@@ -16,7 +19,7 @@ import rnnlab.nn.cells
 import rnnlab.training.precision  # noqa: F401  (these register the choices that come with rnnlab)
 from rnnlab._common.choices import Knobs, knob, registered
 from rnnlab._common.errors import require
-from rnnlab.data.source import Source
+from rnnlab.data.source import Source, absolute
 from rnnlab.nn.engines import ENGINES
 from rnnlab.nn.spec import Cell
 from rnnlab.training.clips import Clip
@@ -35,6 +38,11 @@ class LogSettings(Knobs):
     group = "log"
 
     every: int = knob("epochs between two lines of metrics.jsonl", at_least=1)
+    every_minibatches: int | None = knob(
+        "minibatches between two lines of minibatches.jsonl; null: no such lines",
+        default=None,
+        at_least=1,
+    )
     val_every: int = knob("epochs between two passes over held-out text", at_least=1)
     sample_every: int = knob("epochs between two samples; 0: at the end only", at_least=0)
     sample_length: int = knob("tokens in a sample, after its prefix", at_least=1, at_most=1_000_000)
@@ -70,6 +78,12 @@ class Config(Knobs):
     num_steps: int = knob("time steps of a minibatch, the reach of truncated BPTT", at_least=1)
     num_epochs: int = knob("passes over the text", at_least=1)
     seed: int = knob("of initial weights, minibatches and dropout", at_least=0)
+    init_from: str | None = knob(
+        "the folder of a run: its last parameters are where this one starts", default=None
+    )
+    init_sha256: str | None = knob(
+        "SHA-256 of what init_from has; null: noted when the run begins", default=None
+    )
 
     device: str = knob("what it runs on: auto (a GPU where there is one), cpu, cuda or cuda:N")
     engine: str = knob("how gradients are computed; auto: the fastest", one_of=(AUTO, "@engine"))
@@ -78,10 +92,16 @@ class Config(Knobs):
     max_minibatches: int | None = knob("an epoch stops after so many; null: never", at_least=1)
     repeat_first_epoch: bool = knob("draw the first epoch's minibatches again in every epoch")
 
+    tags: tuple[str, ...] = knob("words to find the run by, no part of the experiment", default=())
+    note: str = knob("what you want to remember of it, no part of the experiment", default="")
+
     log: LogSettings
     checkpoint: CheckpointSettings
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "tags", tuple(self.tags))
+        texts = all(isinstance(tag, str) for tag in self.tags)
+        require(texts, f"tags={list(self.tags)}", "it is a list of texts")
         super().__post_init__()
         is_device = re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,2})?", self.device) is not None
         require(is_device, f"device={self.device}", "device is auto, cpu, cuda or cuda:N")
@@ -93,6 +113,11 @@ class Config(Knobs):
         if self.engine != AUTO and (refusal := ENGINES[self.engine].refuses(self.model)):
             form = f"model={self.model.name}"
             require(False, f"engine={self.engine} with {form}", refusal)
+
+    def placed(self, home: Path) -> Config:
+        """With paths that are seen from everywhere, where they were seen from this folder."""
+        init_from = self.init_from and absolute(self.init_from, home)
+        return dataclasses.replace(self, dataset=self.dataset.placed(home), init_from=init_from)
 
     def as_dict(self) -> dict[str, Any]:
         """The resolved values as JSON's own types."""

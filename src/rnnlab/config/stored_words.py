@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Glob, Override
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString
 from hydra.errors import HydraException
 
 from rnnlab.config.names import all_keys, groups
@@ -45,7 +45,7 @@ def overrides_not_taken(overrides: Sequence[str]) -> list[str]:
 
 
 def _is_taken(word: str, knobs: set[str], choices: set[str]) -> bool:
-    if "${" in word or word.startswith("-"):  # an interpolation can read the environment
+    if word.startswith("-"):
         return False
     if CHOSEN.fullmatch(word):
         return True
@@ -54,6 +54,8 @@ def _is_taken(word: str, knobs: set[str], choices: set[str]) -> bool:
     except HydraException:
         return False
     if override.package is not None or override.is_delete():
+        return False
+    if "${" in word or "${" in repr(override.value()):  # an interpolation can read the environment
         return False
     key = override.key_or_group
     if SWEEPERS.fullmatch(key) or OPTION.fullmatch(key):
@@ -70,10 +72,10 @@ def _are_names(override: Override) -> bool:
     match override.value():
         case Glob():  # stands for names that are known
             return True
-        case ChoiceSweep():
-            names = list(override.sweep_string_iterator())
+        case ChoiceSweep(list=listed):
+            names = [each.text if isinstance(each, QuotedString) else each for each in listed]
         case _ if override.is_sweep_override():  # a range is of numbers
             return False
-        case _:
-            names = [override.get_value_element_as_str()]
-    return all(re.fullmatch(NAME, name) and ".." not in name for name in names)
+        case name:
+            names = [name]
+    return all(isinstance(n, str) and re.fullmatch(NAME, n) and ".." not in n for n in names)

@@ -5,6 +5,7 @@ characters. Shapes: N tokens in the corpus, V vocabulary entries.
 """
 
 import hashlib
+import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from rnnlab._common.errors import ConfigError, require
 from rnnlab.data.source import Clean, Source, Token
 
 UNKNOWN = "<unk>"
+NEWLINE = "\n"
 NUM_CODE_POINTS = 0x110000
 CHUNK = 1 << 20
 
@@ -29,14 +31,18 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def encode(self, text: str) -> list[int]:
-        """Indices of a prompt's tokens.
+    def encode(self, text: str, clean: Clean = Clean.none) -> list[int]:
+        """Indices of a prompt's tokens, once it is cleaned as the text was.
 
         Raises ConfigError for an empty text or a token the vocabulary lacks: unlike the corpus, a
         prompt is typed by a person, who should be told.
         """
-        pieces = text.split() if self.kind == Token.word else list(text)
-        require(bool(pieces), f"the prefix {text!r}", "it needs at least one token")
+        if self.kind == Token.word:
+            pieces = _words(text.encode(errors="replace"), clean, NEWLINE in self.tokens)
+        else:
+            pieces = list(_as_letters(text) if clean == Clean.letters else text)
+        after = f" after dataset.clean={clean}" if clean != Clean.none else ""
+        require(bool(pieces), f"the prefix {text!r}", f"it needs at least one token{after}")
         index = {token: i for i, token in enumerate(self.tokens)}
         unknown = sorted({piece for piece in pieces if piece not in index})
         hint = "" if self.kind == Token.word else f", which has {''.join(self.tokens[1:81])!r}"
@@ -48,9 +54,11 @@ class Vocabulary:
         return [index[piece] for piece in pieces]
 
     def decode(self, indices: list[int]) -> str:
-        """The text of some indices."""
-        separator = " " if self.kind == Token.word else ""
-        return separator.join(self.tokens[i] for i in indices)
+        """The text of some indices; words have a space between them, and none at a line's end."""
+        tokens = [self.tokens[i] for i in indices]
+        if self.kind == Token.char:
+            return "".join(tokens)
+        return " ".join(tokens).replace(f" {NEWLINE}", NEWLINE).replace(f"{NEWLINE} ", NEWLINE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +70,16 @@ class Corpus:
     vocabulary: Vocabulary
     train: NDArray[np.integer]  # (N,) uint8, int16 or int32: the smallest that holds V
     held_out: NDArray[np.integer]
+    clean: Clean = Clean.none  # how the text was cleaned, and prompts are
+
+    def encode(self, prompt: str) -> list[int]:
+        """Indices of a prompt's tokens; see Vocabulary.encode."""
+        return self.vocabulary.encode(prompt, self.clean)
 
     def prefixes(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
         """What samples begin with: `wanted`, else the first known tokens of the text itself."""
         for prefix in wanted:
-            self.vocabulary.encode(prefix)
+            self.encode(prefix)
         known = np.flatnonzero(self.train)
         run = self.train[known[0] :][:10] if len(known) else self.train[:0]
         unknown = np.flatnonzero(run == 0)
@@ -91,13 +104,15 @@ def load(dataset: Source) -> Corpus:
         "every token of the text is rarer; take a smaller min_freq",
     )
     num_train = len(tokens) - round(dataset.val_fraction * len(tokens))
-    return Corpus(dataset.name, digest, vocabulary, tokens[:num_train], tokens[num_train:])
+    train, held_out = tokens[:num_train], tokens[num_train:]
+    return Corpus(dataset.name, digest, vocabulary, train, held_out, dataset.clean)
 
 
 def tokenize(raw: bytes, dataset: Source) -> tuple[NDArray[np.integer], Vocabulary]:
     """Token indices (N,) of a UTF-8 text by the dataset's rules, and their vocabulary."""
     if dataset.token == Token.word:
-        return _index_words(_words(raw, dataset.clean), dataset.min_freq)
+        words = _words(raw, dataset.clean, dataset.newlines)
+        return _index_words(words, dataset.min_freq)
     if dataset.clean == Clean.letters:
         codes = _letters(raw)
     else:
@@ -129,8 +144,18 @@ def _letters(raw: bytes) -> NDArray[np.uint8]:
     return codes[~is_end & ~((codes == ord(" ")) & at_edge)]
 
 
-def _words(raw: bytes, clean: Clean) -> list[str]:
-    return (raw.translate(LETTERS) if clean == Clean.letters else raw).decode().split()
+def _as_letters(prompt: str) -> str:
+    """A prompt need not be a whole line: a space that was typed at its edge stays."""
+    cleaned = _letters(prompt.encode(errors="replace")).tobytes().decode()
+    before, after = (" " if prompt[edge] == " " else "" for edge in (slice(1), slice(-1, None)))
+    return f"{before}{cleaned}{after}" if cleaned else before
+
+
+def _words(raw: bytes, clean: Clean, newlines: bool) -> list[str]:
+    if newlines:
+        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    text = (raw.translate(LETTERS) if clean == Clean.letters else raw).decode()
+    return re.findall(r"\n|\S+", text) if newlines else text.split()
 
 
 def _index_characters(

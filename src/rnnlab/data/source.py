@@ -10,9 +10,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
 from rnnlab._common.choices import Choice, knob
 from rnnlab._common.errors import ConfigError, require, said
+from rnnlab.data.encodings import require_utf8
 
 MOST_BYTES = 1 << 30  # of a text: training needs several times its size in memory
 
@@ -42,12 +44,21 @@ class Source(Choice, ABC):
     val_fraction: float = knob(
         "share of the corpus, its tail, that is held out", at_least=0, below=1
     )
-    prefixes: tuple[str, ...] = knob("what samples begin with; []: the text's own beginning")
+    prefixes: tuple[str, ...] = knob(
+        "what samples begin with, cleaned as the text is; []: the text's own beginning"
+    )
+    newlines: bool = knob("with token=word: every line end is a token too", default=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prefixes", tuple(self.prefixes))
         texts = all(isinstance(prefix, str) for prefix in self.prefixes)
         require(texts, f"dataset.prefixes={list(self.prefixes)}", "it is a list of texts")
+        require(
+            not self.newlines or self.token == Token.word,
+            f"dataset.newlines=true with dataset.token={self.token}",
+            "it is for dataset.token=word; as characters, dataset.clean=none keeps line ends and "
+            "dataset.clean=letters has none",
+        )
         super().__post_init__()
 
     @abstractmethod
@@ -59,6 +70,14 @@ class Source(Choice, ABC):
 
         Raises ConfigError where it cannot be had.
         """
+
+    def left_out(self) -> str:
+        """What is there and not taken, in a sentence; empty where that is nothing."""
+        return ""
+
+    def placed(self, home: Path) -> Self:  # noqa: ARG002
+        """With paths that are seen from everywhere, where they were seen from this folder."""
+        return self
 
     @property
     def place(self) -> str:
@@ -83,16 +102,17 @@ def path_of(given: str, text: str) -> Path:
     raise ConfigError(f"{given}={text} is not allowed: {rule}.")
 
 
+def absolute(text: str, home: Path) -> str:
+    """A path that was seen from `home`; what ~ stands for is written out where it is known."""
+    with contextlib.suppress(RuntimeError):
+        return os.path.normpath(home / Path(text).expanduser()) if text else text
+    return text
+
+
 def read_file(path: Path) -> bytes:
-    """The bytes without a byte order mark; raises ConfigError where they are not UTF-8."""
+    """The bytes without a byte order mark; raises ConfigError where they are no text in UTF-8."""
     raw = read_regular(path)
-    try:
-        raw.decode()
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"{path} is not UTF-8 (byte {error.start} is 0x{error.object[error.start]:02x}); "
-            f"convert it, for example with: iconv -f latin1 -t utf-8 FILE > NEW_FILE"
-        ) from error
+    require_utf8(path, raw)
     return raw.removeprefix(codecs.BOM_UTF8)
 
 

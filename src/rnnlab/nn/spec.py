@@ -54,6 +54,11 @@ class Cell(Choice, ABC):
             found[f"b_{gate}"] = (1, hiddens)
         return found
 
+    def input_weights(self) -> list[str]:
+        """The names of the weights that have a row for each input of the layer."""
+        one, two = (self.shapes(inputs, 1) for inputs in (1, 2))
+        return [name for name in one if one[name] != two[name]]
+
     @property
     def form(self) -> str:
         """Which equations these are: its name, or more where a knob changes them."""

@@ -27,7 +27,7 @@ from rnnlab._common.errors import ConfigError, said
 from rnnlab._common.files import opened, write_whole
 from rnnlab._common.typed import loads, read_as
 from rnnlab.data.corpus import Vocabulary
-from rnnlab.data.source import Token
+from rnnlab.data.source import Clean, Token
 from rnnlab.nn.cells import CELLS
 from rnnlab.nn.model import Model, Parameters
 from rnnlab.runs.result import Result
@@ -109,6 +109,13 @@ class Checkpoint:
     progress: Progress | None = None  # None: for generating, not for continuing
 
     @property
+    def clean(self) -> Clean:
+        """How its text was cleaned, and prompts are."""
+        dataset = self.config.get("dataset")
+        said = dataset.get("clean") if isinstance(dataset, dict) else None
+        return Clean.letters if said == Clean.letters else Clean.none
+
+    @property
     def position(self) -> tuple[int, int]:
         """Epochs, and minibatches of the next one."""
         return self.epoch, self.progress.minibatch if self.progress else 0
@@ -138,7 +145,7 @@ def load_checkpoint(folder: Path, name: str) -> Checkpoint:
         described = _description(metadata["rnnlab"])
         names = list(file.keys())
         _require_shapes(described.model, {n: file.get_slice(n).get_shape() for n in names})
-        tensors = {name: file.get_tensor(name) for name in names}
+        tensors = {name: file.get_tensor(name).clone() for name in names}
         if metadata["sha256"] != checksum(metadata["rnnlab"], tensors):
             raise ValueError("its checksum is not that of its content")
         return _understood(described, tensors)
@@ -148,11 +155,15 @@ def read_tensors(folder: Path, name: str) -> dict[str, Tensor]:
     """All that are in it, whatever they mean; raises ConfigError as load_checkpoint does."""
     with _reading(folder, name) as file:
         names = list(file.keys())
-        return {name: file.get_tensor(name) for name in names}
+        return {name: file.get_tensor(name).clone() for name in names}
 
 
 @contextmanager
 def _reading(folder: Path, name: str) -> Iterator[Any]:
+    """Its tensors are the file's own memory: what is kept of them is copied.
+
+    A file that is mapped into memory cannot be replaced on Windows.
+    """
     path = folder / name
     try:
         with opened(folder, name) as file:

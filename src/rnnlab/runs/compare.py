@@ -20,6 +20,7 @@ from rnnlab.runs.folder import (
     BEST,
     LAST,
     METRICS,
+    MINIBATCHES,
     RESULT,
     SAMPLES,
     read_metrics,
@@ -33,7 +34,8 @@ FIGURES = "status error perplexity best_perplexity val_perplexity epochs tokens 
 
 def differences(left: Path, right: Path) -> Iterator[str]:
     """What differs between two runs' folders, in the order of training."""
-    yield from _first_difference(METRICS, *(_metrics(folder) for folder in (left, right)))
+    for log in (METRICS, MINIBATCHES):
+        yield from _first_difference(log, *(_metrics(folder, log) for folder in (left, right)))
     yield from _first_difference(SAMPLES, *(_samples(folder) for folder in (left, right)))
     yield from _first_difference("TensorBoard", *(_scalars(folder) for folder in (left, right)))
     results = [Result.read(folder) for folder in (left, right)]
@@ -57,10 +59,10 @@ def surroundings_of(left: Result, right: Result) -> Iterator[str]:
                 yield f"{name}.{key}: {one.get(key)} and {other.get(key)}"
 
 
-def _metrics(folder: Path) -> list[Any]:
+def _metrics(folder: Path, log: str) -> list[Any]:
     return [
         {name: value for name, value in line.items() if name not in TIMES}
-        for line in read_metrics(folder)
+        for line in read_metrics(folder, log)
     ]
 
 

@@ -11,7 +11,10 @@ import torch
 from rnnlab.runs.record import Record
 from rnnlab.runs.result import Status
 
-NO_MEMORY = "it does not fit in memory; take a smaller num_hiddens or batch_size"
+NO_MEMORY = (
+    "it does not fit in memory; take a smaller num_hiddens or batch_size, or a larger "
+    "dataset.min_freq for fewer tokens in the vocabulary"
+)
 ON_A_CPU = (  # torch raises a RuntimeError or a TypeError, and says in words that there is none
     "DefaultCPUAllocator: can't allocate memory",
     "DefaultCPUAllocator: not enough memory",

@@ -9,6 +9,7 @@ with TensorBoard's reader and its server. Here and nowhere else.
 from __future__ import annotations
 
 import contextlib
+import io
 import platform
 import time
 from collections.abc import Iterator
@@ -17,30 +18,36 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
-from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
 from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import custom_scalars, scalar
 
-from rnnlab._common.files import flush, opened
-from rnnlab.runs.folder import EVENTS
+from rnnlab._common.files import flush, opened, write_whole
+from rnnlab.runs.folder import EVENTS, ROW, move_on
 
 Settings = dict[str, str | int | float]
 
 
 class EventFile:
-    """The run's own file; a run that is continued goes on with it."""
+    """The run's own file; a run that is continued goes on with it, under a later name.
+
+    A reader that is open takes it for a new one. It begins with a START, at which the readers in
+    Python forget all that they have read; those of the data server forget tag by tag.
+    """
 
     def __init__(self, folder: Path) -> None:
-        begun = sorted(folder.glob(EVENTS + "*"))
-        self.path = begun[-1] if begun else folder / f"{EVENTS}{time.time():.0f}.{platform.node()}"
-        self.is_new = not begun
-        self.file = opened(folder, self.path.name, "ab")
+        begun = max((path.name for path in folder.glob(EVENTS + "*")), default=None)
+        self.is_new = begun is None
+        new = f"{EVENTS}{time.time():.0f}.{platform.node()}"
+        self.name = move_on(folder, begun) if begun else new
+        self.file = opened(folder, self.name, "ab")
         self.records = RecordWriter(self.file)
         if self.is_new:
             self._write(Event(file_version="brain.Event:2"))
+            self._write(Event(step=1, session_log=SessionLog(status=SessionLog.START)))
 
     def add(self, summary: Summary, step: int = 0) -> None:
         self._write(Event(summary=summary, step=step))
@@ -81,17 +88,23 @@ def of_charts(layout: dict[str, dict[str, list[Any]]]) -> Summary:
     return custom_scalars(layout)
 
 
-def of_settings(values: Settings, run: str) -> Summary:
-    """A row of the hparams tab.
+def write_row(folder: Path, values: Settings, completed: bool | None) -> None:
+    """The run's row of the hparams tab, and how it ended, None while it has not; whole or not.
 
-    TensorBoard makes the table's columns from all runs that it reads: the union of what they give.
-    A list of columns in a run's own file would count for all others.
+    TensorBoard takes what a run says of itself first, and never again: in a log that only grows a
+    row could not change. It makes the table's columns from all runs that it reads: the union of
+    what they give. A list of columns in a run's own file would count for all others.
     """
-    return summary_v2.hparams_pb(values, trial_id=run)
+    summaries = [summary_v2.hparams_pb(values, trial_id=folder.absolute().name)]
+    summaries += [] if completed is None else [_ending(completed)]
+    file = io.BytesIO()
+    for event in (Event(file_version="brain.Event:2"), *(Event(summary=s) for s in summaries)):
+        event.wall_time = time.time()
+        RecordWriter(file).write(event.SerializeToString())
+    write_whole(folder, ROW, file.getvalue())
 
 
-def of_end(completed: bool) -> Summary:
-    """The row's status, when a run has ended."""
+def _ending(completed: bool) -> Summary:
     status = api_pb2.Status.STATUS_SUCCESS if completed else api_pb2.Status.STATUS_FAILURE
     info = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
     data = plugin_data_pb2.HParamsPluginData(session_end_info=info)

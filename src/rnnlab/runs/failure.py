@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rnnlab._common.files import InUseError, locked
 from rnnlab.runs.result import Result, Status
+from rnnlab.runs.surroundings import moment
 
 
 def note_failure(folder: Path, error: str) -> Result:
@@ -28,6 +29,7 @@ def note_vanished(folder: Path, error: str) -> Result:
 
 def _fail(folder: Path, result: Result, error: str, process: int) -> Result:
     result.status, result.error, result.process = Status.failed, error, process
+    result.ended = moment()
     with contextlib.suppress(OSError, InUseError), locked(folder):
         result.write(folder)
     return result

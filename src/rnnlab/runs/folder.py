@@ -1,7 +1,9 @@
 """A run's folder: its files' names, who may work in it, its logs. Imports no torch.
 
 result.json      the run in one object; whole, or the one before
-metrics.jsonl    a line a logged epoch; samples.txt, events...: the other logs of its trackers
+metrics.jsonl    a line a logged epoch; minibatches.jsonl (log.every_minibatches) within epochs
+samples.txt      texts; events...: TensorBoard's; all these are logs of its trackers
+config.tfevents  its row in TensorBoard's table of runs
 run.log          its messages
 perplexity.svg   its curve
 checkpoints/     last continues it, next is about to take last's place, best generates
@@ -33,16 +35,23 @@ from rnnlab._common.files import (
 from rnnlab._common.typed import loads
 
 RESULT, METRICS, SAMPLES = "result.json", "metrics.jsonl", "samples.txt"
+MINIBATCHES = "minibatches.jsonl"
 MESSAGES, CURVE, EVENTS = "run.log", "perplexity.svg", "events.out.tfevents."
-FIGURES = ("perplexity", "val_perplexity")  # that every line of METRICS has, or null
+ROW = "config.tfevents"  # of TensorBoard's hparams: it reads the files by their names, this first
+FIGURES = {  # that every line of a log has, or null
+    METRICS: ("perplexity", "val_perplexity"),
+    MINIBATCHES: ("perplexity",),
+}
 CHECKPOINTS = "checkpoints"
 LAST, NEXT, BEST = (f"{CHECKPOINTS}/{name}.safetensors" for name in ("last", "next", "best"))
 HYDRA = ".hydra"
-OVERRIDES, *_ = COMPOSED = tuple(
+OVERRIDES, CONFIG, HYDRAS = COMPOSED = tuple(
     f"{HYDRA}/{name}.yaml" for name in ("overrides", "config", "hydra")
 )
-MOST_OF_RESULT, MOST_OF_OVERRIDES, MOST_OF_LINE = 16 << 20, 16 << 10, 64 << 10  # bytes
+MOST_OF_RESULT, MOST_OF_YAML, MOST_OF_LINE = 16 << 20, 16 << 10, 64 << 10  # bytes
+TEXT = "tag:yaml.org,2002:str"  # YAML's name of it
 
+MOVED = re.compile(r"\.resumed-\d{4}$")  # what the name of a log that moved on ends with
 END = 4096  # bytes of a log that are looked at every second, or shown
 
 
@@ -62,15 +71,43 @@ def overrides_of(folder: Path) -> tuple[str, ...] | None:
 
     A list of texts is read and nothing else of YAML, whose references grow beyond all memory.
     """
-    try:
-        text = read_bytes(folder, OVERRIDES, MOST_OF_OVERRIDES).decode()
-        listed = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        return None
+    listed = _yaml(folder, OVERRIDES)
     if not isinstance(listed, yaml.SequenceNode):
         return None
-    texts = [item.value for item in listed.value if item.tag == "tag:yaml.org,2002:str"]
+    texts = [item.value for item in listed.value if item.tag == TEXT]
     return tuple(texts) if len(texts) == len(listed.value) else None
+
+
+def begun_in(folder: Path) -> Path | None:
+    """The current folder of the command that a job's folder was made by; None if it is not told."""
+    told = _of_hydra(folder, "runtime", "cwd", TEXT)
+    return Path(told) if told and "\0" not in told else None
+
+
+def job_number(folder: Path) -> int | None:
+    """The number that a study's job has by its name, or as Hydra wrote it down; None if neither."""
+    if named := re.match(r"\d{1,9}(?=_)", folder.name):
+        return int(named[0])
+    told = _of_hydra(folder, "job", "num", "tag:yaml.org,2002:int")
+    return int(told) if told and re.fullmatch(r"\d{1,9}", told) else None
+
+
+def _of_hydra(folder: Path, *names: str) -> str | None:
+    """What stands at these names of Hydra's own part, if it is of the kind that is named last."""
+    node, (*path, kind) = _yaml(folder, HYDRAS), names
+    for name in ("hydra", *path):
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        node = next((value for key, value in pairs if key.value == name), None)
+    return node.value if isinstance(node, yaml.ScalarNode) and node.tag == kind else None
+
+
+def _yaml(folder: Path, name: str) -> yaml.Node | None:
+    """The nodes of a file of .hydra: no reference is followed, no object made."""
+    try:
+        text = read_bytes(folder, name, MOST_OF_YAML).decode()
+        return yaml.compose(text, Loader=yaml.SafeLoader)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return None
 
 
 def has_checkpoint(folder: Path) -> bool:
@@ -80,7 +117,7 @@ def has_checkpoint(folder: Path) -> bool:
 
 def remove_leftovers(folder: Path) -> None:
     """Temporary files of writes that were killed, of whoever trains here."""
-    for name in (RESULT, LAST, NEXT, BEST, CURVE):
+    for name in (RESULT, LAST, NEXT, BEST, CURVE, ROW):
         remove_leftovers_of(folder, name)
 
 
@@ -114,12 +151,12 @@ def _at_work(folder: Path) -> str:
 # --- its logs --------------------------------------------------------------------------------
 
 
-def read_metrics(folder: Path) -> Iterator[dict[str, Any]]:
-    """An object for each logged epoch; stops at a line that is still being written."""
+def read_metrics(folder: Path, log: str = METRICS) -> Iterator[dict[str, Any]]:
+    """An object for each line of METRICS or MINIBATCHES; stops at one that is being written."""
     try:
-        with opened(folder, METRICS) as file:
+        with opened(folder, log) as file:
             while line := file.readline(MOST_OF_LINE):
-                yield _figures(line)
+                yield _figures(line, log)
     except (OSError, ValueError):
         return
 
@@ -128,18 +165,18 @@ def last_metrics(folder: Path) -> dict[str, Any] | None:
     """The last whole line, without reading those before it."""
     try:
         lines = read_end(folder, METRICS, END).split(b"\n")
-        return _figures(lines[-2] + b"\n") if len(lines) > 1 else None
+        return _figures(lines[-2] + b"\n", METRICS) if len(lines) > 1 else None
     except (OSError, ValueError):
         return None
 
 
-def _figures(line: bytes) -> dict[str, Any]:
+def _figures(line: bytes, log: str) -> dict[str, Any]:
     """Numbers by their names, epoch and perplexity among them; raises ValueError for all else."""
     values = loads(line) if line.endswith(b"\n") else None
     numbers = isinstance(values, dict) and all(
         value is None or type(value) in (int, float) for value in values.values()
     )
-    if not numbers or type(values.get("epoch")) is not int or not {*FIGURES} <= values.keys():
+    if not numbers or type(values.get("epoch")) is not int or not {*FIGURES[log]} <= values.keys():
         raise ValueError("a line of another kind")
     return values
 
@@ -150,10 +187,12 @@ def cut_back(folder: Path, lengths: Mapping[str, int], logs: Iterable[str]) -> N
     `logs` are the patterns of the names that its trackers' logs have: no other file is touched.
     Raises ConfigError, before anything is touched, for a log that is shorter, or is none.
     """
-    patterns = list(logs)
+    patterns, wanted = list(logs), dict[str, int]()
     for name, length in lengths.items():
         is_log = is_name(name) and any(fnmatchcase(name, log) for log in patterns)
-        found = size_of(folder, name) if is_log else -1
+        place = place_of(folder, name) if is_log else name
+        found = size_of(folder, place) if is_log else -1
+        wanted[place] = length
         require(
             0 <= length <= found,
             f"continuing {folder}",
@@ -161,11 +200,32 @@ def cut_back(folder: Path, lengths: Mapping[str, int], logs: Iterable[str]) -> N
             "the log was changed or removed",
         )
     for path in {path for pattern in patterns for path in folder.glob(pattern)}:
-        if path.name not in lengths:
+        if path.name in wanted:
+            with opened(folder, path.name, "r+b") as file:
+                file.truncate(wanted[path.name])
+        elif place_of(folder, path.name) not in wanted:
             path.unlink(missing_ok=True)
-            continue
-        with opened(folder, path.name, "r+b") as file:
-            file.truncate(lengths[path.name])
+
+
+def place_of(folder: Path, name: str) -> str:
+    """What a log is called now, which may have moved on since it had this name."""
+    own = MOVED.sub("", name)
+    names = [path.name for path in folder.iterdir() if MOVED.sub("", path.name) == own]
+    return max(names, default=name)
+
+
+def move_on(folder: Path, name: str) -> str:
+    """Give a log a later name, which is returned; its old one is an empty file's from now on.
+
+    TensorBoard's readers know no logs that were cut back. They leave a file for the next name when
+    they are at its end, and wait for ever for one that is gone.
+    """
+    own = MOVED.sub("", name)
+    number = int(name.removeprefix(own)[-4:] or 0) + 1
+    new = f"{own}.resumed-{number:04}"
+    (folder / name).rename(folder / new)
+    (folder / name).touch()
+    return new
 
 
 def size_of(folder: Path, name: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 from pathlib import Path
@@ -27,13 +28,17 @@ def logger_of(folder: Path) -> logging.Logger:
 
 
 class LogFile(logging.StreamHandler[io.TextIOWrapper]):
-    """Appends to a folder's run.log."""
+    """Appends to a folder's run.log. What cannot be written is missed: it decides about nothing."""
 
     def __init__(self, folder: Path) -> None:
         file = opened(folder, MESSAGES, "ab")
         super().__init__(io.TextIOWrapper(file, "utf-8", errors="backslashreplace"))
         self.setFormatter(logging.Formatter(FORMAT))
 
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Python would print a traceback for each message."""
+
     def close(self) -> None:
         super().close()
-        self.stream.close()
+        with contextlib.suppress(OSError):
+            self.stream.close()

@@ -7,8 +7,7 @@ from rnnlab.nn.engines import ENGINES, Engine, resolve
 from rnnlab.nn.spec import Spec
 from rnnlab.training.precision import PRECISIONS
 
-PER_PARAMETER = 3  # parameters, gradients and their masked copy; an optimizer's slots come on top
-LARGEST_SLOTS = 2  # of an optimizer
+PER_PARAMETER = 3  # a parameter, its gradient and its best; an optimizer's slots come on top
 
 
 def spec_of(config: Config, vocab_size: int) -> Spec:
@@ -40,7 +39,8 @@ def parameter_bytes(config: Config, vocab_size: int) -> int:
 
 
 def lane_bytes(config: Config, vocab_size: int, device_type: str) -> int:
-    """All that a lane needs while it trains, roughly, as its engine says."""
-    spec, number = spec_of(config, vocab_size), PRECISIONS[config.precision].bytes
+    """All that a lane of several needs while it trains; alone it needs less."""
+    spec, precision = spec_of(config, vocab_size), PRECISIONS[config.precision]
     kept = engine_of(config, device_type).numbers(spec, config.batch_size, config.num_steps)
-    return (PER_PARAMETER + LARGEST_SLOTS) * parameter_bytes(config, vocab_size) + number * kept
+    copies = PER_PARAMETER + config.optimizer.slots + precision.copies
+    return precision.bytes * (copies * spec.num_parameters + kept)

@@ -5,12 +5,13 @@ Runs before an output folder exists. torch is imported only for the choices that
 
 from __future__ import annotations
 
+from rnnlab._common.console import complain
 from rnnlab._common.errors import ConfigError, require
 from rnnlab.config.schema import Config
 from rnnlab.data.corpus import Corpus, load
 from rnnlab.data.source import Source
 from rnnlab.runs.needs import parameter_bytes
-from rnnlab.runs.surroundings import require_memory, resolve_device
+from rnnlab.runs.surroundings import device_type, require_memory
 from rnnlab.training.precision import PRECISIONS
 
 
@@ -25,6 +26,8 @@ class Corpora(dict[Source, Corpus]):
     def __missing__(self, source: Source) -> Corpus:
         if self.may_download:
             source.fetch()
+            if left_out := source.left_out():
+                complain(f"warning: {left_out}")
         self[source] = load(source)
         return self[source]
 
@@ -68,12 +71,19 @@ def _check_length(config: Config, corpus: Corpus) -> None:
 
 
 def _check_memory(config: Config, vocab_size: int) -> None:
-    """The machine could hold parameters and gradients; of what else is needed training tells."""
+    """The machine could hold parameters, logits and their gradients, which every engine needs."""
+    B, T = config.batch_size, config.num_steps
+    of_model = parameter_bytes(config, vocab_size)
+    of_logits = B * T * vocab_size * PRECISIONS[config.precision].bytes
     try:
-        require_memory(2 * parameter_bytes(config, vocab_size))
+        require_memory(2 * (of_model + of_logits))
     except ValueError as error:
         sizes = f"num_hiddens={config.num_hiddens} with num_layers={config.num_layers}"
-        require(False, sizes, f"{error}; take a smaller num_hiddens")
+        smaller = "num_hiddens"
+        if of_logits > of_model:
+            sizes = f"batch_size={B} with num_steps={T} and {vocab_size:,} tokens to choose from"
+            smaller = "batch_size or num_steps, or a larger dataset.min_freq"
+        require(False, sizes, f"{error}; take a smaller {smaller}")
 
 
 def _check_device(config: Config) -> None:
@@ -82,7 +92,7 @@ def _check_device(config: Config) -> None:
     if not (wanted or config.device.startswith("cuda")):
         return
     require(
-        wanted in (None, resolve_device(config.device).type),
+        wanted in (None, device_type(config.device)),
         f"precision={config.precision} on a CPU",
         "only a GPU has it; type precision=fp32",
     )

@@ -19,12 +19,14 @@ from rnnlab._common.files import make_folder
 from rnnlab.config.identity import config_id
 from rnnlab.config.schema import Config
 from rnnlab.data.corpus import Corpus
+from rnnlab.nn.model import Parameters
 from rnnlab.runs import surroundings
 from rnnlab.runs.build import build_model, build_recipe
 from rnnlab.runs.folder import CHECKPOINTS
 from rnnlab.runs.log import logger_of
 from rnnlab.runs.needs import note_on_engine
 from rnnlab.runs.result import Result, Status
+from rnnlab.runs.start import Start
 from rnnlab.training.loop import Recipe
 
 
@@ -53,7 +55,12 @@ class Record:
         cls, config: Config, corpus: Corpus, folder: Path, device: torch.device, **more: Any
     ) -> Record:
         """Of a run that has done nothing yet; `more` are fields of its result."""
+        surroundings.stay_within_cores()
         recipe = build_recipe(config, build_model(config, len(corpus.vocabulary)), device)
+        first: dict[str, Any] = {
+            "began": surroundings.moment(),
+            "command": surroundings.typed_command(),
+        }
         result = Result(
             process=os.getpid(),
             device=surroundings.device_name(device),
@@ -65,33 +72,39 @@ class Record:
                 "sha256": corpus.sha256,
                 "num_tokens": len(corpus.train),
                 "vocab_size": len(corpus.vocabulary),
-                "entropy_floor_perplexity": None,  # known for synthetic texts only
             },
             config=config.as_dict(),
             config_id=config_id(config, corpus.sha256),
             versions=surroundings.versions(),
             git=surroundings.git_state(),
-            host=surroundings.host(),
-            **more,
+            host=surroundings.host(device),
+            **(first | more),
         )
         return cls(config, corpus, folder, recipe, result)
 
     @property
     def description(self) -> str:
-        """Two lines for a person, and one more where the engine is not what one would expect."""
+        """Two lines for a person, and more of an engine or a start that is not the usual one."""
         config, V = self.config, len(self.corpus.vocabulary)
         lines = (
             f"{config.model.name} {config.num_hiddens}x{config.num_layers} "
             f"on {config.dataset.name} ({len(self.corpus.train):,} tokens, {V} in the vocabulary)\n"
-            f"{config.sampler.name} sampling, {config.optimizer.name} lr {config.lr:g}, "
+            f"{config.sampler.name} sampling, {config.optimizer.title} lr {config.lr:g}, "
             + (
                 f"clipping by {config.clip.name}, theta {config.theta:g}"
                 if config.clip.uses_theta
                 else "no clipping"
             )
         )
-        note = note_on_engine(config, self.recipe.device.type)
-        return f"{lines}\n{note}" if note else lines
+        notes = (note_on_engine(config, self.recipe.device.type), self.result.init_from)
+        return "\n".join([lines, *filter(None, notes)])
+
+    def start(self, own: Parameters) -> None:
+        """Put what the run starts from into its lane; raises ConfigError where it is not there."""
+        if start := Start.of(self.config):
+            start.fill(own, self.corpus.vocabulary)
+            self.result.init_from = start.said(self.corpus.vocabulary)
+            self.write()
 
     @property
     def is_alone(self) -> bool:
@@ -103,6 +116,7 @@ class Record:
         return self.result.status != Status.running
 
     def write(self) -> None:
+        self.result.ended = surroundings.moment() if self.has_ended else None
         self.result.wall_seconds = self.seconds_before + time.perf_counter() - self.began
         self.result.write(self.folder)
         self.written = self.result.status

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -15,8 +16,9 @@ from rnnlab._common.choices import knob
 from rnnlab._common.errors import ConfigError, said
 from rnnlab._common.files import read_bytes, write_whole
 from rnnlab._common.typed import loads, read_as
-from rnnlab.config.identity import FREE, differing, flat
+from rnnlab.config.identity import differing, flat, is_free
 from rnnlab.config.schema import Config
+from rnnlab.config.stored import changed
 from rnnlab.runs.folder import MOST_OF_RESULT, RESULT, is_name
 
 SCHEMA_VERSION = 2
@@ -60,7 +62,11 @@ class Result:
     epochs: int = knob("completed", default=0, at_least=0)
     tokens: int = knob("trained on", default=0, at_least=0)
     tokens_per_second: float | None = None  # while training: logging and sampling do not count
+    stack_tokens_per_second: float | None = None  # of all that trained with it, itself included
     wall_seconds: float | None = None
+    began: str | None = None  # ISO 8601, as is when it ended; `resumed` has the other times
+    ended: str | None = None
+    command: str | None = None  # as it was typed: of a job its study's
     device: str
     engine: str
     precision: str
@@ -73,8 +79,10 @@ class Result:
     git: dict[str, Any] | None
     host: dict[str, Any]
     stack: list[str] = field(default_factory=list)  # the folders of its lanes; "": an idle lane
+    init_from: str | None = None  # what of another run's model it began with
     swept: list[str] = field(default_factory=list)  # the settings that its study's jobs differ in
     resumed: list[dict[str, Any]] = field(default_factory=list)  # where, and on what, each time
+    formerly: list[dict[str, Any]] = field(default_factory=list)  # values that going on changed
 
     def __post_init__(self) -> None:
         if not all(name == "" or is_name(name) for name in self.stack):
@@ -155,13 +163,42 @@ class Result:
         is_broken = self.status == Status.diverged and self.epochs != self.config.get("num_epochs")
         return self.status.is_final and (self.epochs >= num_epochs or is_broken)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """By dotted names, as it was trained last."""
+        return flat(self.config)
+
+    def settings_before(self) -> Iterator[dict[str, Any]]:
+        """As it was trained before each time that going on changed something, latest first."""
+        settings = self.settings
+        for before in reversed(self.formerly):
+            settings = settings | before
+            yield settings
+
+    def kept_in(self, config: Config, is_stored: bool) -> Config:
+        """The config that the run goes on with, where a command asks for it with this one.
+
+        What it was changed from when it went on is not what it goes back to: of its length always,
+        of other settings where the command is no news (`is_stored`).
+        """
+        values = flat(config.as_dict())
+        kept = {
+            name: now
+            for name, now in self.settings.items()
+            if (is_free(name) if is_stored else name == "num_epochs")
+            if name in values and now != values[name]
+            if any(before.get(name) == values[name] for before in self.formerly)
+            or (name == "num_epochs" and values[name] < self.epochs)
+        }
+        return changed(config, kept) if kept else config
+
     def differences_to(self, config: Config, sha256: str) -> list[str]:
         """What of this run's definition that config, and its text, have otherwise."""
-        old, new = flat(self.config), flat(config.as_dict())
+        old, new = self.settings, flat(config.as_dict())
         found = [
             f"{name}: {old.get(name)} -> {new.get(name)}"
             for name in differing([old, new])
-            if name.partition(".")[0] not in FREE
+            if not is_free(name)
         ]
         if sha256 != self.dataset.get("sha256"):
             found.append(f"the text: sha256 {self.dataset.get('sha256')} -> {sha256}")

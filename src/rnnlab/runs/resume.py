@@ -10,30 +10,32 @@ from typing import Any
 from rnnlab._common.console import say
 from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import make_folder
-from rnnlab.config.identity import config_id
+from rnnlab.config.identity import FREE_IN_WORDS, config_id, flat
 from rnnlab.config.schema import Config
-from rnnlab.config.stored import from_dict
+from rnnlab.config.stored import changed, from_dict
 from rnnlab.data.corpus import Corpus
 from rnnlab.runs.checkpoint import Checkpoint
-from rnnlab.runs.folder import LAST, METRICS, cut_back, held, remove_leftovers
+from rnnlab.runs.composed import recompose
+from rnnlab.runs.folder import LAST, METRICS, begun_in, cut_back, held, remove_leftovers
 from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.record import Record
 from rnnlab.runs.result import Result
 from rnnlab.runs.stack import begin, train
 from rnnlab.runs.staging import newest_common
-from rnnlab.runs.surroundings import numbers_of, resolve_device
+from rnnlab.runs.start import Start
+from rnnlab.runs.surroundings import moment, numbers_of, resolve_device, typed_command
 from rnnlab.runs.trackers import log_names
 
 PATIENCE = 60  # seconds
 
 
-def resume(folder: Path, changes: dict[str, Any]) -> Result:
+def resume(folder: Path, changes: Mapping[str, Any]) -> Result:
     """Go on with a run where its last checkpoint is, bit for bit as if it had not been stopped.
 
     `changes` are dotted names and values; only those that do not redefine the experiment may
     change. On another device or engine the run is the same to rounding. Raises ConfigError.
     """
-    config = from_dict(Result.read(folder).config)
+    config = stored_config(folder, Result.read(folder))
     return resume_stack([folder], {folder: changed(config, changes)})[0]
 
 
@@ -116,13 +118,13 @@ class Stopped:
     def read(cls, folder: Path, config: Config | None, corpora: Corpora) -> Stopped:
         """Raises ConfigError where it cannot go on with that config; its own without one."""
         before = Result.read(folder)
-        config = config or from_dict(before.config)
+        config = config or stored_config(folder, before)
         corpus = check(config, corpora)
         if config_id(config, corpus.sha256) != before.config_id:
             differing = "; ".join(before.differences_to(config, corpus.sha256))
             raise ConfigError(
-                f"{folder} cannot go on as another experiment ({differing}): only num_epochs, "
-                "device, engine, log.* and checkpoint.* may change; start a new run for the rest."
+                f"{folder} cannot go on as another experiment ({differing}): only "
+                f"{FREE_IN_WORDS} may change; start a new run for the rest."
             )
         require(
             before.epochs <= config.num_epochs,
@@ -157,22 +159,43 @@ class Stopped:
                 raise ConfigError(f"{folder / LAST} has no run to continue: it is a model alone.")
             figures = asdict(begun.progress.figures)
             lengths = {METRICS: 0} | begun.progress.lengths
+        else:
+            Start.of(self.config)
         cut_back(folder, lengths, log_names())
         remove_leftovers(folder)
+        formerly = _formerly(before, self.config)
+        if formerly != before.formerly:
+            recompose(folder, self.config, formerly[-1])
         record = Record.begun(
             self.config,
             self.corpus,
             folder,
             device,
             stack=stack,
+            init_from=before.init_from,
             swept=before.swept,
             wall_seconds=before.wall_seconds,
+            began=before.began,
+            command=before.command,
             resumed=[*before.resumed],
+            formerly=formerly,
             **figures,
         )
         if begun:
             _note_where(before, record.result, begun)
         return record
+
+
+def stored_config(folder: Path, result: Result) -> Config:
+    """As a run was trained last; paths are seen from where its command was typed."""
+    return from_dict(result.config).placed(begun_in(folder) or Path.cwd())
+
+
+def _formerly(before: Result, config: Config) -> list[dict[str, Any]]:
+    """With what this config changes: a folder is still the job that it was."""
+    new = flat(config.as_dict())
+    changes = {n: value for n, value in before.settings.items() if n in new and value != new[n]}
+    return [*before.formerly, changes] if changes else [*before.formerly]
 
 
 def _note_where(before: Result, result: Result, begun: Checkpoint) -> None:
@@ -183,6 +206,8 @@ def _note_where(before: Result, result: Result, begun: Checkpoint) -> None:
         {
             "epoch": epoch,
             "minibatch": minibatch,
+            "began": moment(),
+            "command": typed_command(),
             "device": result.device,
             "engine": result.engine,
             "threads": result.host["threads"],
@@ -203,15 +228,3 @@ def _bits_depend_on(result: Result) -> dict[str, Any]:
         **numbers_of(result.host),
         **result.versions,
     }
-
-
-def changed(config: Config, changes: dict[str, Any]) -> Config:
-    """The config with dotted names set to other values; raises ConfigError for unknown names."""
-    values = config.as_dict()
-    for name, value in changes.items():
-        group, _, key = name.rpartition(".")
-        place = values.get(group) if group else values
-        if not isinstance(place, dict) or key not in place or isinstance(place[key], dict):
-            raise ConfigError(f"{name}={value} is not allowed: a run has no such value to change.")
-        place[key] = value
-    return from_dict(values)

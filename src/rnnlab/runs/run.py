@@ -13,11 +13,10 @@ from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import flush_folder
 from rnnlab.nn.generation import generate
 from rnnlab.runs.checkpoint import Checkpoint, Figures, Progress, save_checkpoint
-from rnnlab.runs.figures import perplexity_figure
 from rnnlab.runs.folder import BEST, LAST, NEXT, read_metrics
 from rnnlab.runs.record import Record
 from rnnlab.runs.result import Status
-from rnnlab.runs.trackers import Tracked, trackers_of
+from rnnlab.runs.trackers import Tracked, UnderWay, trackers_of
 from rnnlab.training.evaluation import evaluate
 from rnnlab.training.lane import OneLane
 from rnnlab.training.metrics import Epoch
@@ -109,6 +108,17 @@ class Run:
         if _due(epoch, config.log.sample_every):
             self._sample(last)
 
+    def within_epoch(self, figures: Epoch, num_minibatches: int, logged: bool) -> None:
+        """Tell of the epoch under way; its figures so far are those of the same step, always."""
+        config = self.config
+        tokens = self.result.tokens + figures["tokens"]
+        step = int(tokens) // (config.batch_size * config.num_steps)
+        under_way = UnderWay(figures=figures, num_minibatches=num_minibatches, step=step)
+        for tracker in self.trackers:
+            tracker.minibatch(under_way, logged)
+        if logged:
+            self.record.log.info("minibatch %d: perplexity %.6g", step, figures["perplexity"])
+
     # --- how it ends -------------------------------------------------------------------------
 
     def finish(self, status: Status) -> None:
@@ -154,7 +164,9 @@ class Run:
             lengths=self._flush_logs(),
             figures=Figures.of(self.result),
         )
-        checkpoint = self._checkpoint(training=lane.snapshot(), progress=progress)
+        checkpoint = self._checkpoint(
+            parameters=lane.parameters, training=lane.snapshot(), progress=progress
+        )
         save_checkpoint(self.folder, NEXT, checkpoint)
 
     def _flush_logs(self) -> dict[str, int]:
@@ -165,7 +177,8 @@ class Run:
         """Remember the parameters with the lowest perplexity: held-out where text is held out."""
         if figure is not None and figure < (self.result.best_perplexity or math.inf):
             self.result.best_perplexity = figure
-            self.best = self._checkpoint()
+            own = self.lane.parameters  # which go on changing
+            self.best = self._checkpoint(parameters=own.like(own.flat.clone()))
 
     def _save_best(self) -> None:
         if self.best:
@@ -173,11 +186,9 @@ class Run:
             self.best = None
 
     def _checkpoint(self, **more: Any) -> Checkpoint:
-        own = self.lane.parameters
         return Checkpoint(
-            model=own.model,
+            model=self.record.recipe.model,
             vocabulary=self.record.corpus.vocabulary,
-            parameters=own.like(own.flat.clone()),
             epoch=self.lane.epoch,
             config=self.result.config,
             config_id=self.result.config_id,
@@ -190,6 +201,8 @@ class Run:
     def _draw(self) -> None:
         """What cannot be drawn or kept is missed, and no reason to fail."""
         with self._warning():
+            from rnnlab.runs.figures import perplexity_figure
+
             figure = perplexity_figure(
                 self._curve("perplexity"), self._curve("val_perplexity"), self.record.description
             )
@@ -221,7 +234,7 @@ class Run:
     def _sample(self, last: bool) -> None:
         """Generate from every prefix by arg max, as the textbook does."""
         vocabulary = self.record.corpus.vocabulary
-        given = [vocabulary.encode(prefix) for prefix in self.prefixes]
+        given = [self.record.corpus.encode(prefix) for prefix in self.prefixes]
         texts = generate(self.lane.parameters, given, self.config.log.sample_length)
         for prefix, tokens in zip(self.prefixes, texts, strict=True):
             text = vocabulary.decode(tokens)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,10 +23,12 @@ from rnnlab.runs.record import Record
 from rnnlab.runs.result import Result, Status
 from rnnlab.runs.run import Run
 from rnnlab.runs.staging import commit
+from rnnlab.runs.start import pinned
 from rnnlab.runs.surroundings import resolve_device
 from rnnlab.runs.trackers import log_names
 from rnnlab.training.lane import OneLane
 from rnnlab.training.loop import Training
+from rnnlab.training.metrics import Epoch
 
 
 def run(
@@ -51,6 +54,7 @@ def run_stack(
 ) -> list[Result]:
     """The same for jobs that train together: all their shapes agree. `swept`: see Result."""
     corpora = Corpora() if corpora is None else corpora
+    configs = [pinned(config) for config in configs]
     for config in configs:
         check(config, corpora)
     for folder in folders:
@@ -70,7 +74,7 @@ def _refuse_run_in(folder: Path) -> None:
         not (folder / RESULT).exists(),
         f"training in {folder}",
         f"it holds a run already; choose another folder with hydra.run.dir=FOLDER, "
-        f"or type: rnnlab resume {folder}",
+        f"or type: rnnlab resume {shlex.quote(str(folder))}",
     )
 
 
@@ -110,6 +114,9 @@ def train(places: Sequence[Record | None], begun: Sequence[Checkpoint] = ()) -> 
     with ending(records), stop_requests() as stop, ExitStack() as closing:
         training = _training(places, records[0])
         lanes = [OneLane(training, k) for k, record in enumerate(places) if record]
+        if not begun:
+            for record, lane in zip(records, lanes, strict=True):
+                record.start(lane.parameters)
         made = map(Run.resume, records, lanes, begun) if begun else map(Run.begin, records, lanes)
         stack = Stack(training, [closing.enter_context(run) for run in made])
         if not begun:
@@ -127,20 +134,28 @@ def _training(places: Sequence[Record | None], first: Record) -> Training:
     return training
 
 
+LOOK_SECONDS = 1.0  # of an epoch, between two figures that are shown
+
+
 class Stack:
     """What trains, and whose it is."""
 
     def __init__(self, training: Training, runs: list[Run]) -> None:
         self.training, self.runs = training, runs
         self.interval = min((r.config.checkpoint.seconds or math.inf) for r in runs)
-        self.saved = time.monotonic()
+        self.saved = self.looked = time.monotonic()
         self.saving = 0.0  # seconds that the last checkpoint took
+        self.tokens, self.seconds = 0, 0.0  # of all lanes, since they began or went on
+        self.reported = self.position  # up to here trackers know all
+        self.shown = [run for run in runs if run.record.is_alone]
+        settings = [(run, run.config.log.every_minibatches) for run in runs]
+        self.logged = [(run, every) for run, every in settings if every]
 
     def train(self, stop: Callable[[], bool]) -> None:
         """Until every run has ended, or a stop is asked for."""
         self._finish_done()
         while live := self._live():
-            figures = self.training.run_epoch(lambda: stop() or self._is_due())
+            figures = self.training.run_epoch(lambda: self._report() or stop() or self._is_due())
             if figures is None:
                 self.save()
                 if not stop():
@@ -148,15 +163,47 @@ class Stack:
                 for run in live:
                     run.finish(Status.interrupted)
                 return
+            self._measure_speed(figures)
             for run in live:
                 with self._apart(run):
                     if run.lane.diverged:
                         run.diverge(*run.lane.diverged)
                     elif own := figures[run.lane.k]:
                         run.after_epoch(own)
+            self.looked = time.monotonic()
             if any(run.is_due for run in self._live()):
                 self.save()
             self._finish_done()
+
+    @property
+    def position(self) -> tuple[int, int]:
+        return self.training.epoch, self.training.minibatch
+
+    def _report(self) -> None:
+        """Before a minibatch: tell of the epoch under way what is due, and once for each step.
+
+        As long as nothing is, nothing is asked of the device.
+        """
+        done = self.training.minibatch
+        logged = [run for run, every in self.logged if done % every == 0]
+        shown = self.shown if time.monotonic() - self.looked > LOOK_SECONDS else []
+        if not (logged or shown) or not done or self.position == self.reported:
+            return
+        figures = self.training.so_far()
+        for run in self._live():
+            own = figures[run.lane.k]
+            if own and own["updates"] == done and run in [*shown, *logged]:  # it takes part
+                with self._apart(run):
+                    run.within_epoch(own, self.training.num_minibatches, run in logged)
+        self.reported, self.looked = self.position, time.monotonic()
+
+    def _measure_speed(self, figures: Sequence[Epoch | None]) -> None:
+        """Of all lanes together, since they began or went on."""
+        trained = [own for own in figures if own]
+        self.tokens += sum(int(own["tokens"]) for own in trained)
+        self.seconds += trained[0]["seconds"] if trained else 0
+        for run in self._live() if trained else ():
+            run.result.stack_tokens_per_second = self.tokens / self.seconds
 
     def save(self) -> None:
         """A checkpoint of every run, from the same step (see staging.py)."""

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rnnlab._common.errors import ConfigError, require
-from rnnlab._common.files import flush_folder
+from rnnlab._common.files import flush_folder, put_in_place
 from rnnlab.runs.checkpoint import Checkpoint, load_checkpoint
 from rnnlab.runs.folder import CHECKPOINTS, LAST, NEXT
 
 
 def commit(folder: Path) -> None:
     """What was staged takes the place of the last checkpoint."""
-    (folder / NEXT).replace(folder / LAST)
+    put_in_place(folder / NEXT, folder / LAST)
     flush_folder(folder / CHECKPOINTS)  # before another one is staged: see newest_common
 
 

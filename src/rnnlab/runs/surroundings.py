@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import shlex
 import subprocess
+import sys
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from rnnlab._common.errors import require
 from rnnlab._common.late import torch
+from rnnlab._common.machine import cores
 
 INSTRUCTIONS = (  # environment variables that choose a library's, beside torch's own
     "MKL_ENABLE_INSTRUCTIONS",
@@ -23,10 +27,21 @@ PACKAGES = ("rnnlab", "torch", "numpy", "hydra-core", "omegaconf", "tensorboard"
 
 
 def resolve_device(wanted: str) -> torch.device:
-    """auto is a GPU where there is one; raises ConfigError for a GPU that is not there."""
+    """auto is a GPU where there is one; raises ConfigError for a GPU that is not there.
+
+    auto and cuda are this process's own GPU, by its number: a study's workers have one each.
+    """
+    if device_type(wanted) == "cpu":
+        return torch.device("cpu")
+    index = wanted.partition(":")[2]
+    return torch.device("cuda", int(index) if index else torch.cuda.current_device())
+
+
+def device_type(wanted: str) -> str:
+    """Of what resolve_device gives; counting GPUs takes no memory of theirs."""
     count = torch.cuda.device_count()
     if wanted == "auto":
-        return torch.device("cuda" if count else "cpu")
+        return "cuda" if count else "cpu"
     device = torch.device(wanted)
     require(
         device.type == "cpu" or (device.index or 0) < count,
@@ -34,32 +49,21 @@ def resolve_device(wanted: str) -> torch.device:
         f"this machine has {count} CUDA device{'' if count == 1 else 's'} that torch "
         f"{torch.__version__} can use; type device=cpu or device=auto",
     )
-    return device
+    return device.type
 
 
-def cores() -> int:
-    """That this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def gpu_bytes(wanted: str) -> int | None:
-    """That are free now, but for a tenth, on the GPU that a job would have; None for a CPU.
-
-    torch, which takes seconds to import, is asked only where there is a driver or a GPU is wanted.
-    """
-    has_driver = Path("/proc/driver/nvidia").exists()
-    if wanted == "cpu" or not (wanted.startswith("cuda") or has_driver):
-        return None
-    device = resolve_device(wanted)
-    return torch.cuda.mem_get_info(device)[0] * 9 // 10 if device.type == "cuda" else None
+def stay_within_cores() -> None:
+    """torch has a thread for each core of the machine, and knows nothing of a container's quota."""
+    if torch.get_num_threads() > cores():
+        torch.set_num_threads(cores())
 
 
 def require_memory(needed: int) -> None:
     """Raise ValueError for more bytes than this machine has, where it can be asked."""
-    if not hasattr(os, "sysconf"):
+    try:
+        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
         return
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > there:
         needs, has = (f"{number / 2**30:,.1f} GiB" for number in (needed, there))
         raise ValueError(f"it needs {needs} of memory, and this machine has {has}")
@@ -76,6 +80,21 @@ def versions() -> dict[str, str]:
     return found
 
 
+def typed_command() -> str | None:
+    """What was typed, quoted for a shell: python run.py lr=1, rnnlab resume RUN."""
+    if not sys.orig_argv:
+        return None  # Python is a part of another program
+    program, *arguments = sys.orig_argv
+    if arguments and Path(arguments[0]).stem == "rnnlab":
+        return shlex.join(["rnnlab", *arguments[1:]])
+    return shlex.join([Path(program).name, *arguments])
+
+
+def moment() -> str:
+    """2026-11-23T14:05:59+01:00."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
 def git_state() -> dict[str, Any] | None:
     """The checkout that the code runs from: commit, and whether files differ from it."""
     root = Path(__file__).resolve().parents[3]
@@ -84,7 +103,8 @@ def git_state() -> dict[str, Any] | None:
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(root), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        answer = subprocess.run(command, capture_output=True, check=True).stdout
+        return answer.decode(errors="replace").strip()
 
     try:
         return {"sha": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
@@ -92,15 +112,21 @@ def git_state() -> dict[str, Any] | None:
         return None  # no git, or no commit
 
 
-def host() -> dict[str, Any]:
-    return {
-        "name": platform.node(),
-        "platform": platform.platform(),
-        "cpus": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "cpu": _cpu_model(),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-    } | {name: os.environ[name] for name in INSTRUCTIONS if name in os.environ}
+def host(device: torch.device) -> dict[str, Any]:
+    """The machine, and which of its GPUs trains."""
+    gpu = {} if device.index is None else {"gpu": device.index}
+    return (
+        gpu
+        | {
+            "name": platform.node(),
+            "platform": platform.platform(),
+            "cpus": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "cpu": _cpu_model(),
+            "instructions": torch.backends.cpu.get_cpu_capability(),
+        }
+        | {name: os.environ[name] for name in INSTRUCTIONS if name in os.environ}
+    )
 
 
 def numbers_of(host: dict[str, Any]) -> dict[str, Any]:

@@ -7,27 +7,42 @@
 
 A study's folder has its commands, so that it is enough to go on with it: Hydra's own multirun.yaml
 holds the last one only, and nothing of --config-dir. A command says which jobs there are; what has
-become of them is in their folders.
+become of them is in their folders. A line that begins with resume is no command: it says what was
+changed of the jobs of all commands above it (num_epochs=80).
 """
 
 import json
-import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from rnnlab._common.errors import require
-from rnnlab._common.files import read_bytes, write_whole
+from rnnlab._common.errors import ConfigError, require
+from rnnlab._common.files import entered, read_bytes, write_whole
+from rnnlab._common.program import training
 from rnnlab._common.typed import loads
+from rnnlab.runs.folder import HYDRAS, begun_in
 
 COMMANDS = "commands.jsonl"  # in the study's folder: a list of arguments a line
 MOST = 1 << 20  # bytes of it
 SWEEP_DIR = "hydra.sweep.dir="
-OTHER_LAUNCHER = re.compile("hydra/launcher=(?!stacked)")
+MODE = "hydra.mode="
+TYPED_IN = "cwd="  # the last word of a line: the folder that its relative paths are seen from
+CHANGES = "resume"  # the first word of a line that changes jobs
+FLAGS = ("-m", "--multirun")
 
 
 class Shown(Exception):  # noqa: N818 (no error)
     """plan=true: the study was shown; whoever waits for its jobs waits in vain."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What going on with a study makes of its jobs."""
+
+    values: Mapping[str, Any]  # by dotted names
+    home: Path  # what paths are seen from
 
 
 @dataclass
@@ -36,27 +51,40 @@ class Command:
     plan: bool = False
     skips_invalid: bool = False
     resumed: Path | None = None
-    is_stacked_study: bool = False
+    sweep: Path | None = None  # a study's folder, if it is given
     is_stored: bool = False  # its words come from a folder, and not from a person
+    home: Path = field(default_factory=Path.cwd)  # what its relative paths are seen from
     again: list[str] = field(default_factory=list)  # to be noted: all but the folder and plan
+    studys: list[str] = field(default_factory=list)  # those of its words that only a study has
+    change: Change | None = None  # typed now, for all its jobs
+
+    @property
+    def line(self) -> list[str]:
+        return [*self.again, f"{TYPED_IN}{self.home}"]
 
 
 def commands_of(arguments: list[str]) -> list[Command]:
     """One command; of resume=STUDY those that it was made with, each with what is given besides.
 
-    Raises ConfigError where a stored command has a word that only a person may say, and nobody did.
+    Raises ConfigError where a stored command has a word that only a person may say, and nobody did,
+    and where what is given would make other experiments of the jobs.
     """
     for argument in arguments:
-        study = Path(argument.removeprefix("resume="))
-        if argument.startswith("resume=") and (made_with := _noted(study)):
+        name, _, value = argument.partition("=")
+        if name != "resume" or not value:
+            continue
+        study = entered(value)
+        if made_with := [line for line in _noted(study) if line[0] != CHANGES]:
             besides = [other for other in arguments if other != argument]
-            return [_stored(made, besides, study) for made in made_with]
+            change, besides = _change(besides, made_with, study)
+            return [_stored(made, besides, study, change) for made in made_with]
     return [_command(arguments)]
 
 
-def _stored(made: list[str], besides: list[str], study: Path) -> Command:
+def _stored(made: list[str], besides: list[str], study: Path, change: Change | None) -> Command:
     from rnnlab.config.stored_words import not_taken  # and the config's names
 
+    made, home = _apart(made, _begun_in(study))
     refused = [word for word in not_taken(made) if word not in besides]
     require(
         not refused,
@@ -66,8 +94,38 @@ def _stored(made: list[str], besides: list[str], study: Path) -> Command:
     )
     new = [word for word in besides if word not in made]
     command = _command(_joined(made, [*new, f"sweep={study}"]))
-    command.is_stored = True
+    command.is_stored, command.home, command.again = True, home, _noted_words(made)
+    command.change = change
     return command
+
+
+def _change(
+    besides: list[str], made_with: list[list[str]], study: Path
+) -> tuple[Change | None, list[str]]:
+    """What is to be changed of all jobs, and the other words; raises ConfigError.
+
+    A name that the config does not have is left for Hydra to answer.
+    """
+    from rnnlab.config.compose import values_of
+    from rnnlab.config.identity import FREE_IN_WORDS, is_free
+    from rnnlab.config.names import all_keys
+    from rnnlab.config.words import key_of
+
+    known, stored = {*all_keys()}, {word for made in made_with for word in made}
+    named = [word for word in besides if _is_override(word) and key_of(word) in known]
+    changes = [word for word in named if is_free(key_of(word))]
+    for word in named:
+        if word not in changes and word not in stored:
+            made, _ = _apart(made_with[-1])
+            new = [word if key_of(old) == key_of(word) else old for old in made]
+            new += [word] if word not in new else []
+            raise ConfigError(
+                f"{word} would make other jobs of those in {study}, which go on as they are: "
+                f"{FREE_IN_WORDS} may change. For new jobs beside them type: "
+                f"{training(*new, f'sweep={study}')}"
+            )
+    others = [word for word in besides if word not in named]
+    return (Change(values_of(changes), Path.cwd()) if changes else None), others
 
 
 def _joined(made: list[str], new: list[str]) -> list[str]:
@@ -84,15 +142,9 @@ def _is_override(word: str) -> bool:
 
 def _command(arguments: list[str]) -> Command:
     """Raises ConfigError where a word is out of place."""
-    is_study = bool({"-m", "--multirun"} & set(arguments))
-    is_stacked = is_study and not any(map(OTHER_LAUNCHER.match, arguments))
-    command = Command([], is_stacked_study=is_stacked)
+    command = Command([], again=_noted_words(arguments))
     for given in arguments:
         name, _, value = given.partition("=")
-        if name in ("sweep", "plan", "on_invalid"):
-            require(is_study, given, "it is a study's; add -m")
-        if name in ("plan", "on_invalid"):
-            require(is_stacked, given, "only hydra/launcher=stacked knows it")
         match name:
             case "sweep" | "resume":
                 require(bool(value), given, f"type {name}=FOLDER")
@@ -100,29 +152,79 @@ def _command(arguments: list[str]) -> Command:
                 require(value in ("true", "false"), given, "plan is true or false")
             case "on_invalid":
                 require(value in ("abort", "skip"), given, "on_invalid is abort or skip")
+        if name in ("sweep", "plan", "on_invalid"):
+            command.studys.append(given)
         match name:
             case "sweep":
-                quoted = value.replace("'", "\\'")
-                command.hydras.append(f"{SWEEP_DIR}'{quoted}'")
+                from rnnlab.config.words import quoted
+
+                command.sweep = entered(value)
+                command.hydras.append(SWEEP_DIR + quoted(str(command.sweep)))
             case "resume":
-                command.resumed = Path(value)
+                command.resumed = entered(value)
             case "plan":
                 command.plan = value == "true"
             case "on_invalid":
                 command.skips_invalid = value == "skip"
             case _:
                 command.hydras.append(given)
-        if name not in ("sweep", "plan") and not given.startswith(SWEEP_DIR):
-            command.again.append(given)
     return command
 
 
+def _noted_words(arguments: list[str]) -> list[str]:
+    """Those of a study's command that say which jobs it has: the same for -m and hydra.mode."""
+    words = [
+        word
+        for word in arguments
+        if word.partition("=")[0] not in ("sweep", "plan")
+        and not word.startswith((SWEEP_DIR, MODE))
+    ]
+    return words if {*FLAGS} & {*words} else ["-m", *words]
+
+
+# --- a study's lines -------------------------------------------------------------------------
+
+
 def note(sweep: Path, command: Command) -> None:
-    """Add a command to a study's, if it is a new one."""
-    noted = _noted(sweep)
-    if command.again not in noted:
-        lines = [json.dumps(words, ensure_ascii=False) for words in [*noted, command.again]]
+    """Add a command to a study's if it is a new one, and what it changes of those before."""
+    noted = before = _noted(sweep)
+    if command.again not in [_apart(line)[0] for line in noted]:
+        noted = [*noted, command.line]
+    if command.change:
+        from rnnlab.config.words import as_override
+
+        words = [as_override(name, value) for name, value in command.change.values.items()]
+        line = [CHANGES, *words, f"{TYPED_IN}{command.change.home}"]
+        noted = noted if noted[-1] == line else [*noted, line]
+    if noted != before:
+        lines = [json.dumps(words, ensure_ascii=False) for words in noted]
         write_whole(sweep, COMMANDS, "\n".join(lines) + "\n")
+
+
+def changes_of(sweep: Path, command: Command) -> list[Change]:
+    """What was changed of the jobs of a command since it was noted; raises ConfigError."""
+    from rnnlab.config.compose import values_of
+    from rnnlab.config.identity import is_free
+
+    lines = [(*_apart(line), line[0] == CHANGES) for line in _noted(sweep)]
+    place = next((i for i, (words, _, _) in enumerate(lines) if words == command.again), len(lines))
+    changes = [Change(values_of(words[1:]), home) for words, home, is_it in lines[place:] if is_it]
+    for name in [name for change in changes for name in change.values if not is_free(name)]:
+        require(False, f"{name}, which {sweep / COMMANDS} changes,", "it is the experiment's own")
+    return changes
+
+
+def _apart(line: list[str], otherwise: Path | None = None) -> tuple[list[str], Path]:
+    """A line's words, and where they were typed, if it is told."""
+    homes = [word.removeprefix(TYPED_IN) for word in line if word.startswith(TYPED_IN)]
+    words = [word for word in line if not word.startswith(TYPED_IN)]
+    return words, Path(homes[-1]) if homes else otherwise or Path.cwd()
+
+
+def _begun_in(study: Path) -> Path | None:
+    """Where the study was begun, as its first job tells: older lines do not."""
+    first = min(study.rglob(HYDRAS), default=None)
+    return begun_in(first.parents[1]) if first else None
 
 
 def _noted(sweep: Path) -> list[list[str]]:

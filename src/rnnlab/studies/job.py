@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rnnlab.config.identity import config_id
+from rnnlab.config.identity import config_id, flat
 from rnnlab.config.schema import Config
 from rnnlab.runs.result import Result
 
 if TYPE_CHECKING:
     from rnnlab.data.corpus import Corpus
+
+
+Identity = tuple[str, ...]
+
+
+def identity(config_id: str, settings: Mapping[str, Any], compared: Sequence[str]) -> Identity:
+    """The experiment, and those settings besides it whose values are compared, as num_epochs."""
+    return config_id, *(repr(settings.get(name)) for name in compared)
 
 
 @dataclass(frozen=True)
@@ -24,9 +33,16 @@ class Asked:
     corpus: Corpus
 
     @cached_property
-    def identity(self) -> tuple[str, int]:
+    def config_id(self) -> str:
+        return config_id(self.config, self.corpus.sha256)
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        return flat(self.config.as_dict())
+
+    def identity(self, compared: Sequence[str]) -> Identity:
         """Jobs that agree in it are the same job."""
-        return config_id(self.config, self.corpus.sha256), self.config.num_epochs
+        return identity(self.config_id, self.settings, compared)
 
 
 @dataclass(frozen=True)
@@ -35,9 +51,9 @@ class Mistaken:
 
     overrides: tuple[str, ...]
     mistake: str
+    stored: tuple[str, ...]  # its overrides as the folder has them that it trained in before
 
-    @property
-    def identity(self) -> tuple[str, ...]:
+    def identity(self, compared: Sequence[str]) -> Identity:  # noqa: ARG002
         return self.overrides
 
 

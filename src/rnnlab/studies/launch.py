@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from rnnlab._common.console import complain, one_line, say
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import InUseError, locked, make_folder, remove_leftovers_of
 from rnnlab._common.interrupts import stop_requests
+from rnnlab._common.machine import cores
+from rnnlab._common.program import training
 from rnnlab.runs.composed import Composed, save_mistaken
 from rnnlab.runs.folder import RESULT
-from rnnlab.runs.surroundings import cores, gpu_bytes
-from rnnlab.studies.command import COMMANDS, Command, Shown, note
+from rnnlab.runs.result import Status
+from rnnlab.studies.command import COMMANDS, Command, Shown, changes_of, note
+from rnnlab.studies.executors.gpus import gpus_for
 from rnnlab.studies.executors.local import Local
 from rnnlab.studies.job import Asked, Job, Mistaken
 from rnnlab.studies.loop import Loop
 from rnnlab.studies.mistakes import refuse_mistakes
-from rnnlab.studies.plan import Plan, plan
+from rnnlab.studies.plan import Going, Plan, plan
 from rnnlab.studies.report import REPORTS
 from rnnlab.studies.stacks import stacks
 from rnnlab.studies.view import StudyView
@@ -35,7 +40,8 @@ class Batch:
     first: int  # number of the first job
     asked: Sequence[Asked | Mistaken]
     command: Command
-    workers: int | None = None  # processes; None: one for each core, or one on a GPU
+    listed: Sequence[str] = ()  # names that the command gives several values
+    workers: int | None = None  # processes; None: one for each core, or for each GPU
     lanes: int | None = None  # at most this many in a stack; None: what was measured to be fast
 
 
@@ -44,6 +50,10 @@ class Records(Protocol):
 
     def folder_name(self, overrides: tuple[str, ...], number: int, own: str) -> str:
         """What the folder of a new job is called; `own`: its overrides that others do not have."""
+        ...
+
+    def note(self, sweep: Path, changed: Mapping[str, Any]) -> None:
+        """The study trains now, with these values in place of those of its command."""
         ...
 
     def begin(self, job: Job) -> dict[str, str]:
@@ -59,18 +69,66 @@ def launch(batch: Batch, records: Records) -> Plan:
     if not batch.command.skips_invalid:
         refuse_mistakes(batch.asked, batch.first)
     if batch.command.plan:
-        _show(batch, plan(batch.sweep, batch.first, batch.asked, records.folder_name))
+        _show(batch, _planned(batch, records))
         raise Shown
+    if not batch.sweep.exists():
+        _planned(batch, records)  # what is refused leaves no folder
     with _held(batch.sweep):
         for name in (COMMANDS, *REPORTS):
             remove_leftovers_of(batch.sweep, name)
-        planned = plan(batch.sweep, batch.first, batch.asked, records.folder_name)
+        planned = _planned(batch, records)
         note(batch.sweep, batch.command)
-        stopped = _train(batch, planned, records)
-        _report(batch.sweep)
-    if stopped:
-        raise KeyboardInterrupt
+        changes = changes_of(batch.sweep, batch.command)
+        records.note(batch.sweep, {n: v for each in changes for n, v in each.values.items()})
+        with _saying_how_to_go_on(batch.sweep, planned):
+            stopped = _train(batch, planned, records)
+            _tell_all(planned)
+            _report(batch.sweep)
+            if stopped:
+                raise KeyboardInterrupt
     return planned
+
+
+@contextmanager
+def _saying_how_to_go_on(sweep: Path, planned: Plan) -> Iterator[None]:
+    """The last line, wherever there is something left to train, and however that came about."""
+    going_on = f"go on with: {shlex.join(['rnnlab', 'resume', str(sweep)])}"
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(going_on)
+        raise
+    except Exception as error:
+        error.add_note(going_on)  # what is said of the error comes before it
+        raise
+    statuses = planned.statuses()
+    if any(status not in (Status.completed, Status.diverged) for status in statuses):
+        say(going_on)
+    elif Status.diverged in statuses:
+        number = statuses.count(Status.diverged)
+        more = training("-m", "lr=...", f"sweep={sweep}")
+        say(f"{number} of {len(statuses)} jobs diverged; to add some with a smaller lr: {more}")
+
+
+def _tell_all(planned: Plan) -> None:
+    """What a study's jobs differ in is the same for all of them, those of earlier commands too."""
+    stale = [folder for folder, swept in planned.told.items() if swept != planned.swept]
+    if not stale:
+        return
+    from rnnlab.runs.trackers.tensorboard import write_swept
+
+    for folder in stale:
+        try:
+            write_swept(folder, planned.swept)
+        except (ConfigError, OSError) as error:
+            complain(f"left as it was: {error}")
+
+
+def _planned(batch: Batch, records: Records) -> Plan:
+    command = batch.command
+    changes = changes_of(batch.sweep, command)
+    going = Going(batch.listed, changes, command.change, command.is_stored)
+    return plan(batch.sweep, batch.first, batch.asked, records.folder_name, going)
 
 
 def _show(batch: Batch, planned: Plan) -> None:
@@ -134,6 +192,10 @@ def _held(sweep: Path) -> Iterator[None]:
 
 
 def _executor(batch: Batch, planned: Plan) -> tuple[Local, int | None]:
-    """Workers here; and the memory that their stacks may fill, None on a CPU."""
-    memory = gpu_bytes(planned.wanted[0].config.device) if planned.wanted else None
-    return Local(batch.workers or (1 if memory else cores())), memory
+    """Workers here; and the memory that a stack may fill, None on a CPU."""
+    free = gpus_for({job.config.device for job in planned.wanted})
+    if not free:
+        return Local(batch.workers or cores()), None
+    workers = batch.workers or len(free)
+    sharing = ceil(workers / len(free))  # a GPU
+    return Local(workers, (*free,)), min(free.values()) * 9 // 10 // sharing

@@ -35,8 +35,9 @@ def show_plan(planned: Plan, stacks: list[Stack], num_workers: int) -> None:
         seconds = timed[kind] * max(_epochs_left(j) * minibatches(j) for j in jobs)
         heapq.heapreplace(ends, ends[0] + seconds)
         say(f"{_size(number, stack)}, {duration(seconds)}: jobs {numbers}")
+    sizes = f"{_count(len(stacks), 'stack')} on {_count(num_workers, 'worker')}"
     say(
-        f"{len(stacks)} stacks on {num_workers} workers: about {duration(max(ends))} of training "
+        f"{sizes}: about {duration(max(ends))} of training "
         "(from a second of each kind of stack, without logging and sampling); nothing was trained"
     )
 
@@ -57,7 +58,11 @@ def _show_jobs(planned: Plan) -> None:
 def _size(number: int, stack: Stack) -> str:
     depth = len(stack.lanes)
     mebibytes = depth * job_bytes(stack.jobs[0]) / 2**20
-    return f"stack {number}: {depth} lane{'s' if depth > 1 else ''}, {mebibytes:,.0f} MiB"
+    return f"stack {number}: {_count(depth, 'lane')}, {mebibytes:,.0f} MiB"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def _epochs_left(job: Job) -> int:
@@ -89,13 +94,18 @@ def seconds_per_minibatch(stack: Stack, threads: int | None) -> float:
     endless = [replace(job.config, num_epochs=sys.maxsize) for job in jobs]
     lanes = [build_lane(own, job.corpus) for own, job in zip(endless, jobs, strict=True)]
     training, started = Training(recipe, lanes), time.perf_counter()
-    elapsed = 0.0
-    while elapsed < SECONDS:
-        training.run_epoch(lambda: time.perf_counter() - started > SECONDS)
+
+    def done() -> int:
+        return training.epoch * minibatches(first) + training.minibatch
+
+    def is_enough() -> bool:
+        return done() > 0 and time.perf_counter() - started > SECONDS
+
+    while not is_enough():
+        training.run_epoch(is_enough)
         if recipe.device.type == "cuda":
-            torch.cuda.synchronize()
-        elapsed = time.perf_counter() - started
-    return elapsed / (training.epoch * minibatches(first) + training.minibatch)
+            torch.cuda.synchronize(recipe.device)
+    return (time.perf_counter() - started) / done()
 
 
 def duration(seconds: float) -> str:

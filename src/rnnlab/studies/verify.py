@@ -90,12 +90,12 @@ def _training(configs: list[Config], folders: list[Path]) -> Iterator[BaseProces
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
     task = Task([*folders], dict(zip(folders, configs, strict=True)), begins)
-    child = Local().start(task)
+    worker = Local().start(task)
     try:
-        yield child
+        yield worker.process
     finally:
-        child.kill()
-        child.join()
+        worker.process.kill()
+        worker.process.join()
 
 
 def _require_success(child: BaseProcess) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import time
 from pathlib import Path
 from types import TracebackType
@@ -14,10 +15,12 @@ from rnnlab._common.console import one_line
 from rnnlab._common.files import read_end
 from rnnlab._common.plain_console import PlainConsole
 from rnnlab.config.identity import changed
-from rnnlab.runs.folder import END, MESSAGES, last_metrics
+from rnnlab.runs.folder import END, MESSAGES, job_number, last_metrics
 from rnnlab.runs.result import Result, Status
-from rnnlab.studies.job import Invalid, Job
+from rnnlab.studies.job import Job
 from rnnlab.studies.plan import Plan
+from rnnlab.studies.report.entries import Entry, read
+from rnnlab.studies.report.ranking import HELD_OUT, TRAINING, Ranking
 from rnnlab.studies.report.tables import shown
 
 SHOWN = 20  # running jobs in the live table
@@ -43,10 +46,10 @@ class StudyView:
         asked, invalid = len(self.planned.rows), self.planned.invalid
         same = asked - len(self.jobs) - len(invalid)
         note = f" ({same} of {asked} were duplicates)" if same else ""
-        self.console.print(f"{len(self.jobs)} jobs{note} in {self.sweep}")
+        many = "job" if len(self.jobs) == 1 else "jobs"
+        self.console.print(f"{len(self.jobs)} {many}{note} in {self.sweep}")
         for bad in invalid:
             self.console.print(f"job {bad.number} is left out: {bad.mistake}")
-            self.results[bad.folder] = Result.without_run(bad.mistake)
         for job in self.jobs:
             if job.before and job.is_done:
                 self.ended(job, job.before)
@@ -62,10 +65,14 @@ class StudyView:
     ) -> None:
         self.live.stop()
         if kind is None:
-            self.console.print(self._final())
+            ranking = Ranking(read(self.sweep)[0])
+            self.console.print(self._final(ranking))
+            if best := best_of(ranking):
+                self.console.print(f"best: {best}")
             if warned := self._warned():
                 self.console.print(f"\n{warned}")
-            self.console.print(f"\n{self.sweep}\ntensorboard --logdir {self.sweep}")
+            logdir = shlex.join(["tensorboard", "--logdir", str(self.sweep)])
+            self.console.print(f"\n{self.sweep}\n{logdir}")
 
     def ended(self, job: Job, result: Result) -> None:
         """A job has ended: told at once if it went wrong, with the end of its log if it failed."""
@@ -117,15 +124,16 @@ class StudyView:
         elapsed = time.monotonic() - self.started
         trained, speed = share - self.share_before, sum(r["tokens_per_second"] for _, r in running)
         left = f"{elapsed * (1 - share) / trained:.0f} s left" if trained > 0 else "beginning"
-        figures = [r.figure for r in self.results.values() if r.figure is not None]
-        waiting = len(self.jobs) + len(self.planned.invalid) - len(self.results) - len(running)
+        ended = [Entry.of(folder, result) for folder, result in self.results.items()]
+        best = best_of(Ranking(ended))
+        waiting = len(self.jobs) - len(self.results) - len(running)
         table = Table(
             title=f"{len(self.results) - failed} done, {failed} failed, {len(running)} running, "
             f"{waiting} waiting; "
-            + (f"best {min(figures):.4g}; " if figures else "")
+            + (f"best {best}; " if best else "")
             + f"{speed:,.0f} tokens/s; {left}"
         )
-        for name in ("job", "changed", "epoch", "perplexity"):
+        for name in ("job", "changed", "epoch", TRAINING):
             table.add_column(name)
         for job, last in running[:SHOWN]:
             table.add_row(
@@ -136,19 +144,25 @@ class StudyView:
             )
         return table
 
-    def _final(self) -> Table:
+    def _final(self, ranking: Ranking) -> Table:
+        """Of the whole study: what earlier commands asked for, too."""
         table = Table()
-        for name in ("job", "changed", "status", "perplexity", "held out"):
+        held_out = [HELD_OUT] if any(entry.holds_out for entry in ranking.entries) else []
+        for name in ("job", "changed", "status", TRAINING, *held_out):
             table.add_column(name)
-        for job in sorted(self.planned.all, key=self._order):
-            result = self.results.get(job.folder)
+        own = {job.folder: job for job in self.planned.all}
+        for entry in ranking.runs:
+            job, result = own.pop(entry.folder, None), entry.result
+            number = job.number if job else job_number(entry.folder)
             table.add_row(
-                str(job.number),
-                self.changed[job.folder],
-                result.status if result else "not ended",
-                shown(result.perplexity if result else None),
-                shown(result.val_perplexity if result else None),
+                entry.folder.name if number is None else str(number),
+                entry.words(self.planned.swept) or self.changed.get(entry.folder, ""),
+                "not ended" if result.status == Status.running else result.status,
+                shown(entry.training),
+                *(shown(entry.held_out) for _ in held_out),
             )
+        for job in own.values():  # nothing came of them yet
+            table.add_row(str(job.number), self.changed[job.folder], "not begun")
         return table
 
     def _warned(self) -> str:
@@ -162,7 +176,7 @@ class StudyView:
         more = f" (and {len(found) - 1} more: result.json has them)" if len(found) > 1 else ""
         return f"warning: {one_line(found[0])}{more}" if found else ""
 
-    def _order(self, job: Job | Invalid) -> tuple[bool, float]:
-        result = self.results.get(job.folder)
-        figure = result.figure if result and result.status == Status.completed else None
-        return figure is None, figure or 0.0
+
+def best_of(ranking: Ranking) -> str:
+    """Of each text; empty where nothing has completed."""
+    return "; ".join(map(ranking.described, ranking.best))

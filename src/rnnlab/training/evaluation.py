@@ -14,7 +14,8 @@ from rnnlab.nn.engines import ENGINES
 from rnnlab.nn.model import Parameters
 from rnnlab.training.metrics import perplexity
 
-STEPS = 1024  # taken at once, so that the buffers do not grow with the text; changes no figure
+STEPS = 1024  # taken at once at most, so that the buffers do not grow with the text
+LOGITS = 1 << 22  # at once at most, so that they grow with a large vocabulary no further
 
 
 @torch.inference_mode()
@@ -24,11 +25,12 @@ def evaluate(parameters: Parameters, tokens: Integer[Tensor, " N"]) -> float:
     state = model.zero_state(1, 1, flat.dtype, flat.device)
     nats = torch.zeros((), dtype=torch.float64, device=flat.device)
     engine = next(each for each in ENGINES.values() if each.refuses(model.cell) is None)
+    steps = max(1, min(STEPS, LOGITS // model.vocab_size))
     forward = None
-    for start in range(0, len(tokens) - 1, STEPS):
-        window = tokens[start : start + STEPS + 1].long()
+    for start in range(0, len(tokens) - 1, steps):
+        window = tokens[start : start + steps + 1].long()
         T = len(window) - 1
-        if forward is None or T < STEPS:  # the last steps are fewer
+        if forward is None or steps > T:  # the last steps are fewer
             forward = engine.forward_pass(parameters, T, B=1)
         logits, state = forward(window[None, None, :-1], state)
         nats += cross_entropy(logits[0].double(), window[1:], reduction="sum")

@@ -28,6 +28,10 @@ class StepGraph:
         self.failed = False
 
     def __call__(self, *inputs: Tensor) -> None:
+        with torch.cuda.device(inputs[0].device):  # whose streams are meant
+            self._call(*inputs)
+
+    def _call(self, *inputs: Tensor) -> None:
         if self.graph is None and not self.failed:
             self._record(inputs)
         if self.graph is None:

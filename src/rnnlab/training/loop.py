@@ -87,7 +87,8 @@ class Training:
         self.state = recipe.model.zero_state(len(lanes), recipe.batch_size, **like)
         self.epoch = 0  # epochs completed
         self.minibatch = 0  # minibatches done in the epoch under way
-        self.seconds = 0.0  # spent in the epoch under way
+        self.num_minibatches = 0  # that it has
+        self.seconds = 0.0  # spent in it
         self.sums = Sums(len(lanes), recipe.device)
         recordable = recipe.engine.is_recordable and recipe.optimizer.is_recordable
         on_gpu = recipe.device.type == "cuda"
@@ -103,21 +104,23 @@ class Training:
         `stop` is asked before every minibatch; once it says so, run_epoch returns None, and
         a later call goes on where this one left off.
         """
-        started = time.perf_counter()
+        self.began = time.perf_counter() - self.seconds
         plan = self._plan()
+        self.num_minibatches = len(plan.starts)
         tf32 = tf32_allowed(self.precision.tf32)
         with tf32, self.engine.session(self.parameters, self.shape):
-            while self.minibatch < len(plan.starts):
+            while self.minibatch < self.num_minibatches:
                 if stop():
-                    self.seconds += time.perf_counter() - started
+                    self.seconds = time.perf_counter() - self.began
                     return None
                 i = self.minibatch
                 self.step(plan.starts[i], plan.present[i], plan.reset[i], *self._dropout_masks())
                 self.minibatch += 1
         self.epoch += 1
-        self.healthy &= self.parameters.flat.isfinite().all(1)
-        lanes = self.sums.read()  # the host waits for the device here, and nowhere else
-        self.seconds += time.perf_counter() - started
+        largest = torch.linalg.vector_norm(self.parameters.flat, ord=torch.inf, dim=1)
+        self.healthy &= largest.isfinite()
+        lanes = self.sums.read()  # the host waits for the device here and in `so_far` only
+        self.seconds = time.perf_counter() - self.began
         figures = [Epoch.of(lane, self.epoch, self.seconds) for lane in lanes]
         for k, healthy in enumerate(self.healthy.tolist()):
             own = figures[k]
@@ -128,6 +131,12 @@ class Training:
         self.sums.clear()
         self.minibatch, self.seconds = 0, 0.0
         return figures
+
+    def so_far(self) -> list[Epoch | None]:
+        """Each lane's figures of the epoch under way; may be asked for by `stop`."""
+        lanes = self.sums.read()
+        self.seconds = time.perf_counter() - self.began
+        return [Epoch.of(lane, self.epoch + 1, self.seconds) for lane in lanes]
 
     def snapshot(self, k: int) -> dict[str, Tensor]:
         """Copies of all that lane k's next step depends on, besides its parameters and position."""

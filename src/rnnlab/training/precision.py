@@ -33,6 +33,11 @@ class Precision:
         return int(self.parameters_type.removeprefix("float")) // 8
 
     @property
+    def copies(self) -> int:
+        """Of a parameter and its gradient in the products' type, as parameters: two halves."""
+        return int(self.products_type != self.parameters_type)
+
+    @property
     def wants(self) -> str | None:
         """The type of device that alone has it."""
         return "cuda" if self.tf32 else None

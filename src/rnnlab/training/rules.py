@@ -28,7 +28,13 @@ class OptimizerChoice(Choice, ABC):
 
     group = "optimizer"
     stacks: ClassVar[bool] = True  # for any number of lanes
+    slots: ClassVar[int] = 2  # tensors (K, P) that it keeps, or what they come to
     is_recordable: ClassVar[bool] = True  # an update works in place, and can be in a CUDA graph
+
+    @property
+    def title(self) -> str:
+        """What to call it in a sentence."""
+        return self.name
 
     @abstractmethod
     def start(self, parameters: Parameters) -> Optimizer:
@@ -43,7 +49,7 @@ class OptimizerChoice(Choice, ABC):
 class Rule(OptimizerChoice):
     """An update rule by its formula; to define one, give `update` and the number of its slots."""
 
-    slots: ClassVar[int] = 0  # tensors (K, P) that it keeps, zero at the start
+    slots: ClassVar[int] = 0  # zero at the start
 
     @abstractmethod
     def update(
@@ -165,6 +171,10 @@ class TorchOptim(OptimizerChoice):
     is_recordable = False
     algorithm: str = knob("a class of torch.optim")
     options: dict[str, Any] = knob("its keyword arguments: +optimizer.options.NAME=VALUE")
+
+    @property
+    def title(self) -> str:
+        return f"torch.optim.{self.algorithm}"
 
     def start(self, parameters: Parameters) -> Optimizer:
         from rnnlab.training.optim import TorchOptimizer

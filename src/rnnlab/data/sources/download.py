@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rnnlab._common.choices import choice, knob
 from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import make_folder, write_whole
-from rnnlab.data.source import Source, path_of, read_file, read_regular
+from rnnlab.data.source import Source, absolute, path_of, read_file, read_regular
 
 LONGEST_NAME = 200  # bytes: systems have 255, and a file that is being written has a longer name
 
@@ -45,6 +46,9 @@ class Download(Source):
             "RNNLAB_DATA=FOLDER."
         )
 
+    def placed(self, home: Path) -> Download:
+        return replace(self, root=absolute(self.root, home) if self.root else self.root)
+
     def fetch(self) -> None:
         """Download it into the first of its folders that is set."""
         if not _place(self):
@@ -62,7 +66,7 @@ def find(dataset: Download) -> Path | None:
             digest == dataset.sha256,
             f"{path} as dataset={dataset.name}",
             f"its SHA-256 is {digest}, not {dataset.sha256}; remove it, or train on it with "
-            f"dataset=text dataset.path={path}",
+            f"dataset=text {shlex.quote(f'dataset.path={path}')}",
         )
     return path
 
@@ -88,7 +92,7 @@ def _download(dataset: Download) -> None:
     raise ConfigError(
         f"dataset={dataset.name}: {dataset.file} is not in "
         f"{_in_words(dataset)}, and could not be downloaded from {', '.join(failures)}; "
-        "put the file there, name its folder with dataset.root=FOLDER, "
+        "put the file there, name its folder with dataset.root=FOLDER or RNNLAB_DATA=FOLDER, "
         "or train on the shipped text with dataset=sample."
     )
 

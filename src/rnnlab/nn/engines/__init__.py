@@ -63,7 +63,10 @@ class Engine(ABC):
 
     @abstractmethod
     def numbers(self, spec: Spec, B: int, T: int) -> int:
-        """How many a lane keeps while it trains, roughly, besides parameters and optimizer."""
+        """How many a lane of several keeps while it trains on B x T tokens.
+
+        Besides parameters, gradients and optimizer, and what is small beside these.
+        """
 
     @abstractmethod
     def computation(self, dtype: torch.dtype | None = None) -> Computation:
@@ -86,9 +89,10 @@ class Fused(Engine):
         return 2
 
     def numbers(self, spec: Spec, B: int, T: int) -> int:
-        """Gates and outputs of every time step with their gradients, in two orders; logits."""
-        layer = 2 * (spec.cell.num_gates + 3) * spec.num_hiddens
-        return B * T * (spec.num_layers * layer + 4 * spec.vocab_size)
+        """Series in two orders, logits and their gradient; copies of W_x and of each W_h."""
+        H, L, V, G = spec.num_hiddens, spec.num_layers, spec.vocab_size, spec.cell.num_gates
+        of_token = (2 * L * LAYERS[spec.cell.form].series + L - 1) * H + 2 * V
+        return B * T * of_token + (V + L * H) * G * H
 
     def computation(self, dtype: torch.dtype | None = None) -> Computation:
         from rnnlab.nn.engines.stacked.network import Stacked
@@ -108,9 +112,10 @@ class Eager(Engine):
         return 1
 
     def numbers(self, spec: Spec, B: int, T: int) -> int:
-        """What autograd keeps of every time step: products, sums and activations of each gate."""
-        layer = 6 * (spec.cell.num_gates + 1) * spec.num_hiddens
-        return B * T * (spec.num_layers * layer + 6 * spec.vocab_size)
+        """Activations of each gate; one-hot input, logits, their gradient; gradients in parts."""
+        H, L, V, G = spec.num_hiddens, spec.num_layers, spec.vocab_size, spec.cell.num_gates
+        of_token = 3 * L * G * H + 5 * V
+        return B * T * of_token + spec.num_parameters
 
     def computation(self, dtype: torch.dtype | None = None) -> Computation:
         from rnnlab.nn.engines.eager import Loop
@@ -138,6 +143,11 @@ class TorchNN(Eager):
     def rank(self, cell: Cell, device_type: str) -> int:
         """Its LSTM is oneDNN's on a CPU, which the fused engine does not reach."""
         return 3 if cell.form == "lstm" and device_type == "cpu" else 0
+
+    def numbers(self, spec: Spec, B: int, T: int) -> int:
+        """oneDNN's LSTM keeps its weights in an order of its own, and more of every time step."""
+        more = 8 * B * T * spec.num_layers * spec.num_hiddens + spec.num_parameters
+        return super().numbers(spec, B, T) + (more if spec.cell.form == "lstm" else 0)
 
     def computation(self, dtype: torch.dtype | None = None) -> Computation:
         from rnnlab.nn.engines.torch_nn import Modules

@@ -8,9 +8,16 @@ continued cuts them back to that: no step is lost or doubled.
 import importlib
 import pkgutil
 
-from rnnlab.runs.trackers.tracker import Tracked, Tracker, log_names, register, trackers_of
+from rnnlab.runs.trackers.tracker import (
+    Tracked,
+    Tracker,
+    UnderWay,
+    log_names,
+    register,
+    trackers_of,
+)
 
-__all__ = ["Tracked", "Tracker", "log_names", "register", "trackers_of"]
+__all__ = ["Tracked", "Tracker", "UnderWay", "log_names", "register", "trackers_of"]
 
 for module in pkgutil.iter_modules(__path__):  # files, tensorboard, terminal, and what is added
     importlib.import_module(f"{__name__}.{module.name}")

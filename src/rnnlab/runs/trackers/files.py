@@ -1,19 +1,19 @@
-"""Files that anything can read: metrics.jsonl, samples.txt, perplexity.svg."""
+"""Files that anything can read: metrics.jsonl, minibatches.jsonl, samples.txt, perplexity.svg."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from rnnlab._common.console import one_line
 from rnnlab._common.files import flush, opened, write_whole
-from rnnlab.runs.figures import saved
-from rnnlab.runs.folder import CURVE, METRICS, SAMPLES
+from rnnlab.runs.folder import CURVE, METRICS, MINIBATCHES, SAMPLES
 from rnnlab.runs.result import Result, to_json
-from rnnlab.runs.trackers.tracker import Tracked, Tracker, register
+from rnnlab.runs.trackers.tracker import Tracked, Tracker, UnderWay, register
 from rnnlab.training.metrics import Epoch
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @register
@@ -23,36 +23,45 @@ class Files(Tracker):
     A line end that is part of a text is escaped: result.json has the text as it is.
     """
 
-    logs = (METRICS, SAMPLES)
+    logs = (METRICS, MINIBATCHES, SAMPLES)
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, within_epochs: bool = False) -> None:
         self.folder = folder
-        self.metrics = opened(folder, METRICS, "ab")
-        self.samples = opened(folder, SAMPLES, "ab")
+        names = [METRICS, SAMPLES]
+        if within_epochs or (folder / MINIBATCHES).exists():
+            names.append(MINIBATCHES)
+        self.files = {name: opened(folder, name, "ab") for name in names}
 
     @classmethod
     def of(cls, run: Tracked) -> Files:
-        return cls(run.folder)
+        return cls(run.folder, run.config.log.every_minibatches is not None)
 
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
         values = {"epoch": figures.epoch, **figures.figures, "val_perplexity": val_perplexity}
-        _append(self.metrics, to_json(values))
+        self._append(METRICS, to_json(values))
+
+    def minibatch(self, under_way: UnderWay, logged: bool) -> None:
+        if logged:
+            own = under_way.figures
+            place = {"minibatch": under_way.step, "epoch": own.epoch}
+            self._append(MINIBATCHES, to_json(place | own.figures))
 
     def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002
-        _append(self.samples, f"epoch {epoch}: {one_line(text)}")
+        self._append(SAMPLES, f"epoch {epoch}: {one_line(text)}")
 
     def figure(self, figure: Figure) -> None:
+        from rnnlab.runs.figures import saved
+
         write_whole(self.folder, CURVE, saved(figure, "svg"))
 
     def close(self, result: Result) -> None:  # noqa: ARG002
-        for file in (self.metrics, self.samples):
+        for file in self.files.values():
             flush(file)
             file.close()
 
     def lengths(self) -> dict[str, int]:
-        return {METRICS: flush(self.metrics), SAMPLES: flush(self.samples)}
+        return {name: flush(file) for name, file in self.files.items()}
 
-
-def _append(file: IO[bytes], line: str) -> None:
-    file.write(line.encode() + b"\n")
-    file.flush()
+    def _append(self, log: str, line: str) -> None:
+        self.files[log].write(line.encode() + b"\n")
+        self.files[log].flush()

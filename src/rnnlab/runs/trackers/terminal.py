@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from rnnlab._common.console import one_line
 from rnnlab._common.plain_console import PlainConsole
 from rnnlab.runs.result import Result, Status
-from rnnlab.runs.trackers.tracker import Tracked, Tracker, register
+from rnnlab.runs.trackers.tracker import Tracked, Tracker, UnderWay, register
 from rnnlab.training.metrics import Epoch
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 PLAIN_LINES = 20  # lines that a whole run prints where there is no terminal
+SILENCE = 10.0  # seconds until a plain line within an epoch; then twice as long, and so on
+LONGEST_SILENCE = 600.0
+BAR, REST = 10, 12  # columns that the bar has at least; those of the time left, and between all
 
 
 @register
@@ -21,20 +29,19 @@ class Terminal(Tracker):
     """Of a run that trains alone: a live bar, samples, at the end the textbook's closing lines."""
 
     def __init__(self, run: Tracked) -> None:
-        here, folder = Path.cwd(), run.folder
-        self.folder = folder.relative_to(here) if folder.is_relative_to(here) else folder
         self.console = PlainConsole()
+        self.is_live = self.console.is_terminal and not self.console.is_dumb_terminal
         self.num_epochs = run.config.num_epochs
         self.next_line = max(1, self.num_epochs // PLAIN_LINES)  # the epoch of the next plain line
+        self.told, self.silence = time.monotonic(), SILENCE
         self.progress = Progress(
-            _column("epoch {task.completed:.0f}/{task.total:.0f}"),
-            BarColumn(),
-            _column("perplexity {task.fields[perplexity]:.3g}{task.fields[held_out]}"),
-            _column("{task.fields[speed]:,.0f} tokens/s"),
-            TimeRemainingColumn(),
+            _column("epoch {task.fields[epoch]}/{task.total}"),
+            BarColumn(bar_width=None, table_column=Column(min_width=BAR)),
+            _column("{task.fields[figures]}"),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
             console=self.console,
             transient=True,
-            disable=not self.console.is_terminal,
+            disable=not self.is_live,
         )
         self.console.print(run.description)
         done, minibatches = run.begun or (0, 0)
@@ -42,12 +49,7 @@ class Terminal(Tracker):
             self.console.print(f"goes on after epoch {done}, {minibatches} minibatches later")
         self.held_out = ""  # the last figure, as text
         self.bar = self.progress.add_task(
-            "",
-            total=self.num_epochs,
-            completed=done,
-            perplexity=float("nan"),
-            held_out="",
-            speed=0.0,
+            "", total=self.num_epochs, completed=done, epoch=done, figures=""
         )
         self.progress.start()
 
@@ -57,20 +59,36 @@ class Terminal(Tracker):
 
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
         if val_perplexity is not None:
-            self.held_out = f", held out {val_perplexity:.4g}"
-        self.progress.update(
-            self.bar,
-            completed=figures.epoch,
-            perplexity=figures["perplexity"],
-            held_out=self.held_out,
-            speed=figures["tokens_per_second"],
-        )
-        if not self.console.is_terminal and figures.epoch >= self.next_line:
+            self.held_out = f"held out {val_perplexity:.4g} (epoch {figures.epoch})"
+        self._show(figures, done=figures.epoch)
+        if figures.epoch >= self.next_line:
             self.next_line = figures.epoch + max(1, self.num_epochs // PLAIN_LINES)
-            self.console.print(
-                f"epoch {figures.epoch}/{self.num_epochs}  perplexity {figures['perplexity']:.4g}"
-                f"{self.held_out}  {figures['tokens_per_second']:,.0f} tokens/s"
-            )
+            self._tell(figures, f"epoch {figures.epoch}/{self.num_epochs}")
+
+    def minibatch(self, under_way: UnderWay, logged: bool) -> None:  # noqa: ARG002
+        figures, M = under_way.figures, under_way.num_minibatches
+        i, done = figures["updates"], figures.epoch - 1
+        self._show(figures, f"minibatch {i}/{M}", done=done + i / M)
+        if time.monotonic() - self.told > self.silence:
+            self.silence = min(2 * self.silence, LONGEST_SILENCE)
+            self._tell(figures, f"epoch {done}/{self.num_epochs}, minibatch {i}/{M}")
+
+    def _show(self, figures: Epoch, *where: str, done: float) -> None:
+        """In the bar: what there is room for, from the left."""
+        parts = [f"perplexity {figures['perplexity']:.3g}", self.held_out, *where, _speed(figures)]
+        room = self.console.width - len(f"epoch {self.num_epochs}/{self.num_epochs}") - BAR - REST
+        self.progress.update(
+            self.bar, completed=done, epoch=int(done), figures=fitting(filter(None, parts), room)
+        )
+
+    def _tell(self, figures: Epoch, where: str) -> None:
+        """In a line, where there is no bar."""
+        if self.is_live:
+            return
+        self.told = time.monotonic()
+        perplexity = f"perplexity {figures['perplexity']:.4g}"
+        known = ", ".join(filter(None, (perplexity, self.held_out)))
+        self.console.print(f"{where}  {known}  {_speed(figures)}")
 
     def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002
         if not last:
@@ -88,7 +106,7 @@ class Terminal(Tracker):
             self.console.print(f"{result.status} after {result.epochs} epochs{reason}.")
         if result.perplexity is not None and result.tokens_per_second is not None:
             self.console.print(
-                f"perplexity {result.perplexity:.1f}, "
+                f"perplexity {_rounded(result.perplexity)}, "
                 f"{result.tokens_per_second:.1f} tokens/sec on {result.device}"
             )
         if result.val_perplexity is not None:
@@ -98,7 +116,26 @@ class Terminal(Tracker):
                 self.console.print(text)
         if result.warnings:
             self.console.print(f"warning: {one_line('; '.join(result.warnings))}")
-        self.console.print(f"\n{self.folder}\ntensorboard --logdir {self.folder.parent}")
+
+
+def fitting(parts: Iterable[str], room: int) -> str:
+    """The first of them that have room together, side by side."""
+    shown = ""
+    for part in parts:
+        longer = f"{shown}  {part}" if shown else part
+        if len(longer) > room:
+            break
+        shown = longer
+    return shown
+
+
+def _rounded(perplexity: float) -> str:
+    """As the textbook prints it, and no hundred digits of one that exploded."""
+    return f"{perplexity:.1f}" if perplexity < 1e6 else f"{perplexity:.4g}"
+
+
+def _speed(figures: Epoch) -> str:
+    return f"{figures['tokens_per_second']:,.0f} tokens/s"
 
 
 def _column(form: str) -> TextColumn:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, TypeVar
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from rnnlab.config.schema import Config
 from rnnlab.runs.result import Result
 from rnnlab.training.metrics import Epoch
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,15 @@ class Tracked:
     description: str
     begun: tuple[int, int] | None  # epochs and minibatches after which it goes on
     is_alone: bool  # no other run trains with it
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnderWay:
+    """How far an epoch has come."""
+
+    figures: Epoch  # of its minibatches so far
+    num_minibatches: int  # that it has; figures["updates"] of them are done
+    step: int  # minibatches since the run began
 
 
 class Tracker(ABC):
@@ -39,6 +49,9 @@ class Tracker(ABC):
     @abstractmethod
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
         """An epoch has ended."""
+
+    def minibatch(self, under_way: UnderWay, logged: bool) -> None:  # noqa: B027
+        """Within an epoch: `logged` every log.every_minibatches, else now and then, to be shown."""
 
     @abstractmethod
     def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:

@@ -20,6 +20,7 @@ folders. What such a backend must keep:
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -39,6 +40,7 @@ class Task:
     begins: bool  # else the runs go on from their checkpoints
     corpora: Corpora = field(default_factory=Corpora)
     swept: list[str] = field(default_factory=list)
+    typed: list[str] = field(default_factory=lambda: sys.orig_argv)  # the study's command
 
 
 class Executor(Protocol[Handle]):

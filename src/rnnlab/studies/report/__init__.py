@@ -1,3 +1,3 @@
 """What a folder of runs comes to: tables, figures, one page."""
 
-REPORTS = ("report.html", "report.md", "results.csv", "results.parquet")  # a study's, in its folder
+REPORTS = ("report.html", "report.md", "results.csv")  # a study's, in its folder

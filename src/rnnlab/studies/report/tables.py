@@ -1,198 +1,119 @@
-"""What there is to say of a folder of runs: entries, what was swept, statistics, tables.
-
-Reads files only, so it works on a study that is still running and on any folder of runs.
-"""
+"""What a report says in words: tables, sentences, and how to train the best again."""
 
 from __future__ import annotations
 
-import math
 import shlex
-import statistics
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from rnnlab._common.choices import registered
 from rnnlab._common.console import one_line
 from rnnlab._common.errors import ConfigError
-from rnnlab.config.identity import differing, flat
-from rnnlab.config.stored_words import overrides_not_taken
-from rnnlab.runs.folder import RESULT, number_of, overrides_of, read_metrics
-from rnnlab.runs.result import Result, Status
+from rnnlab._common.program import training
+from rnnlab.config.shortest import shortest
+from rnnlab.config.stored import from_dict
+from rnnlab.runs.result import Status
+from rnnlab.studies.report.entries import Entry
 from rnnlab.studies.report.escaping import in_markdown
+from rnnlab.studies.report.ranking import HELD_OUT, TRAINING, Group, Ranking
 
-Table = tuple[str, list[str], list[list[str]]]  # title, head, rows
-# 97.5 % points of Student's t for 1, 2, ... degrees of freedom
-STUDENT = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-NORMAL = 1.959964  # of the normal distribution
+MOST_BEST = 3  # texts whose best is named
+FIRST = 10  # runs whose texts are shown
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One run's folder: its result, its settings by dotted names, its curve (epoch, perplexity)."""
-
-    folder: Path
-    result: Result
-    settings: dict[str, Any]
-    curve: list[tuple[int, float]]
-
-    @property
-    def figure(self) -> float | None:
-        """Of a run that has completed."""
-        return self.result.figure if self.result.status == Status.completed else None
-
-    def key(self, names: Iterable[str]) -> str:
-        """Equal for runs with the same values of these settings, whatever their seeds."""
-        return ", ".join(f"{name}={self.setting(name)}" for name in names if name != "seed")
-
-    def setting(self, name: str) -> str:
-        """As one would type it."""
-        value = self.settings.get(name)
-        return f"{value:g}" if isinstance(value, float) else str(value)
+class Table:
+    title: str
+    head: list[str]
+    rows: list[list[str]]
+    note: str = ""
 
 
-def read(home: Path) -> tuple[list[Entry], list[str]]:
-    """Every run below `home`, by its number, and what could not be read."""
-    entries, skipped = [], []
-    for path in home.rglob(RESULT):
-        folder = path.parent
-        try:
-            result = Result.read(folder)
-        except ConfigError as error:
-            skipped.append(str(error))
-            continue
-        curve = [
-            (line["epoch"], line["perplexity"])
-            for line in read_metrics(folder)
-            if line.get("perplexity") is not None
-        ]
-        settings = flat(result.config)
-        clip = registered("clip").get(str(settings.get("clip")))
-        if clip and not clip.uses_theta:
-            settings["theta"] = "none"  # it has no meaning, whatever it is
-        entries.append(Entry(folder, result, settings, curve))
-    last = sys.maxsize  # runs without a number
-    return sorted(entries, key=lambda e: (number_of(e.folder, last), e.folder.name)), skipped
+def tables(ranking: Ranking) -> Iterable[Table]:
+    entries, seed = ranking.entries, [name for name in ranking.names if name == "seed"]
+    others = ["other settings"] if ranking.others else []
+    held_out = [HELD_OUT] if any(entry.holds_out for entry in entries) else []
+    usual = " ".join(f"{name}={ranking.commonest[name]}" for name in ranking.others)
+    note = f"Where no other setting is named: {usual}" if usual else ""
 
+    def settings_of(entry: Entry) -> list[str]:
+        unusual = [n for n in ranking.others if entry.setting(n) != ranking.commonest[n]]
+        return [*map(entry.setting, ranking.columns), *(entry.words(unusual) for _ in others)]
 
-def changed_names(entries: list[Entry]) -> list[str]:
-    """Settings that differ between the runs; one that was never valid has none."""
-    return differing(entry.settings for entry in entries if entry.settings)
-
-
-def best_first(entries: list[Entry]) -> list[Entry]:
-    return sorted(entries, key=lambda e: math.inf if e.figure is None else e.figure)
-
-
-# --- statistics ------------------------------------------------------------------------------
-
-
-def interval(figures: list[float]) -> tuple[float, float]:
-    """Mean, and half the width of its 95 % confidence interval (Student's t)."""
-    mean = statistics.fmean(figures)
-    if len(figures) < 2:
-        return mean, math.nan
-    return mean, student(len(figures) - 1) * statistics.stdev(figures) / math.sqrt(len(figures))
-
-
-def student(freedom: int) -> float:
-    """The 97.5 % point; beyond the table the expansion around the normal distribution's.
-
-    Abramowitz and Stegun 26.7.5, three terms.
-    """
-    if freedom <= len(STUDENT):
-        return STUDENT[freedom - 1]
-    z, v = NORMAL, freedom
-    first = (z**3 + z) / (4 * v)
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * v**3)
-    return z + first + second + third
-
-
-def over_seeds(entries: list[Entry], swept: list[str]) -> list[tuple[list[str], list[float]]]:
-    """Completed runs that differ in nothing but their seed: settings and figures, best first."""
-    names = [name for name in swept if name != "seed"]
-    groups: dict[tuple[str, ...], list[float]] = {}
-    for entry in entries:
-        if entry.figure is not None:
-            groups.setdefault(tuple(map(entry.setting, names)), []).append(entry.figure)
-    ranked = sorted(groups.items(), key=lambda group: statistics.fmean(group[1]))
-    return [([*settings], figures) for settings, figures in ranked]
-
-
-def median_where(entries: list[Entry], settings: dict[str, str]) -> float:
-    """Of the runs with these settings, one that did not complete being worse than all others."""
-    own = [e for e in entries if all(e.setting(name) == v for name, v in settings.items())]
-    figures = [math.inf if entry.figure is None else entry.figure for entry in own]
-    return statistics.median_high(figures) if figures else math.nan
-
-
-# --- tables ----------------------------------------------------------------------------------
-
-
-def tables(entries: list[Entry], swept: list[str]) -> Iterable[Table]:
-    ranked = best_first(entries)
-    yield (
-        "Runs, best first",
-        ["run", *swept, "status", "perplexity", "held out", "epochs"],
+    yield Table(
+        f"Runs, best first by {ranking.measure}",
+        ["run", *ranking.columns, *others, *seed, "status", TRAINING, *held_out, "epochs"],
         [
-            [e.folder.name, *(e.setting(name) for name in swept), e.result.status]
-            + [shown(e.result.perplexity), shown(e.result.val_perplexity), str(e.result.epochs)]
-            for e in ranked
+            [e.name, *settings_of(e), *map(e.setting, seed), e.result.status, shown(e.training)]
+            + [*(shown(e.held_out) for _ in held_out), str(e.result.epochs)]
+            for e in ranking.runs
         ],
+        note,
     )
-    if "seed" in swept:
-        names = [name for name in swept if name != "seed"]
-        yield (
+    if seed:
+        yield Table(
             "Over seeds: mean and 95 % confidence interval",
-            [*names, "seeds", "perplexity"],
+            [*ranking.columns, *others, "seeds", ranking.measure],
             [
-                [*settings, str(len(figures)), spread(figures)]
-                for settings, figures in over_seeds(entries, swept)
+                [*settings_of(group.entries[0]), str(len(group.values)), str(group)]
+                for group in ranking.groups
+                if group.values
             ],
+            note,
         )
-    troubled = [e for e in entries if e.result.status != Status.completed]
+    troubled = [
+        [e.name, e.result.status, e.result.error or ""]
+        for e in entries
+        if e.result.status != Status.completed
+    ]
     if troubled:
-        rows = [[e.folder.name, e.result.status, e.result.error or ""] for e in troubled]
-        yield "Not completed", ["run", "status", "reason"], rows
+        yield Table("Not completed", ["run", "status", "reason"], troubled)
     texts = [
-        [e.folder.name, prefix, text]
-        for e in ranked[:10]
-        for prefix, text in e.result.samples.items()
+        [entry.name, prefix, text]
+        for entry in ranking.runs[:FIRST]
+        for prefix, text in entry.result.samples.items()
     ]
     if texts:
-        yield "What the ten best write", ["run", "prefix", "text"], texts
+        yield Table("What the best write", ["run", "prefix", "text"], texts)
 
 
-def overview(entries: list[Entry]) -> str:
-    statuses = [entry.result.status for entry in entries]
+def overview(ranking: Ranking) -> str:
+    statuses = [entry.result.status for entry in ranking.entries]
     counted = ", ".join(f"{statuses.count(s)} {s}" for s in dict.fromkeys(statuses))
-    return f"{len(entries)} runs: {counted}."
+    return f"{len(statuses)} runs: {counted}. {ranking.rule}"
 
 
-def best_command(entries: list[Entry]) -> str:
-    """How to train the best run again, alone, in words that are safe to paste."""
-    best = best_first(entries)[0]
-    if best.figure is None:
-        return "(no run has completed)"
-    overrides = overrides_of(best.folder)
-    if overrides and "".join(overrides).isprintable() and not overrides_not_taken(overrides):
-        return shlex.join(["python", "run.py", *overrides])
-    folder = str(best.folder.absolute())
+def best(ranking: Ranking) -> list[tuple[str, str]]:
+    """Of each text the best settings, and the command that trains them."""
+    found = []
+    for group in ranking.best[:MOST_BEST]:
+        text = group.entries[0].result.dataset.get("name")
+        of = f" of {text}" if len(ranking.texts) > 1 else ""
+        found.append((f"Best{of}: {ranking.described(group)}", command(group)))
+    return found or [("Best", "(no run has completed)")]
+
+
+def command(group: Group) -> str:
+    """What trains its runs again that came to their end, in words that are safe to paste."""
+    ended = [entry for entry in group.entries if entry.result.status.is_final]
+    first = ended[0]
+    try:
+        words = shortest(from_dict(first.result.config))
+    except ConfigError:  # a choice that is not known here
+        words = None
+    if words is not None and "".join(words).isprintable():
+        seeds = sorted({entry.result.seed for entry in ended})
+        if len(seeds) > 1:
+            words = [word for word in words if not word.startswith("seed=")]
+            words = ["-m", *words, f"seed={','.join(map(str, seeds))}"]
+        return training(*words)
+    folder = str(first.folder.absolute())
     if not folder.isprintable():
-        return f"(the name of the best run's folder cannot be typed: {one_line(best.folder.name)})"
+        return f"(the name of the best run's folder cannot be typed: {one_line(first.folder.name)})"
     return shlex.join(["rnnlab", "reproduce", folder])
 
 
 def shown(figure: float | None) -> str:
     return "" if figure is None else f"{figure:.4g}"
-
-
-def spread(figures: list[float]) -> str:
-    mean, half = interval(figures)
-    return f"{mean:.4g}" if math.isnan(half) else f"{mean:.4g} ± {half:.2g}"
 
 
 def markdown_table(head: list[str], rows: list[list[str]]) -> str:

@@ -10,6 +10,8 @@ product; with one lane they have no lane dimension, because mm beats bmm.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
@@ -63,9 +65,8 @@ class Gates:
         self, columns: slice, T: int, B: int, weights: Packed, gradient: Packed | None
     ) -> None:
         self.W_x, self.W_h, self.b = (weights[kind][..., columns] for kind in ("W_x", "W_h", "b_"))
-        K, I, n = self.W_x.shape
+        K, _, n = self.W_x.shape
         self.A = Series(T, K, B, n, like=self.W_x)
-        self.table = self.W_x.new_zeros(K, I, n)
         self.w_h = lane_free(self.W_h)
         if gradient:
             self.dW_x, self.dW_h, self.db = (
@@ -74,6 +75,11 @@ class Gates:
             # a transposed operand makes for a slow product
             self.W_h_T = self.W_x.new_zeros(K, n, self.W_h.shape[1])
             self.w_h_T = lane_free(self.W_h_T)
+
+    @cached_property
+    def table(self) -> Float[Tensor, "K I n"]:
+        """Of the first layer, which alone looks up; a step's rows of one array over the lanes."""
+        return self.W_x.new_zeros(self.W_x.shape)
 
     def look_up(self, rows: Integer[Tensor, " T_K_B"]) -> None:
         """A = one_hot(X) W_x + b as rows of W_x + b; rows count through the lanes."""

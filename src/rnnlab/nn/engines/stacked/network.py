@@ -27,7 +27,7 @@ class Network:
     def __init__(self, weights: Parameters, gradient: Parameters | None, T: int, B: int) -> None:
         model, K = weights.model, len(weights.flat)
         self.weights, self.gradient = weights, gradient
-        layer = getattr(layers, LAYERS[model.cell.form])
+        layer = getattr(layers, LAYERS[model.cell.form].layer)
         of_layers = gradient.layers if gradient else repeat(None)
         self.layers: list[Layer] = [
             layer(model.cell, T, B, own, own_gradient)

@@ -1,0 +1,23 @@
+"""Where this program is, and how it is called here, for the words that a message tells to type."""
+
+import shlex
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+CHECKOUT = PACKAGE.parents[1]  # where it is none, what is looked for is not there
+
+
+def training(*arguments: str) -> str:
+    """A command that trains: by run.py in a checkout, or where that was called; else by rnnlab."""
+    called = Path(sys.argv[0])
+    script, ours = called if called.name == "run.py" else Path("run.py"), CHECKOUT / "run.py"
+    is_ours = script.is_file() and ours.is_file() and script.samefile(ours)
+    program = ["python", str(script)] if is_ours else ["rnnlab", "train"]
+    return shlex.join([*program, *arguments])
+
+
+def shipped(name: str) -> Path:
+    """A folder of the checkout, or its copy that travels in the wheel."""
+    installed = PACKAGE / name
+    return installed if installed.is_dir() else CHECKOUT / name
