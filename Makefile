@@ -24,7 +24,7 @@ On Linux with torch's CUDA build: about 3 GB to download, 6 GB on the disk, 5 to
 Windows, and on Linux with the CPU build (README: Installation), 0.4 GB, 1 GB and 2 to 5 minutes.
 endef
 export ABOUT_SET_UP
-ABOUT_DEFAULT = 500 epochs: about two minutes on two idle cores. Ctrl-C stops and saves.
+ABOUT_DEFAULT = 500 epochs: one to two minutes on two idle cores. Ctrl-C stops and saves.
 
 .PHONY: train test test-next test-elsewhere test-lowest test-slow lint format bench bench-sweep faults crashes attack fuzz soak gpu-check pictures clean
 

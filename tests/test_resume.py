@@ -335,3 +335,14 @@ def test_the_last_checkpoint_has_all_that_the_next_step_depends_on(compose):
     }  # fmt: skip
     assert training["optimizer.t"] > 70
     assert training["state.0.1"].abs().max() > 0
+
+
+def test_what_differs_between_two_lines_is_said_and_no_more():
+    """Of a line of ten figures the one that is another."""
+    for name, nats in (("one", 1.5), ("other", 2.5)):
+        Path(name).mkdir()
+        line = {"epoch": 1, "loss": nats, "perplexity": 3.0, "val_perplexity": None}
+        Path(name, "metrics.jsonl").write_text(json.dumps(line) + "\n")
+        Path(name, "samples.txt").touch()
+    first = next(differences(Path("one"), Path("other")))
+    assert first == "metrics.jsonl, entry 1: loss 1.5 and 2.5"

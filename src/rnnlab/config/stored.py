@@ -40,7 +40,9 @@ def changed(config: Config, changes: Mapping[str, Any], home: Path | None = None
         if not isinstance(place, dict) or key not in place or isinstance(place[key], dict):
             close = nearest(name, [*flat(values)])
             hint = f"; the nearest are {', '.join(close)}" if close else ""
-            raise ConfigError(f"{name}={value} is not allowed: a run has no such value{hint}.")
+            raise ConfigError(
+                f"{name}={value} is not allowed: a run has no such value to change{hint}."
+            )
         place[key] = value
         _require_type(name, value, values)
     return from_dict(values).placed(home or Path.cwd())

@@ -78,10 +78,18 @@ def _scalars(folder: Path) -> list[Any]:
 def _first_difference(name: str, left: list[Any], right: list[Any]) -> Iterator[str]:
     for i, (one, other) in enumerate(zip(left, right, strict=False)):
         if one != other:
-            yield f"{name}, entry {i + 1}: {one} and {other}"
+            yield f"{name}, entry {i + 1}: {_both(one, other)}"
             return
     if len(left) != len(right):
         yield f"{name}: {len(left)} and {len(right)} entries"
+
+
+def _both(one: Any, other: Any) -> str:
+    """Of two lines of figures those that differ."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return f"{one} and {other}"
+    names = [name for name in one | other if one.get(name) != other.get(name)]
+    return ", ".join(f"{name} {one.get(name)} and {other.get(name)}" for name in names)
 
 
 def _tensors(name: str, left: Path, right: Path) -> Iterator[str]:
