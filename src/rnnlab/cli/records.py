@@ -52,7 +52,7 @@ class HydraRecords:
         whole = copy.deepcopy(self.config)
         words = [as_override(name, value) for name, value in changed.items()]
         given = [word for word in whole.hydra.overrides.task if key_of(word) not in changed]
-        with read_write(whole), open_dict(whole):
+        with read_write(whole), read_write(whole.hydra.overrides), open_dict(whole):
             for name, value in changed.items():
                 OmegaConf.update(whole, name, value)
             whole.hydra.overrides.task = [*given, *words]
