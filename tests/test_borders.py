@@ -24,7 +24,8 @@ ROOMS = {  # each with all that it may import besides itself
 HYDRA = ("hydra", "omegaconf")
 KNOWS_HYDRA = (
     *("config._hydra", "config.compose", "config.mistakes", "config.stored_words"),
-    *("config.forms", "config.typed_words", "config.yaml_files", "config.shortest", "cli"),
+    *("config.forms", "config.typed_words", "config.yaml_files", "config.shortest"),
+    *("config.grid", "cli"),
 )
 TORCH_FREE = (
     "_common config data nn.spec nn.cells nn.engines training.samplers training.rules "

@@ -16,7 +16,8 @@ import pytest
 from commands import run
 from conftest import ROOT
 from rnnlab._common.errors import ConfigError
-from rnnlab.config.compose import MOST_JOBS, composing, grid
+from rnnlab.config.compose import composing
+from rnnlab.config.grid import MOST_JOBS, grid
 from rnnlab.config.names import knobs
 from rnnlab.data import source
 from rnnlab.data.sources.download import Download, find

@@ -18,7 +18,8 @@ import torch
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import locked
 from rnnlab._common.typed import read_as
-from rnnlab.config.compose import composing, job_folder, run_folder
+from rnnlab.config.compose import composing
+from rnnlab.config.folder_names import job_folder, run_folder
 from rnnlab.config.identity import config_id
 from rnnlab.config.stored import from_dict
 from rnnlab.runs import resume as resuming

@@ -45,6 +45,7 @@ class OurSweeper(Sweeper):
         from rnnlab._common.files import make_folder, write_whole
 
         assert self.config is not None
+        # by its name: Hydra has loaded the plugin's module anew, and its classes are others
         if "StackedLauncher" not in str(self.config.hydra.launcher._target_):
             folder = Path(str(self.config.hydra.sweep.dir))
             make_folder(folder)
@@ -61,7 +62,7 @@ class GridSweeper(OurSweeper):
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
         from rnnlab._common.errors import require
-        from rnnlab.config.compose import grid, require_lists
+        from rnnlab.config.grid import grid, require_lists
 
         assert self.launcher is not None
         given = [*(f"{name}={values}" for name, values in self.params.items()), *arguments]

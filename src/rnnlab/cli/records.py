@@ -17,7 +17,8 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnlab._common.files import write_whole
 from rnnlab.cli.task import Task
 from rnnlab.config._hydra import seen_by_resolvers
-from rnnlab.config.compose import as_saved, job_folder, with_overrides, without_hydra
+from rnnlab.config.compose import as_saved, with_overrides, without_hydra
+from rnnlab.config.folder_names import job_folder
 from rnnlab.config.words import as_override, key_of
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.job import Invalid, Job

@@ -21,8 +21,9 @@ from rnnlab._common.errors import ConfigError, require
 from rnnlab.cli.next_steps import telling_next_steps
 from rnnlab.config import yaml_files
 from rnnlab.config._hydra import OF_HYDRA
-from rnnlab.config.compose import Composer, absolute_word, as_saved, composing, grid, to_config
-from rnnlab.config.forms import require_form
+from rnnlab.config.compose import Composer, absolute_word, as_saved, composing, to_config
+from rnnlab.config.forms import require_forms
+from rnnlab.config.grid import grid
 from rnnlab.config.mistakes import explain
 from rnnlab.config.schema import Config
 from rnnlab.config.stored import with_paths
@@ -52,11 +53,10 @@ class Task:
         self.statuses = statuses  # of the jobs that have begun
         self.known: dict[tuple[str, ...], Asked | Mistaken] = {}
         parsed = OverridesParser.create().parse_overrides(arguments.overrides)
-        self.hydras = [_line(override) for override in parsed if override.is_hydra_override()]
-        self.own = [_line(override) for override in parsed if not override.is_hydra_override()]
-        for override in parsed:
-            require_form(override)
+        require_forms(parsed)
         own = [override for override in parsed if not override.is_hydra_override()]
+        self.hydras = [_line(override) for override in parsed if override.is_hydra_override()]
+        self.own = [_line(override) for override in own]
         self.given = {override.get_key_element(): override for override in own}
         self.composer = Composer(self._compose)
 

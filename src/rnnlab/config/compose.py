@@ -11,13 +11,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import itertools
-import math
-import secrets
-import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, cast, get_type_hints
@@ -25,7 +20,7 @@ from typing import Any, cast, get_type_hints
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, RangeSweep
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
@@ -38,21 +33,18 @@ from rnnlab.config._hydra import (
     initialized,
     is_composing,
     is_plain,
-    parse_swept,
     read_files_with,
     register_resolver,
     seen_by_resolvers,
 )
+from rnnlab.config.folder_names import job_folder, now_and_id, run_folder
 from rnnlab.config.names import all_keys, conf_dir, groups, without_file
 from rnnlab.config.schema import Config
 from rnnlab.config.stored import PATHS, paths_in
 from rnnlab.config.words import as_override, key_of
 from rnnlab.data.source import absolute
 
-MOST_JOBS = 100_000  # of a study
 FLOAT_BITS = 1024  # of the largest floats
-MOST_BYTES = 100  # of what was typed, in a folder's name: file systems have room for 143 to 255
-REMARKS = ("note=", "tags=")  # in no folder's name
 
 
 def composing(folder: str | None = None, own: str | None = None) -> AbstractContextManager[None]:
@@ -77,58 +69,6 @@ def completions(words: list[str]) -> list[str]:
     """What the last of these overrides may go on to be."""
     with composing():
         return completed(words)
-
-
-def grid(overrides: list[str]) -> list[list[str]]:
-    """The overrides of each job that these stand for, without sweeps that are no list of values.
-
-    Hydra is initialised: glob(*) asks it for a group's choices. Raises ConfigError for more jobs
-    than MOST_JOBS, before any is made.
-    """
-    given: dict[str, Override] = {}  # by key: the last one counts
-    for override in parse_swept(overrides):
-        if override.is_discrete_sweep() or not override.is_sweep_override():
-            given[override.get_key_element()] = override
-    _require_few([override for override in given.values() if override.is_sweep_override()])
-    return [list(job) for job in itertools.product(*map(_words, given.values()))]
-
-
-def _words(override: Override) -> Iterator[str]:
-    """As one types them, a word for each value."""
-    key = override.get_key_element()
-    if override.is_sweep_override():
-        return (f"{key}={value}" for value in override.sweep_string_iterator())
-    has_value = override.value_type is not None  # ~experiment has none
-    return iter([f"{key}={override.get_value_element_as_str()}" if has_value else key])
-
-
-def _require_few(swept: list[Override]) -> None:
-    """Values are counted one by one, because a range of fractions need not have an end."""
-    counts = [sum(1 for _ in itertools.islice(_unlisted(own), MOST_JOBS + 1)) for own in swept]
-    require(
-        math.prod(max(count, 1) for count in counts) <= MOST_JOBS,
-        " ".join(str(override.input_line) for override in swept),
-        f"a study has at most {MOST_JOBS:,} jobs, and this asks for more; give fewer values",
-    )
-
-
-def _unlisted(override: Override) -> Iterator[Any]:
-    """The values in any order: to shuffle a range, Hydra makes a list of it."""
-    sweep = override.value()
-    if not isinstance(sweep, RangeSweep):
-        return override.sweep_iterator()
-    has_nan = any(number != number for number in (sweep.start, sweep.stop, sweep.step))
-    rule = "range(START,STOP,STEP) is of numbers, and its step is not 0"
-    require(sweep.step != 0 and not has_nan, str(override.input_line), rule)
-    return iter(sweep.range())
-
-
-def require_lists(overrides: list[str]) -> None:
-    """Raise ConfigError for a sweep that is no list of values."""
-    for override in parse_swept(overrides):
-        listed = override.is_discrete_sweep() or not override.is_sweep_override()
-        rule = "only a sweeper that searches can take a value of it; add hydra/sweeper=optuna"
-        require(listed, str(override.input_line), rule)
 
 
 def values_of(words: Sequence[str]) -> dict[str, Any]:
@@ -291,34 +231,6 @@ def _writable(node_type: type) -> DictConfig:
             OmegaConf.set_readonly(node[name], None)
     OmegaConf.set_readonly(node, None)
     return node
-
-
-def now_and_id() -> str:
-    """2026-11-23_14-05-59_3f9a1c: sorts by time; the random part keeps two apart."""
-    return _at_this_moment("")
-
-
-def run_folder(overrides: Sequence[str]) -> str:
-    """The same with what was typed in it: 2026-11-23_14-05-59_sampler=random,lr=1_3f9a1c."""
-    return _at_this_moment(_typed(overrides))
-
-
-def job_folder(number: int, overrides: Sequence[str]) -> str:
-    """3_lr=0.5,seed=1."""
-    return f"{number}_{_typed(overrides)}"
-
-
-def _at_this_moment(what: str) -> str:
-    parts = (f"{datetime.now():%Y-%m-%d_%H-%M-%S}", what, secrets.token_hex(3))
-    return "_".join(filter(None, parts))
-
-
-def _typed(overrides: Sequence[str]) -> str:
-    """A part of a folder's name, whatever characters the overrides have; cut between two."""
-    own = [text for each in overrides if not (text := str(each)).startswith(REMARKS)]
-    given = unicodedata.normalize("NFC", ",".join(own))
-    safe = "".join(c if c.isalnum() or c in "=,._+-" else "-" for c in given)
-    return safe.encode()[:MOST_BYTES].decode(errors="ignore")
 
 
 def register() -> None:

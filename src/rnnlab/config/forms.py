@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+from collections.abc import Iterable, Mapping
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -16,13 +17,19 @@ from rnnlab.config.schema import GROUPS
 NEEDED = {*GROUPS, "size"}  # groups that every job has a choice of
 
 
-def require_form(override: Override) -> None:
+def require_forms(overrides: Iterable[Override]) -> None:
     """Raise ConfigError for one that Hydra would answer with a riddle, or with a traceback."""
+    choices, names = groups(), {*all_keys()}
+    for override in overrides:
+        rule = "there is no name before the =; type NAME=VALUE"
+        require(bool(override.key_or_group), str(override.input_line), rule)
+        if override.key_or_group in names and not override.is_hydra_override():
+            _require_form(override, choices)
+
+
+def _require_form(override: Override, choices: Mapping[str, list[str]]) -> None:
     given, key = str(override.input_line), override.key_or_group
-    value, is_choice = given.partition("=")[2], key in groups()
-    require(bool(key), given, "there is no name before the =; type NAME=VALUE")
-    if override.is_hydra_override() or not (is_choice or key in all_keys()):
-        return
+    value, is_choice = given.partition("=")[2], key in choices
     can_lack = is_choice and key not in NEEDED
     if override.is_delete():
         require(can_lack, given, f"every job needs a value of it; type {key}=VALUE")
@@ -31,7 +38,7 @@ def require_form(override: Override) -> None:
     rule = f"a name has no @ here; type {shlex.quote(f'{key}={value}')}"
     require(override.package is None, given, rule)
     if is_choice and not override.is_sweep_override() and override.value() is None:
-        rule = f"every job needs one; {key} is one of {', '.join(groups()[key])}"
+        rule = f"every job needs one; {key} is one of {', '.join(choices[key])}"
         away = shlex.quote(f"~{key}")
         require(False, given, f"leave it out, or type {away}" if can_lack else rule)
 
