@@ -17,6 +17,11 @@ def training(*arguments: str) -> str:
     return shlex.join([*program, *arguments])
 
 
+def resuming(folder: Path, *arguments: str) -> str:
+    """A command that goes on with a run or a study."""
+    return shlex.join(["rnnlab", "resume", str(folder), *arguments])
+
+
 def shipped(name: str) -> Path:
     """A folder of the checkout, or its copy that travels in the wheel."""
     installed = PACKAGE / name

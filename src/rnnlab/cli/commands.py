@@ -1,7 +1,6 @@
 """The rnnlab command: everything but the training itself, which run.py and `rnnlab train` share."""
 
 import math
-import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -13,7 +12,7 @@ from rnnlab import __version__
 from rnnlab._common.console import lost, on_screens, say
 from rnnlab._common.errors import require
 from rnnlab._common.files import entered
-from rnnlab._common.program import shipped
+from rnnlab._common.program import resuming, shipped
 from rnnlab.cli.answers import answering
 from rnnlab.cli.completion import completed
 
@@ -100,7 +99,7 @@ def reproduce(
     require(
         before.status.is_final,
         f"reproducing {run}, which is {before.status}",
-        f"only a run that has ended can be compared; type rnnlab resume {shlex.quote(str(run))}",
+        f"only a run that has ended can be compared; type {resuming(run)}",
     )
     from rnnlab.config.compose import values_of
     from rnnlab.config.stored import changed

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rnnlab._common.console import say
+from rnnlab._common.program import resuming
 from rnnlab.config.stored import from_dict
 from rnnlab.runs.result import Result, Status
 
@@ -36,7 +37,7 @@ def _advice(folder: Path) -> str | None:
     if result and result.status == Status.diverged:
         return _smaller_steps(result)
     if result and result.status in (Status.interrupted, Status.failed):
-        return f"go on with: rnnlab resume {_quoted(folder)}"
+        return f"go on with: {resuming(Path(_shown(folder)))}"
     return None
 
 

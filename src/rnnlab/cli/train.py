@@ -22,6 +22,7 @@ from rnnlab.config._hydra import VERSION_BASE, get_args_parser
 from rnnlab.config.help import help_text
 from rnnlab.config.names import conf_dir, look_in
 from rnnlab.config.typed_words import typed
+from rnnlab.config.words import is_override
 from rnnlab.runs.result import Status
 from rnnlab.studies.command import Command, Shown, commands_of
 from rnnlab.studies.search import Search, as_asked, that_goes_on
@@ -94,4 +95,4 @@ def _trains(arguments: Namespace) -> bool:
 
 def _overrides() -> list[str]:
     """Of the command that went wrong."""
-    return [word for word in sys.argv[1:] if "=" in word and not word.startswith("-")]
+    return list(filter(is_override, sys.argv[1:]))

@@ -23,6 +23,11 @@ def key_of(word: str) -> str:
     return word.partition("=")[0].lstrip("+")
 
 
+def is_override(word: str) -> bool:
+    """NAME=VALUE, and no flag."""
+    return "=" in word and not word.startswith("-")
+
+
 def as_word(value: Any) -> str:
     """A text that would be read as something else is in quotes."""
     match value:

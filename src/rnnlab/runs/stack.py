@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from rnnlab._common.errors import require
 from rnnlab._common.files import flush_names_of, make_folder
 from rnnlab._common.interrupts import stop_requests
+from rnnlab._common.program import resuming
 from rnnlab.config.schema import Config
 from rnnlab.runs.build import build_lane
 from rnnlab.runs.checkpoint import Checkpoint
@@ -74,7 +74,7 @@ def _refuse_run_in(folder: Path) -> None:
         not (folder / RESULT).exists(),
         f"training in {folder}",
         f"it holds a run already; choose another folder with hydra.run.dir=FOLDER, "
-        f"or type: rnnlab resume {shlex.quote(str(folder))}",
+        f"or type: {resuming(folder)}",
     )
 
 

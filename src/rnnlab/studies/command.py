@@ -20,8 +20,11 @@ from typing import Any
 
 from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import entered, read_bytes, write_whole
-from rnnlab._common.program import training
+from rnnlab._common.program import resuming, training
 from rnnlab._common.typed import loads
+from rnnlab.config.identity import FREE_IN_WORDS, is_free
+from rnnlab.config.names import all_keys
+from rnnlab.config.words import as_override, is_override, key_of, quoted
 from rnnlab.runs.folder import HYDRAS, begun_in
 
 COMMANDS = "commands.jsonl"  # in the study's folder: a list of arguments a line
@@ -90,10 +93,10 @@ def _stored(made: list[str], besides: list[str], study: Path, change: Change | N
         not refused,
         f"{shlex.join(refused)}, which {study / COMMANDS} asks for,",
         "a folder's word is not enough for it; if it is what you want, type it: "
-        f"rnnlab resume {shlex.join([str(study), *refused])}",
+        f"{resuming(study, *refused)}",
     )
     new = [word for word in besides if word not in made]
-    command = _command(_joined(made, [*new, f"sweep={study}"]))
+    command = _command([*made, *new, f"sweep={study}"])
     command.is_stored, command.home, command.again = True, home, _noted_words(made)
     command.change = change
     return command
@@ -107,12 +110,9 @@ def _change(
     A name that the config does not have is left for Hydra to answer.
     """
     from rnnlab.config.compose import values_of
-    from rnnlab.config.identity import FREE_IN_WORDS, is_free
-    from rnnlab.config.names import all_keys
-    from rnnlab.config.words import key_of
 
     known, stored = {*all_keys()}, {word for made in made_with for word in made}
-    named = [word for word in besides if _is_override(word) and key_of(word) in known]
+    named = [word for word in besides if is_override(word) and key_of(word) in known]
     changes = [word for word in named if is_free(key_of(word))]
     for word in named:
         if word not in changes and word not in stored:
@@ -126,18 +126,6 @@ def _change(
             )
     others = [word for word in besides if word not in named]
     return (Change(values_of(changes), Path.cwd()) if changes else None), others
-
-
-def _joined(made: list[str], new: list[str]) -> list[str]:
-    """With all overrides side by side: Hydra reads none after a flag that stands among them."""
-    given = [word for word in new if _is_override(word)]
-    last = max((i for i, word in enumerate(made, 1) if _is_override(word)), default=len(made))
-    flags = [word for word in new if not _is_override(word)]
-    return [*made[:last], *given, *made[last:], *flags]
-
-
-def _is_override(word: str) -> bool:
-    return "=" in word and not word.startswith("-")
 
 
 def _command(arguments: list[str]) -> Command:
@@ -156,8 +144,6 @@ def _command(arguments: list[str]) -> Command:
             command.studys.append(given)
         match name:
             case "sweep":
-                from rnnlab.config.words import quoted
-
                 command.sweep = entered(value)
                 command.hydras.append(SWEEP_DIR + quoted(str(command.sweep)))
             case "resume":
@@ -191,8 +177,6 @@ def note(sweep: Path, command: Command) -> None:
     if command.again not in [_apart(line)[0] for line in noted]:
         noted = [*noted, command.line]
     if command.change:
-        from rnnlab.config.words import as_override
-
         words = [as_override(name, value) for name, value in command.change.values.items()]
         line = [CHANGES, *words, f"{TYPED_IN}{command.change.home}"]
         noted = noted if noted[-1] == line else [*noted, line]
@@ -204,7 +188,6 @@ def note(sweep: Path, command: Command) -> None:
 def changes_of(sweep: Path, command: Command) -> list[Change]:
     """What was changed of the jobs of a command since it was noted; raises ConfigError."""
     from rnnlab.config.compose import values_of
-    from rnnlab.config.identity import is_free
 
     lines = [(*_apart(line), line[0] == CHANGES) for line in _noted(sweep)]
     place = next((i for i, (words, _, _) in enumerate(lines) if words == command.again), len(lines))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import InUseError, locked, make_folder, remove_leftovers_of
 from rnnlab._common.interrupts import stop_requests
 from rnnlab._common.machine import cores
-from rnnlab._common.program import training
+from rnnlab._common.program import resuming, training
 from rnnlab.runs.composed import Composed, save_mistaken
 from rnnlab.runs.folder import RESULT
 from rnnlab.runs.result import Status
@@ -92,7 +91,7 @@ def launch(batch: Batch, records: Records) -> Plan:
 @contextmanager
 def _saying_how_to_go_on(sweep: Path, planned: Plan) -> Iterator[None]:
     """The last line, wherever there is something left to train, and however that came about."""
-    going_on = f"go on with: {shlex.join(['rnnlab', 'resume', str(sweep)])}"
+    going_on = f"go on with: {resuming(sweep)}"
     try:
         yield
     except KeyboardInterrupt:

@@ -15,7 +15,7 @@ from pathlib import Path
 from rnnlab._common.errors import require
 from rnnlab._common.program import training
 from rnnlab.config.stored_words import overrides_not_taken
-from rnnlab.config.words import key_of
+from rnnlab.config.words import is_override, key_of
 from rnnlab.runs.folder import OVERRIDES, job_number, overrides_of
 from rnnlab.studies.command import Command
 
@@ -49,8 +49,8 @@ def jobs_of(sweep: Path) -> list[tuple[str, ...]]:
 
 def as_asked(command: Command) -> Command:
     """The command for the jobs that were asked for, in place of the one that asks."""
-    flags = [word for word in command.hydras if not _is_override(word)]
-    hydras = [word for word in command.hydras if _is_override(word) and _is_hydras(word)]
+    flags = [word for word in command.hydras if not is_override(word)]
+    hydras = [word for word in command.hydras if is_override(word) and _is_hydras(word)]
     kept = [
         word for word in hydras if not key_of(word).startswith(("hydra/sweeper", "hydra.sweeper"))
     ]
@@ -73,10 +73,6 @@ def that_goes_on(command: Command, search: Search, sweep: Path) -> tuple[Command
 
 def _with(words: Sequence[str], word: str) -> list[str]:
     return [*(other for other in words if key_of(other) != key_of(word)), word]
-
-
-def _is_override(word: str) -> bool:
-    return "=" in word and not word.startswith("-")
 
 
 def _is_hydras(word: str) -> bool:
