@@ -36,8 +36,8 @@ def pinned(config: Config) -> Config:
     folder = path_of("init_from", config.init_from).absolute()
     require(folder.is_dir(), f"init_from={config.init_from}", "it is the folder of a run")
     config = dataclasses.replace(config, init_from=str(folder))
-    sha256 = config.init_sha256 or Start.read(config).sha256
-    config = dataclasses.replace(config, init_sha256=sha256)
+    if config.init_sha256 is None:
+        return dataclasses.replace(config, init_sha256=Start.read(config).sha256)
     Start.of(config)
     return config
 

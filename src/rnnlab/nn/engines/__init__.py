@@ -131,6 +131,7 @@ class Eager(Engine):
 class TorchNN(Eager):
     name, meaning = "torch_nn", "torch.nn.RNN, LSTM and GRU"
     stacks = False
+    onednns = "lstm"  # the form that oneDNN computes on a CPU
 
     def refuses(self, cell: Cell) -> str | None:
         if cell.form == "gru_before":
@@ -142,12 +143,12 @@ class TorchNN(Eager):
 
     def rank(self, cell: Cell, device_type: str) -> int:
         """Its LSTM is oneDNN's on a CPU, which the fused engine does not reach."""
-        return 3 if cell.form == "lstm" and device_type == "cpu" else 0
+        return 3 if cell.form == self.onednns and device_type == "cpu" else 0
 
     def numbers(self, spec: Spec, B: int, T: int) -> int:
         """oneDNN's LSTM keeps its weights in an order of its own, and more of every time step."""
         more = 8 * B * T * spec.num_layers * spec.num_hiddens + spec.num_parameters
-        return super().numbers(spec, B, T) + (more if spec.cell.form == "lstm" else 0)
+        return super().numbers(spec, B, T) + (more if spec.cell.form == self.onednns else 0)
 
     def computation(self, dtype: torch.dtype | None = None) -> Computation:
         from rnnlab.nn.engines.torch_nn import Modules
