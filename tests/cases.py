@@ -216,6 +216,22 @@ def stopping_after(minibatches: int) -> Iterator[None]:
 
 
 @contextmanager
+def in_this_process(executor: Any) -> Iterator[None]:
+    """Studies train by this executor, without pictures and pauses."""
+    with ExitStack() as patches:
+        for module, name, value in (
+            (figures, "perplexity_figure", lambda *_: Figure(figsize=(1, 1))),
+            (page, "curves_figure", nothing),
+            (page, "effects_figure", nothing),
+            (page, "heat_map", nothing),
+            (loop, "POLL_SECONDS", 0),
+            (launch, "_executor", lambda *_: (executor, None)),
+        ):
+            patches.enter_context(patch.object(module, name, value))
+        yield
+
+
+@contextmanager
 def quickly() -> Iterator[None]:
     """Without pictures, pauses, other processes and a terminal: they take longer than training."""
     git, versions, threads = (
@@ -227,15 +243,10 @@ def quickly() -> Iterator[None]:
         torch.set_num_threads(1)
         patches.callback(torch.set_num_threads, threads)
         patches.enter_context(patch.dict(os.environ, SOURCE_DATE_EPOCH="0"))  # equal pictures
+        patches.enter_context(in_this_process(Here()))
         for module, name, value in (
-            (figures, "perplexity_figure", lambda *_: Figure(figsize=(1, 1))),
-            (page, "curves_figure", nothing),
-            (page, "effects_figure", nothing),
-            (page, "heat_map", nothing),
             (surroundings, "git_state", lambda: git),
             (surroundings, "versions", lambda: versions),
-            (loop, "POLL_SECONDS", 0),
-            (launch, "_executor", lambda *_: (Here(), None)),
             (logging.getLogger("rnnlab"), "propagate", False),  # to pytest's handlers
         ):
             patches.enter_context(patch.object(module, name, value))

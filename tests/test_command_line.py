@@ -202,14 +202,13 @@ def test_a_folder_that_holds_a_run_is_not_written_over():
     assert Path("mine/metrics.jsonl").read_text() == before
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="sees torch come, on Linux")
 def test_ctrl_c_before_training_leaves_nothing():
     process = start(*TINY)
     while process.poll() is None and "torch" not in Path(f"/proc/{process.pid}/maps").read_text():
         time.sleep(0.01)  # until torch is being imported
     process.send_signal(signal.SIGINT)
     status, _, err = finish(process)
-    if status == 0:
-        pytest.skip("the machine was so fast that the run was over")
     assert status == 130
     assert "Traceback" not in err
     assert not Path("outputs").exists() or read(only_run())["status"] == "interrupted"

@@ -6,37 +6,16 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
-from matplotlib.figure import Figure
-
-from cases import Here, nothing
+from cases import Here, in_this_process
 from rnnlab.cli import main as rnnlab
 from rnnlab.cli.train import main as train
-from rnnlab.runs import figures
 from rnnlab.runs.result import Result
-from rnnlab.studies import launch, loop
-from rnnlab.studies.report import page
 
 SMALL = ["num_hiddens=4", "batch_size=2", "num_steps=5", "log.sample_length=5"]
 SMALL += ["dataset.max_tokens=200", "checkpoint.seconds=0", "device=cpu"]
-
-
-@contextlib.contextmanager
-def quickly(executor: object) -> Iterator[None]:
-    with contextlib.ExitStack() as patches:
-        for module, name, value in (
-            (figures, "perplexity_figure", lambda *_: Figure(figsize=(1, 1))),
-            (page, "curves_figure", nothing),
-            (page, "effects_figure", nothing),
-            (page, "heat_map", nothing),
-            (loop, "POLL_SECONDS", 0),
-            (launch, "_executor", lambda *_: (executor, None)),
-        ):
-            patches.enter_context(patch.object(module, name, value))
-        yield
 
 
 def typed(*arguments: str, at: str = ".", executor: object = None) -> tuple[int, str, str]:
@@ -49,7 +28,7 @@ def typed(*arguments: str, at: str = ".", executor: object = None) -> tuple[int,
         patch.dict(os.environ),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
-        quickly(executor or Here()),
+        in_this_process(executor or Here()),
     ):
         try:
             (rnnlab if is_command else train)()
