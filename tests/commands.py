@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 
+import preloaded
 from conftest import ROOT
+from preloaded import Process
 from rnnlab.cli.flags import in_order
 from rnnlab.cli.task import Task
 from rnnlab.config._hydra import get_args_parser
@@ -20,15 +22,23 @@ from rnnlab.studies.command import commands_of
 from rnnlab.studies.job import Asked
 
 
-def start(*arguments: str, module: bool = False) -> subprocess.Popen[str]:
-    """`python run.py ARGUMENTS`, or `python -m rnnlab ARGUMENTS`."""
+def start(
+    *arguments: str, module: bool = False, anew: bool = False
+) -> subprocess.Popen[str] | Process:
+    """`python run.py ARGUMENTS`, or `python -m rnnlab ARGUMENTS`.
+
+    `anew`: what it imports, and when, is a part of the test.
+    """
     program = ["-m", "rnnlab"] if module else [str(ROOT / "run.py")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    if not anew and (process := preloaded.start([*program, *arguments], environment)):
+        return process
     return subprocess.Popen(
         [sys.executable, *program, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=environment,
         preexec_fn=_hear_ctrl_c,
     )
 
@@ -38,7 +48,7 @@ def _hear_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+def finish(process: subprocess.Popen[str] | Process) -> tuple[int, str, str]:
     """Exit status, and what it printed."""
     out, err = process.communicate(timeout=300)
     return process.returncode, out, err
@@ -74,5 +84,5 @@ def answer(*words: str) -> str:
         look_in(None, None)
 
 
-def run(*arguments: str, module: bool = False) -> tuple[int, str, str]:
-    return finish(start(*arguments, module=module))
+def run(*arguments: str, module: bool = False, anew: bool = False) -> tuple[int, str, str]:
+    return finish(start(*arguments, module=module, anew=anew))

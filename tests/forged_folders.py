@@ -28,6 +28,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from preloaded import preload
+
 FINE = ("understood", "refused", "stopped")
 SMALL = ["num_hiddens=4", "batch_size=2", "num_steps=5", "num_epochs=2", "dataset.max_tokens=99"]
 SMALL += ["dataset.val_fraction=0.3", "log.sample_length=5", "log.val_every=1"]
@@ -105,7 +107,8 @@ class Worker:
         text.parent.mkdir()
         text.write_text("it was a fine day for the time traveller, and for the others too. " * 3)
         self.text = text
-        _preload()
+        sys.dont_write_bytecode = True
+        preload()
         run = [*SMALL, "hydra.run.dir=run"]
         made = ["dataset=time_machine", f"dataset.root={text.parent}", f"dataset.file={text.name}"]
         made += [f"dataset.sha256={_sha256(text)}", "dataset.urls=[http://127.0.0.1:9/x]"]
@@ -200,29 +203,6 @@ class Worker:
         found = dataclasses.asdict(jail.run(jailed))
         kinds = sorted({kind if isinstance(kind, str) else kind[0] for kind in kinds})
         return {"number": case.number, "kinds": kinds, "forged": done, "command": command} | found
-
-
-def _preload() -> None:
-    """What commands import, and what they compute once."""
-    import torch
-
-    import rnnlab.cli.commands
-    import rnnlab.cli.records
-    import rnnlab.cli.resume
-    import rnnlab.cli.train
-    import rnnlab.runs.compare
-    import rnnlab.runs.resume
-    import rnnlab.studies.executors.local
-    import rnnlab.studies.launch
-    import rnnlab.studies.preview
-    import rnnlab.studies.report.page  # noqa: F401
-    from rnnlab.config.compose import compose
-    from rnnlab.runs.figures import perplexity_figure
-
-    sys.dont_write_bytecode = True
-    torch.set_num_threads(1)
-    compose([])
-    perplexity_figure([(1, 2.0)], [(1, 2.0)], "x").savefig(os.devnull, format="svg")
 
 
 def _stops_after(number: int) -> None:

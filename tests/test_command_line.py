@@ -204,7 +204,7 @@ def test_a_folder_that_holds_a_run_is_not_written_over():
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="sees torch come, on Linux")
 def test_ctrl_c_before_training_leaves_nothing():
-    process = start(*TINY)
+    process = start(*TINY, anew=True)
     while process.poll() is None and "torch" not in Path(f"/proc/{process.pid}/maps").read_text():
         time.sleep(0.01)  # until torch is being imported
     process.send_signal(signal.SIGINT)

@@ -71,7 +71,7 @@ def test_every_named_experiment_runs_in_miniature(compose, text, group, name):
 
 CELLS_OF_MODELS = ["rnn", "rnn model.activation=relu", "lstm", "gru", "gru model.reset=after"]
 OPTIMIZERS = ["sgd", "momentum", "adam", "adamw", "rmsprop"]
-OPTIMIZERS += ["torch optimizer.algorithm=NAdam lr=0.003"]
+OPTIMIZERS += ["torch optimizer.algorithm=NAdam lr=0.0005"]
 
 
 @pytest.mark.parametrize("cell", CELLS_OF_MODELS)

@@ -132,7 +132,7 @@ def test_help_has_every_choice_and_knob_with_default_meaning_and_range_in_80_col
             assert str(field.metadata.get("allowed") or "") in words, field.name
     assert "dataset.clean=none" in page
     assert "optimizer.beta1=0.9 " in page
-    assert "; lr=0.003" in page  # what adam brings
+    assert "; lr=0.001" in page  # what adam brings
     assert "(one of letters, none)" in words
 
 

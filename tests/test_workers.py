@@ -210,9 +210,10 @@ def test_a_hangup_of_all_its_processes_saves_every_job():
 def test_a_hangup_that_is_ignored_stays_so():
     """What nohup does; before a run has begun, and then."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    process = start(*STUDY, "num_epochs=300")
+    process = start(*STUDY, "num_epochs=300", anew=True)  # a child of this process
     signal.signal(signal.SIGHUP, before)
     while not Path("S").exists():
+        assert process.poll() is None, process.communicate()
         process.send_signal(signal.SIGHUP)
         time.sleep(0.05)
     training(process)

@@ -9,6 +9,7 @@ from pathlib import Path
 from rnnlab._common import interrupts
 from rnnlab._common.console import say
 from rnnlab._common.errors import require
+from rnnlab._common.importing import importing
 from rnnlab.cli.answers import INTERRUPTED
 from rnnlab.cli.next_steps import telling_next_steps
 from rnnlab.config.compose import values_of
@@ -20,7 +21,7 @@ def resume(folder: Path, arguments: Namespace, statuses: list[str]) -> None:
     require(not arguments.multirun, "-m with resume=RUN", "resume goes on with one run")
     changes = values_of(arguments.overrides)
     require(folder.is_dir(), f"resume={folder}", "it is the folder of a run or a study")
-    with interrupts.ending_at_once(INTERRUPTED):
+    with interrupts.ending_at_once(INTERRUPTED), importing():
         from rnnlab.runs import resume as resuming
     statuses.append(Status.running)
     with telling_next_steps(folder):

@@ -15,6 +15,7 @@ import hydra
 
 from rnnlab._common import interrupts
 from rnnlab._common.console import lost, on_screens, say
+from rnnlab._common.importing import importing
 from rnnlab.cli.answers import COMPLETED, FAILED, INTERRUPTED, answering
 from rnnlab.cli.flags import in_order
 from rnnlab.cli.task import Task
@@ -85,7 +86,8 @@ def _prepare(task: Task) -> None:
 
         preload()
     elif not task.is_study:
-        import rnnlab.runs.stack  # noqa: F401
+        with importing():
+            import rnnlab.runs.stack  # noqa: F401
 
 
 def _trains(arguments: Namespace) -> bool:

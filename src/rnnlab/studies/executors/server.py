@@ -22,7 +22,8 @@ LONGEST = 100  # bytes of a socket's path; systems allow 103 or 107
 
 def begin() -> None:
     """Start it, if it is not there; this returns at once."""
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["rnnlab.runs.resume"])
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["rnnlab.studies.executors.preloaded"])
     with starting_apart(), _own_temporary_folder():
         ensure_running()
 
