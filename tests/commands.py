@@ -21,10 +21,10 @@ from rnnlab.config.typed_words import typed
 from rnnlab.studies.command import commands_of
 from rnnlab.studies.job import Asked
 
+Started = subprocess.Popen[str] | Process
 
-def start(
-    *arguments: str, module: bool = False, anew: bool = False
-) -> subprocess.Popen[str] | Process:
+
+def start(*arguments: str, module: bool = False, anew: bool = False) -> Started:
     """`python run.py ARGUMENTS`, or `python -m rnnlab ARGUMENTS`.
 
     `anew`: what it imports, and when, is a part of the test.
@@ -48,10 +48,10 @@ def _hear_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def finish(process: subprocess.Popen[str] | Process) -> tuple[int, str, str]:
+def finish(process: Started) -> tuple[int, str, str]:
     """Exit status, and what it printed."""
     out, err = process.communicate(timeout=300)
-    return process.returncode, out, err
+    return process.wait(), out, err
 
 
 def jobs(*words: str) -> list[Config]:

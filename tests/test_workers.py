@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import finish, run, start
+from commands import Started, finish, run, start
 from rnnlab._common.files import locked
 from rnnlab._common.machine import start_method
 from rnnlab.runs.result import Result
@@ -37,7 +37,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def training(process: subprocess.Popen[str]) -> set[int]:
+def training(process: Started) -> set[int]:
     """The process ids of the workers, when both jobs have trained an epoch."""
 
     def begun() -> bool:
