@@ -43,6 +43,17 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RNNLAB_DATA", raising=False)
 
 
+@pytest.fixture(autouse=True)
+def _small_curves(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run's curve takes longer to draw than these runs to train; test_pictures.py looks at it."""
+    if find_spec("matplotlib") and request.path.stem != "test_pictures":
+        from matplotlib.figure import Figure
+
+        monkeypatch.setattr(
+            "rnnlab.runs.figures.perplexity_figure", lambda *_: Figure(figsize=(1, 1))
+        )
+
+
 @pytest.fixture
 def compose() -> Callable[..., Config]:
     """compose("lr=2", "size=tiny") -> Config, as the command line makes it."""
