@@ -247,8 +247,8 @@ def test_a_plan_leaves_nothing_and_its_reader_may_leave():
 
 
 MISTAKES = {
-    "lrr=1": "lrr is not a name in the config: the nearest are lr.",
-    "num_hidens=3": "the nearest are num_hiddens",
+    "lrr=1": "lrr is not a name in the config: did you mean lr?",
+    "num_hidens=3": "did you mean num_hiddens",
     "sample_every=3": "here it is log.sample_every; type log.sample_every=3.",
     "momentum=0.9": "type optimizer=momentum optimizer.momentum=0.9.",
     "lr=abc": "lr=abc is not allowed: lr is a number.",
@@ -313,7 +313,7 @@ def test_a_mistake_is_one_sentence_and_no_folder(override):
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["lr=1,2", "thta=1,2"], "the nearest are theta"),
+        (["lr=1,2", "thta=1,2"], "did you mean theta"),
         (["lr=1,2", "theta=1,-1"], "theta=-1 is not allowed"),
         (["lr=1,abc"], "lr is a number"),
         (["sampler=random,rand"], "sampler is one of random, sequential"),

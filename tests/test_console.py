@@ -88,7 +88,7 @@ def test_matplotlib_that_cannot_be_imported_costs_the_curve_only():
 def test_the_status_is_of_how_the_run_went():
     assert shell(RUN, *TINY, "clip=none", "lr=1e38", then="> /dev/full")[0] == 1
     status, _, err = shell(RUN, "lrr=1", then=">&-")
-    assert (status, err) == (2, "lrr is not a name in the config: the nearest are lr.\n")
+    assert (status, err) == (2, "lrr is not a name in the config: did you mean lr?\n")
 
 
 @pytest.mark.parametrize("then", ["> /dev/full", ">&- 2>&-"])

@@ -20,11 +20,11 @@ HEADS = {  # whole files, and what is said of them: the line and what to write
 }
 BODIES = {  # what follows the first line
     "": "1: it is empty;",
-    "\nnum_hidens: 3\n": "3: num_hidens is not a name in the config: the nearest are num_hiddens",
+    "\nnum_hidens: 3\n": "3: num_hidens is not a name in the config: did you mean num_hiddens",
     "hidden_size: 3\n": "2: hidden_size is not a name in the config: here it is num_hiddens; "
     "write num_hiddens: 3.",
-    "log:\n  evry: 3\n": "3: log.evry is not a name in the config: the nearest are log.every",
-    "modle:\n  dropout: 0\n": "2: modle is not a name in the config: the nearest are model.",
+    "log:\n  evry: 3\n": "3: log.evry is not a name in the config: did you mean log.every",
+    "modle:\n  dropout: 0\n": "2: modle is not a name in the config: did you mean model?",
     "optimizer:\n  beta1: 0.3\n": "3: optimizer.beta1 belongs to optimizer=adam or adamw",
     "hydra:\n  run:\n    dri: x\n": "4: hydra.run.dri is not a name of Hydra's",
     "seed: 1\nlr: abc\n": "3: lr: abc is not allowed: lr is a number.",

@@ -46,7 +46,7 @@ def test_python_3_14_reads_every_help_text_when_it_is_given(elsewhere):
     elsewhere("python3.14")
     assert run("--help")[0] == 0
     assert "Install or Uninstall shell completion" in run("--hydra-help")[1]
-    said = "num_hidens is not a name in the config: the nearest are num_hiddens"
+    said = "num_hidens is not a name in the config: did you mean num_hiddens"
     for road in (["num_hidens=1"], ["-m", "num_hidens=1,2"]):
         status, _, err = run(*road)
         assert (status, err[: len(said)]) == (2, said)

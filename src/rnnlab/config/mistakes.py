@@ -24,7 +24,7 @@ from rnnlab._common.program import training
 from rnnlab.config import yaml_files
 from rnnlab.config.forms import given_as, name_of, value_of
 from rnnlab.config.names import all_keys, groups, in_words, is_list, owners, type_of
-from rnnlab.config.synonyms import meant, nearest
+from rnnlab.config.synonyms import did_you_mean, meant
 from rnnlab.config.words import quoted
 from rnnlab.config.wrong_choices import bad_file, riddle
 
@@ -113,9 +113,8 @@ def _bad_key(key: str, overrides: list[str]) -> str:
         name = words[-1].partition("=")[0]
         to_do = f"write {name}: {written}" if where else f"type {shlex.join(words)}"
         return f"{where}{key} is not a name in the config: here it is {name}; {to_do}."
-    close = nearest(key, all_keys())
-    hint = f"the nearest are {', '.join(close)}" if close else f"{training('--help')} lists all"
-    return f"{where}{key} is not a name in the config: {hint}."
+    hint = did_you_mean(key, all_keys()) or f"{training('--help')} lists all."
+    return f"{where}{key} is not a name in the config: {hint}"
 
 
 def as_typed_here(word: str, value: str, overrides: list[str]) -> list[str]:

@@ -11,7 +11,7 @@ from rnnlab._common.typed import read_as
 from rnnlab.config.identity import flat
 from rnnlab.config.names import in_words, type_of
 from rnnlab.config.schema import Config
-from rnnlab.config.synonyms import nearest
+from rnnlab.config.synonyms import did_you_mean
 from rnnlab.config.words import as_override, key_of
 
 PATHS = ("dataset.path", "dataset.root", "init_from")
@@ -38,10 +38,9 @@ def changed(config: Config, changes: Mapping[str, Any], home: Path | None = None
         group, _, key = name.rpartition(".")
         place = values.get(group) if group else values
         if not isinstance(place, dict) or key not in place or isinstance(place[key], dict):
-            close = nearest(name, [*flat(values)])
-            hint = f"; the nearest are {', '.join(close)}" if close else ""
+            hint = did_you_mean(name, [*flat(values)])
             raise ConfigError(
-                f"{name}={value} is not allowed: a run has no such value to change{hint}."
+                f"{name}={value} is not allowed: a run has no such value to change. {hint}".strip()
             )
         place[key] = value
         _require_type(name, value, values)

@@ -69,3 +69,11 @@ def nearest(given: str, known: Sequence[str]) -> list[str]:
     close = difflib.get_close_matches(given, known, n=3, cutoff=0.6)
     close += [last_parts[n] for n in difflib.get_close_matches(given, last_parts, n=3, cutoff=0.75)]
     return list(dict.fromkeys(close))[:3]
+
+
+def did_you_mean(given: str, known: Sequence[str]) -> str:
+    """A question, or nothing where no known name is like this one."""
+    close = nearest(given, known)
+    if not close:
+        return ""
+    return f"did you mean {' or '.join(filter(None, [', '.join(close[:-1]), close[-1]]))}?"

@@ -46,7 +46,8 @@ class Terminal(Tracker):
         self.console.print(run.description)
         done, minibatches = run.begun or (0, 0)
         if run.begun:
-            self.console.print(f"goes on after epoch {done}, {minibatches} minibatches later")
+            within = f", {minibatches} minibatches later" if minibatches else ""
+            self.console.print(f"goes on after epoch {done}{within}")
         self.held_out = ""  # the last figure, as text
         self.bar = self.progress.add_task(
             "", total=self.num_epochs, completed=done, epoch=done, figures=""
