@@ -140,7 +140,8 @@ def test_it_trains_evaluates_generates_and_is_resumed_bit_for_bit(choice):
 def test_it_trains_in_a_study_with_two_others(choice):
     group, _, name = choice.partition("=")
     others = {"model": "rnn,lstm", "sampler": "random,sequential"}[group]
-    run("-m", *SMALL, f"{group}={others},{name}", "seed=0,1", "num_epochs=4", "sweep=S")
+    study = ["-m", "hydra.launcher.workers=2", *SMALL, "num_epochs=4", "sweep=S"]
+    run(*study, f"{group}={others},{name}", "seed=0,1")
     found = [Result.read(path.parent) for path in sorted(Path("S").glob("*/result.json"))]
     assert [result.status for result in found] == ["completed"] * 6
     own = [result for result in found if result.config[group]["name"] == name]
