@@ -18,6 +18,8 @@ import pytest
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # idle threads spin on a core that another test could use
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
+if "NUMBA_CACHE_DIR" not in os.environ:  # a test's own cache is empty: each would compile anew
+    os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" / "kernels")
 import torch
 
 if find_spec("jaxtyping") and find_spec("beartype"):

@@ -3,6 +3,8 @@ finite differences."""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,6 +18,7 @@ from rnnlab.nn.engines.stacked import aten
 from rnnlab.nn.model import Model
 
 CPU = torch.device("cpu")
+BY_HAND = ["fused", *(["compiled"] if find_spec("numba") else [])]
 BOTH = ["rnn_tanh", "rnn_relu", "lstm", "gru_after"]  # what torch.nn has too
 
 
@@ -78,7 +81,10 @@ def test_eager_and_torch_nn_agree_in_float64(cell_name, sizes, V, H, L, seed):
     dropout=st.booleans(),
 )
 @settings(max_examples=25, deadline=None)
-def test_eager_and_fused_agree_in_float64(cell_name, sizes, V, H, L, seed, dropout):
+@pytest.mark.parametrize("engine", BY_HAND)
+def test_eager_and_what_is_derived_by_hand_agree_in_float64(
+    engine, cell_name, sizes, V, H, L, seed, dropout
+):
     """Twice in a row: a buffer that is not cleared would show in the second call."""
     model = library.model(cell_name, V, H, L)
     given = problem(model, seed=seed, **sizes)
@@ -88,23 +94,24 @@ def test_eager_and_fused_agree_in_float64(cell_name, sizes, V, H, L, seed, dropo
         shape = (sizes["K"], sizes["T"], sizes["B"], H)
         masks = [2 * (torch.rand(shape, generator=g) > 0.5).double() for _ in range(L - 1)]
     expected = ENGINES["eager"].computation().loss_and_gradients(*given, masks)
-    fused = ENGINES["fused"].computation()
-    fused.loss_and_gradients(*problem(model, seed=seed + 1, **sizes), masks)
-    assert_close(expected, fused.loss_and_gradients(*given, masks), 1e-10)
+    by_hand = ENGINES[engine].computation()
+    by_hand.loss_and_gradients(*problem(model, seed=seed + 1, **sizes), masks)
+    assert_close(expected, by_hand.loss_and_gradients(*given, masks), 1e-10)
 
 
-@pytest.mark.parametrize("engine", ["fused", "torch_nn"])
+@pytest.mark.parametrize("engine", [*BY_HAND, "torch_nn"])
 @pytest.mark.parametrize("cell_name", CELLS)
 def test_engines_agree_in_float32(cell_name, engine):
     if (cell_name, engine) == ("gru_before", "torch_nn"):
         pytest.skip("torch.nn.GRU has no such form")
     model = library.model(cell_name, 28, 32, 2)
     given = problem(model, K=2, B=4, T=10, seed=0, dtype=torch.float32)
+    given[0].flat.mul_(0.5)  # with larger weights the states are chaotic, and rounding grows
     eager, other = (ENGINES[name].computation() for name in ("eager", engine))
     assert_close(eager.loss_and_gradients(*given), other.loss_and_gradients(*given), 1e-5)
 
 
-@pytest.mark.parametrize("engine", ["eager", "fused", "torch_nn"])
+@pytest.mark.parametrize("engine", ["eager", *BY_HAND, "torch_nn"])
 def test_dropout_masks_scale_what_goes_up(engine):
     """With all masks at 2 a layer sees twice its input, as with doubled W_xh."""
     model = library.model("rnn_tanh", 5, 4, 2)
@@ -144,7 +151,7 @@ def test_a_whole_torch_nn_model_with_its_own_loss():
     torch.testing.assert_close(gradients["0.W_hf"][0], W_hf, rtol=1e-10, atol=1e-14)
 
 
-@pytest.mark.parametrize("engine", ["eager", "fused"])
+@pytest.mark.parametrize("engine", ["eager", *BY_HAND])
 @pytest.mark.parametrize("cell_name", ["rnn_tanh", "lstm", "gru_before", "gru_after"])
 def test_gradients_are_the_slopes_of_the_loss(cell_name, engine):
     """Central differences, entry by entry: the only reference that knows no autograd."""
@@ -168,7 +175,7 @@ def test_gradients_are_the_slopes_of_the_loss(cell_name, engine):
             assert gradients[name][place] == pytest.approx(slope, rel=1e-6, abs=1e-9)
 
 
-@pytest.mark.parametrize("engine", ["eager", "fused", "torch_nn"])
+@pytest.mark.parametrize("engine", ["eager", *BY_HAND, "torch_nn"])
 def test_a_lane_computes_what_it_computes_alone(engine):
     model = library.model("lstm", 5, 4)
     parameters, X, Y, state = problem(model, K=3, B=2, T=4, seed=3)

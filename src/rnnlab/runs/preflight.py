@@ -10,6 +10,7 @@ from rnnlab._common.errors import ConfigError, require
 from rnnlab.config.schema import Config
 from rnnlab.data.corpus import Corpus, load
 from rnnlab.data.source import Source
+from rnnlab.nn.engines import ENGINES
 from rnnlab.runs.needs import parameter_bytes
 from rnnlab.runs.surroundings import device_type, require_memory
 from rnnlab.training.precision import PRECISIONS
@@ -45,6 +46,7 @@ def check(config: Config, corpora: Corpora) -> Corpus:
     _check_length(config, corpus)
     corpus.prefixes(config.dataset.prefixes)
     _check_device(config)
+    _check_engine(config)
     _check_memory(config, len(corpus.vocabulary))
     if mistake := config.optimizer.mistake():
         raise ConfigError(mistake)
@@ -96,3 +98,21 @@ def _check_device(config: Config) -> None:
         f"precision={config.precision} on a CPU",
         "only a GPU has it; type precision=fp32",
     )
+
+
+def _check_engine(config: Config) -> None:
+    """It has the products and the device that are asked for; auto takes one that has."""
+    engine = ENGINES.get(config.engine)
+    if engine is None:
+        return
+    require(
+        PRECISIONS[config.precision].products_type in engine.products,
+        f"engine={engine.name} with precision={config.precision}",
+        "it has no such products; type precision=fp32 or engine=fused",
+    )
+    if "cuda" not in engine.devices:
+        require(
+            device_type(config.device) == "cpu",
+            f"engine={engine.name} on a GPU",
+            "it is for CPUs; type device=cpu or engine=fused",
+        )

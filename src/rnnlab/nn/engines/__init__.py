@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from rnnlab._common.choices import register, registered
@@ -52,6 +53,8 @@ class Engine(ABC):
     meaning: ClassVar[str]
     stacks: ClassVar[bool] = True  # lanes are one batched computation, not one after another
     is_recordable: ClassVar[bool] = False  # a step works in place, and can be a CUDA graph
+    devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
+    products: ClassVar[tuple[str, ...]] = ("float32", "float64", "bfloat16")  # types of factors
 
     def refuses(self, cell: Cell) -> str | None:  # noqa: ARG002
         """Why it cannot train this cell, and what to type instead; None if it can."""
@@ -105,6 +108,32 @@ class Fused(Engine):
         return Network(parameters, None, T, B).logits_and_state
 
 
+class Compiled(Fused):
+    name, meaning = "compiled", "by hand, compiled for this processor"
+    is_recordable = False
+    devices = ("cpu",)
+    products = ("float32", "float64")
+
+    def refuses(self, cell: Cell) -> str | None:
+        if find_spec("numba") is None:
+            return "numba is not installed; pip install numba, or use engine=fused"
+        return super().refuses(cell)
+
+    def rank(self, cell: Cell, device_type: str) -> int:  # noqa: ARG002
+        """Last: it is taken where it is asked for, until it is faster than `fused` everywhere."""
+        return -1
+
+    def computation(self, dtype: torch.dtype | None = None) -> Computation:  # noqa: ARG002
+        from rnnlab.nn.engines.compiled.network import Compiled
+
+        return Compiled()
+
+    def forward_pass(self, parameters: Parameters, T: int, B: int) -> ForwardPass:
+        from rnnlab.nn.engines.compiled.network import forward_pass
+
+        return forward_pass(parameters, T, B)
+
+
 class Eager(Engine):
     name, meaning = "eager", "the equations, differentiated by autograd"
 
@@ -156,7 +185,12 @@ class TorchNN(Eager):
         return Modules(dtype)
 
 
-for engine in (Fused(), Eager(), TorchNN()):  # evaluation takes the first that knows the cell
+for engine in (
+    Fused(),
+    Compiled(),
+    Eager(),
+    TorchNN(),
+):  # evaluation takes the first that knows the cell
     register("engine", engine.name, engine)
 
 ENGINES: Mapping[str, Engine] = registered("engine")
