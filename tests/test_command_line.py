@@ -258,7 +258,7 @@ MISTAKES = {
     "theta=0": "clip=none trains without clipping",
     "sampler=rand": "sampler is one of random, sequential; type for example sampler=random.",
     "dataset=time_machin": "type for example dataset=time_machine.",
-    "engine=fast": "engine is one of auto, fused, eager, torch_nn",
+    "engine=fast": "engine is one of auto, fused, compiled, eager, torch_nn",
     "optimizer.beta1=0.5": "optimizer.beta1 belongs to optimizer=adam or adamw",
     "model.reset=after": "model.reset belongs to model=gru",
     "+foo=1": "foo is not a name in the config, and + cannot add it",

@@ -185,12 +185,8 @@ class TorchNN(Eager):
         return Modules(dtype)
 
 
-for engine in (
-    Fused(),
-    Compiled(),
-    Eager(),
-    TorchNN(),
-):  # evaluation takes the first that knows the cell
+# evaluation takes the first that knows the cell
+for engine in (Fused(), Compiled(), Eager(), TorchNN()):
     register("engine", engine.name, engine)
 
 ENGINES: Mapping[str, Engine] = registered("engine")
