@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numba
 from numba import njit
@@ -19,12 +18,14 @@ def kernel(function: Callable[..., Any]) -> Any:
 
     Division by zero is infinite, as in torch. Where nothing can be kept it is compiled every time.
     """
-    folder = _folder(Path(function.__code__.co_filename).parent)
+    config: Any = numba.config
+    before, config.CACHE_DIR = config.CACHE_DIR, _folder(Path(function.__code__.co_filename).parent)
     try:
-        with patch.object(numba.config, "CACHE_DIR", folder):
-            return njit(cache=True, nogil=True, error_model="numpy")(function)
+        return njit(cache=True, nogil=True, error_model="numpy")(function)
     except RuntimeError:
         return njit(nogil=True, error_model="numpy")(function)
+    finally:
+        config.CACHE_DIR = before
 
 
 @cache

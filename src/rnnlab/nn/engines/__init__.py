@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
@@ -108,6 +109,12 @@ class Fused(Engine):
         return Network(parameters, None, T, B).logits_and_state
 
 
+@cache
+def _has_numba() -> bool:
+    """Looked for once: every job of a study asks."""
+    return find_spec("numba") is not None
+
+
 class Compiled(Fused):
     name, meaning = "compiled", "by hand, compiled for this processor"
     is_recordable = False
@@ -115,7 +122,7 @@ class Compiled(Fused):
     products = ("float32", "float64")
 
     def refuses(self, cell: Cell) -> str | None:
-        if find_spec("numba") is None:
+        if not _has_numba():
             return "numba is not installed; pip install numba, or use engine=fused"
         return super().refuses(cell)
 

@@ -7,6 +7,7 @@ reduced as by Cody and Waite 1980: x = k log(2) + r with |r| <= log(2) / 2.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from llvmlite import ir
@@ -76,7 +77,7 @@ def _reduced(x: Vector) -> tuple[Any, Vector]:
     """k, and expm1(r)."""
     form, builder, whole = FORMATS[x.lanes.bits], x.lanes.builder, x.lanes.whole_numbers
     rounding = x.like(1.5 * 2.0**form.mantissa)  # added to a number, its last bits are whole
-    moved = fma(x, 1 / 0.6931471805599453, rounding)
+    moved = fma(x, 1 / math.log(2), rounding)
     k = moved - rounding
     r = fma(-k, form.log2[1], fma(-k, form.log2[0], x))
     p = x.like(form.p[-1])

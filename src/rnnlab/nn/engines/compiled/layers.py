@@ -15,7 +15,7 @@ import numpy as np
 from rnnlab.nn.engines.compiled import cells
 from rnnlab.nn.engines.compiled.edges import fill, sum_products, sum_rows
 from rnnlab.nn.engines.compiled.products import TERMS, pack, pack_transposed
-from rnnlab.nn.engines.compiled.tile import ROWS, WIDE
+from rnnlab.nn.engines.compiled.tile import WIDE, in_tiles
 from rnnlab.nn.engines.compiled.vectors import BYTES
 
 Part = Callable[["Sums"], None]  # of some work, for a thread that has Sums to work in
@@ -62,9 +62,8 @@ class Packed:
 
     def set(self, W: np.ndarray) -> Iterator[Part]:
         """From W (K, number N), in parts."""
-        N = W.shape[1] // len(self.forth)
-        for n, (P, P_T) in enumerate(zip(self.forth, self.back, strict=True)):
-            one = W[:, n * N : (n + 1) * N]
+        each = np.split(W, len(self.forth), axis=1)
+        for one, P, P_T in zip(each, self.forth, self.back, strict=True):
             yield alone(pack, one, P)
             yield alone(pack_transposed, one, P_T)
 
@@ -85,11 +84,8 @@ class Sums:
 
 def in_parts(out: np.ndarray, X: np.ndarray, dA: np.ndarray, number: int) -> Iterator[Part]:
     """out (M, n) = X^T dA, of X (T, B, M) and dA (T, B, N), in parts for so many threads."""
-    step = -(-len(out) // number)
-    step += -step % ROWS
-    for first in range(0, len(out), step):
-        own = out[first : first + step]
-        yield partial(Sums.of_products, out=own, X=X, dA=dA, first=first)
+    for lo, hi in in_tiles(len(out), number):
+        yield partial(Sums.of_products, out=out[lo:hi], X=X, dA=dA, first=lo)
 
 
 class Layer:
@@ -133,11 +129,11 @@ class Layer:
 
     def gradients(self, out: Weights, number: int) -> Iterator[Part]:
         """Of W_h and the biases, in parts for so many threads."""
-        n = out["W_h"].shape[0]
-        for gate, (H, dA) in enumerate(self.recurrent()):
-            columns = slice(gate * n, (gate + 1) * n)
-            yield from in_parts(out["W_h"][:, columns], H, dA, number)
-            yield partial(Sums.of_rows, out=out["b_"][0, columns], dA=self.A[gate])
+        dW_h, db = (np.split(out[kind], len(self.A), axis=1) for kind in ("W_h", "b_"))
+        for own, (H, dA) in zip(dW_h, self.recurrent(), strict=True):
+            yield from in_parts(own, H, dA, number)
+        for own, dA in zip(db, self.A, strict=True):
+            yield partial(Sums.of_rows, out=own[0], dA=dA)
 
 
 class Tanh(Layer):

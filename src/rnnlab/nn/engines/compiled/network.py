@@ -23,7 +23,7 @@ from rnnlab.nn.engines.compiled.edges import (
     look_up,
     loss,
     masked,
-)  # fmt: skip
+)
 from rnnlab.nn.engines.compiled.layers import (
     LAYERS,
     Layer,
@@ -34,8 +34,8 @@ from rnnlab.nn.engines.compiled.layers import (
     Weights,
     alone,
     in_parts,
-)  # fmt: skip
-from rnnlab.nn.engines.compiled.tile import ROWS
+)
+from rnnlab.nn.engines.compiled.tile import in_tiles
 from rnnlab.nn.model import ForwardPass, Model, Parameters, State
 
 WORTH_SHARING = 5e7  # FLOP of a lane's minibatch; as measured, see docs/decisions.md
@@ -95,10 +95,8 @@ class Lane:
     def passes(self, parameters: Parameters, k: int, number: int) -> Iterator[Part]:
         """There and back: for each of so many threads whole tiles of rows."""
         B, weights = self.sizes.B, numbers(parameters, k)
-        step = -(-B // number)
-        step += -step % ROWS
-        for lo in range(0, B, step):
-            yield alone(self._there_and_back, weights, lo, min(lo + step, B))
+        for lo, hi in in_tiles(B, number):
+            yield alone(self._there_and_back, weights, lo, hi)
 
     def _there_and_back(self, weights: list[Weights], lo: int, hi: int) -> None:
         self.forward(weights, lo, hi)
@@ -140,12 +138,13 @@ class Lane:
 
     def gradients(self, out: Parameters, k: int, number: int) -> Iterator[Part]:
         """Of lane k's parameters, for so many threads."""
-        own, H = numbers(out, k), self.sizes.H
+        own = numbers(out, k)
         for l, (layer, gradient) in enumerate(zip(self.layers, own, strict=True)):
             yield from layer.gradients(gradient, number)
-            for gate, dA in enumerate(layer.A if l else ()):
-                dW_x = gradient["W_x"][:, gate * H : (gate + 1) * H]
-                yield from in_parts(dW_x, self.below(l), dA, number)
+            if l > 0:
+                dW_x = np.split(gradient["W_x"], len(layer.A), axis=1)
+                for each, dA in zip(dW_x, layer.A, strict=True):
+                    yield from in_parts(each, self.below(l), dA, number)
         yield lambda _: add_looked_up(own[0]["W_x"], self.layers[0].A, self.X)
         yield from in_parts(out.W_hq[k].numpy(), self.layers[-1].outputs, self.O, number)
         yield partial(Sums.of_rows, out=out.b_q[k, 0].numpy(), dA=self.O)
