@@ -113,9 +113,24 @@ def packed(W: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     w = BYTES // W.itemsize
     K, N = W.shape
     P, P_T = np.empty((-(-N // w), K, w), W.dtype), np.empty((-(-K // w), N, w), W.dtype)
-    pack(W, P)
-    pack_transposed(W, P_T)
+    pack_both(W.ravel(), K, N, P, P_T)
     return P, P_T
+
+
+@numba.njit
+def pack_both(W: Any, K: int, N: int, P: Any, P_T: Any) -> None:
+    pack(W, N, N, P)
+    pack_transposed(W, N, K, P_T)
+
+
+@numba.njit
+def product(C: Any, A: Any, P: Any) -> None:
+    add_product(C, A, P)
+
+
+@numba.njit
+def sum_of_products(C: Any, A: Any, B: Any, right: Any) -> None:
+    add_sum_of_products(C, A, B, right)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -126,11 +141,11 @@ def test_products_are_numpys(M, K, N, dtype):
     rtol = 100 * np.finfo(dtype).eps
     P, P_T = packed(W)
     C = np.ones((M, len(P) * P.shape[2]), dtype)
-    add_product(C, A, P)
+    product(C, A, P)
     np.testing.assert_allclose(C[:, :N], 1 + A @ W, rtol=rtol, atol=rtol)
     assert (C[:, N:] == 1).all()  # what is filled up with zeros
     back = np.zeros((M, len(P_T) * P_T.shape[2]), dtype)
-    add_product(back, np.ascontiguousarray(C[:, :N]), P_T)
+    product(back, np.ascontiguousarray(C[:, :N]), P_T)
     np.testing.assert_allclose(back[:, :K], C[:, :N] @ W.T, rtol=rtol, atol=rtol)
 
 
@@ -142,7 +157,7 @@ def test_a_sum_over_tokens_is_numpys(tokens, M, dtype):
     rng = np.random.default_rng(tokens)
     A, B = rng.normal(size=(tokens, 64)).astype(dtype), rng.normal(size=(tokens, 3 * w))
     right, C = np.empty((WIDE, TERMS, w), dtype), np.ones((M, 3 * w), dtype)
-    add_sum_of_products(C, A, B.astype(dtype), 0, right)
+    sum_of_products(C, A, B.astype(dtype), right)
     rtol = 1000 * np.finfo(dtype).eps
     expected = 1 + A[:, :M].T @ B.astype(dtype)
     np.testing.assert_allclose(C, expected, rtol=rtol, atol=rtol)

@@ -13,6 +13,12 @@ import numba
 from numba import njit
 
 
+def part(function: Callable[..., Any]) -> Any:
+    """A decorator: compiled as a part of the kernels that call it, and for nobody else."""
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return njit(nogil=True, error_model="numpy", **options)(function)
+
+
 def kernel(function: Callable[..., Any]) -> Any:
     """A decorator: compiled when it is first called, without the interpreter's lock.
 

@@ -20,14 +20,14 @@ from torch import Tensor
 
 from rnnlab._common.shapes import Bool, Float, Integer
 from rnnlab.nn.engines import ENGINES, Engine
-from rnnlab.nn.model import Model, Parameters
+from rnnlab.nn.model import Model, Parameters, State
 from rnnlab.nn.seeding import generator
-from rnnlab.training.clips import ByNorm, Clip
+from rnnlab.training.clips import ByNorm, Clip, NoClip
 from rnnlab.training.graph import StepGraph
 from rnnlab.training.metrics import Epoch, Minibatch, Sums
 from rnnlab.training.optim import global_norm
 from rnnlab.training.precision import PRECISIONS, Precision, tf32_allowed
-from rnnlab.training.rules import OptimizerChoice
+from rnnlab.training.rules import SGD, OptimizerChoice
 from rnnlab.training.samplers import Sampler
 
 
@@ -45,6 +45,12 @@ class Recipe:
     precision: Precision = PRECISIONS["fp32"]
     max_minibatches: int | None = None
     repeat_first_epoch: bool = False
+
+    @property
+    def is_one_pass(self) -> bool:
+        """Clipping and update are one compiled pass over the gradients."""
+        is_known = type(self.optimizer) is SGD and type(self.clip) in (ByNorm, NoClip)
+        return self.engine.is_compiled and is_known
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,7 +85,8 @@ class Training:
         self.clip = recipe.clip.clip
         self.lr = torch.tensor([lane.lr for lane in lanes], **like)
         self.theta = torch.tensor([lane.theta for lane in lanes], **like)
-        self.texts, self.text_starts = _join([lane.tokens for lane in lanes], recipe.device)
+        texts, self.text_starts = _join([lane.tokens for lane in lanes], recipe.device)
+        self.windows = texts.unfold(0, recipe.num_steps + 1, 1)
 
         self.shape = torch.Size([len(lanes), recipe.batch_size, recipe.num_steps])
         self.parameters = recipe.model.init([lane.seed for lane in lanes], **like)
@@ -93,10 +100,14 @@ class Training:
         recordable = recipe.engine.is_recordable and recipe.optimizer.is_recordable
         on_gpu = recipe.device.type == "cuda"
         self.step = StepGraph(self._step) if recordable and on_gpu else self._step
-        self.reach = torch.arange(recipe.num_steps + 1, device=recipe.device)
         # until loss, gradient, weights or an epoch's perplexity are not finite
         self.healthy = torch.ones(len(lanes), dtype=torch.bool, device=recipe.device)
         self.diverged: list[tuple[int, int] | None] = [None] * len(lanes)  # epoch, minibatch
+        self.finish = self._finish
+        if recipe.is_one_pass:
+            from rnnlab.training.one_pass import OnePass
+
+            self.finish = OnePass(self)
 
     def run_epoch(self, stop: Callable[[], bool] = lambda: False) -> list[Epoch | None] | None:
         """Train to the end of the epoch and return each lane's figures, None for an idle lane.
@@ -190,27 +201,40 @@ class Training:
 
         A lane that is not present, or not healthy, keeps all it has.
         """
+        for layer in self.state:
+            for tensor in layer:
+                tensor.masked_fill_(reset[:, None, None], 0)
         X, Y = self._windows(starts)
-        state = [tensor for layer in self.state for tensor in layer]
-        for tensor in state:
-            tensor.masked_fill_(reset[:, None, None], 0)
-        loss, gradients, new_state = self.engine.loss_and_gradients(
+        results = self.engine.loss_and_gradients(
             self.parameters, X, Y, self.state, list(dropout_masks)
         )
-        norm = global_norm(gradients.flat)
-        active = present & self.healthy & loss.isfinite() & norm.isfinite()
-        self.healthy &= active | ~present
-        clipped = self.clip(gradients.flat, norm, self.theta)
-        self.sums.add(active, Minibatch(loss, X[0].numel(), norm, clipped))
-        self.optimizer.update(gradients, self.lr, active)
-        new = [tensor for layer in new_state for tensor in layer]
-        for old, carried in zip(state, new, strict=True):
-            torch.where(active[:, None, None], carried, old, out=old)
+        self.finish(present, X[0].numel(), *results)
 
     def _windows(self, starts: Integer[Tensor, "K B"]) -> tuple[Tensor, Tensor]:
         """Inputs X and targets Y (K, B, T): every pair is a token and its successor."""
-        window = self.texts[starts[:, :, None] + self.reach].long()
+        window = self.windows[starts].long()
         return window[:, :, :-1], window[:, :, 1:]
+
+    def _finish(
+        self,
+        present: Bool[Tensor, " K"],
+        tokens: int,
+        loss: Float[Tensor, " K"],
+        gradients: Parameters,
+        state: State,
+    ) -> None:
+        """What follows the gradients of a minibatch: clipping, update, sums, the state carried."""
+        norm = global_norm(gradients.flat)
+        is_finite = torch.maximum(loss, norm) < math.inf  # neither is NaN, nor below zero
+        active = present & self.healthy & is_finite
+        self.healthy &= active | ~present
+        clipped = self.clip(gradients.flat, norm, self.theta)
+        figures = Minibatch(loss.double(), tokens, norm.double(), clipped.double())
+        self.sums.add(active, figures)
+        self.optimizer.update(gradients, self.lr, active)
+        for layer, new in zip(self.state, state, strict=True):
+            for old, carried in zip(layer, new, strict=True):
+                torch.where(active[:, None, None], carried, old, out=old)
 
     def _plan(self) -> Plan:
         """The epoch that begins or goes on now, for all lanes."""

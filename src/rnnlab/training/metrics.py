@@ -11,24 +11,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from rnnlab._common.shapes import Bool, Float
+Numbers = Tensor | np.ndarray  # (K,)
 
 
 @dataclass(frozen=True)
 class Minibatch:
-    """What all lanes did in one step; lanes that made no update have no meaning here."""
+    """What all lanes did in one step, in fp64; lanes that made no update have no meaning here."""
 
-    loss: Float[Tensor, " K"]  # mean nats a token
+    loss: Numbers  # mean nats a token
     tokens: int  # of a lane
-    norm: Float[Tensor, " K"]  # of the gradient, before clipping
-    clipped: Bool[Tensor, " K"]
+    norm: Numbers  # of the gradient, before clipping
+    clipped: Numbers  # 1 where it was
 
 
-Term = Callable[[Minibatch], Tensor | float]  # (K,) or one number for all lanes
+Term = Callable[[Minibatch], Any]  # Numbers, or one number for all lanes
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ define(
     "loss",
     lambda sums: sums["nats"] / sums["tokens"],
     tag="loss/train",
-    nats=lambda step: step.loss.double() * step.tokens,
+    nats=lambda step: step.loss * step.tokens,
     tokens=lambda step: step.tokens,
     updates=lambda _: 1,
 )
@@ -78,13 +80,13 @@ define(
     "gradient_norm",  # mean over updates, before clipping
     lambda sums: sums["norm"] / sums["updates"],
     tag="gradient/norm",
-    norm=lambda step: step.norm.double(),
+    norm=lambda step: step.norm,
 )
 define(
     "clipped_fraction",
     lambda sums: sums["clipped"] / sums["updates"],
     tag="gradient/clipped_fraction",
-    clipped=lambda step: step.clipped.double(),
+    clipped=lambda step: step.clipped,
 )
 define(
     "bits_per_token",
@@ -124,12 +126,15 @@ class Sums:
         self.terms = dict(TERMS)
         self.values = torch.zeros(len(self.terms), K, dtype=torch.float64, device=device)
 
-    def add(self, active: Bool[Tensor, " K"], minibatch: Minibatch) -> None:
+    def add(self, active: Numbers, minibatch: Minibatch) -> None:
         """One minibatch; lanes that are not active add nothing, not even a NaN."""
-        one = torch.ones_like(self.values[0])
         terms = [term(minibatch) for term in self.terms.values()]
-        row = torch.stack([each if isinstance(each, Tensor) else one * each for each in terms])
-        self.values += torch.where(active, row, 0)
+        if isinstance(active, Tensor):
+            for own, term in zip(self.values, terms, strict=True):
+                own += torch.where(active, term, 0)
+        else:
+            for own, term in zip(self.values.numpy(), terms, strict=True):
+                np.add(own, term, out=own, where=active)
 
     def read(self) -> list[dict[str, float]]:
         """Each lane's sums by their names."""

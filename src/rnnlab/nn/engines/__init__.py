@@ -54,6 +54,7 @@ class Engine(ABC):
     meaning: ClassVar[str]
     stacks: ClassVar[bool] = True  # lanes are one batched computation, not one after another
     is_recordable: ClassVar[bool] = False  # a step works in place, and can be a CUDA graph
+    is_compiled: ClassVar[bool] = False  # by numba, for a CPU
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     products: ClassVar[tuple[str, ...]] = ("float32", "float64", "bfloat16")  # types of factors
 
@@ -117,7 +118,7 @@ def _has_numba() -> bool:
 
 class Compiled(Fused):
     name, meaning = "compiled", "by hand, compiled for this processor"
-    is_recordable = False
+    is_recordable, is_compiled = False, True
     devices = ("cpu",)
     products = ("float32", "float64")
 

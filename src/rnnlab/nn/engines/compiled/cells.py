@@ -1,17 +1,20 @@
-"""Each cell's passes over time, of some batch rows of one lane: docs/bptt.md with its names.
+"""Each cell's passes over time, of the batch rows of one layer: docs/bptt.md with its names.
 
 The first half are the formulas of a step, the second the kernels that take all T steps. Shapes: T
-time steps, B batch rows of which lo..hi-1 are computed, H hidden units filled up to whole vectors.
-A gate's A (T, B, H) holds X_t W_x + b first, then its values, and on the way back da_t. H and dH
-(T + 1, B, H) begin with the state before the first step; dH holds what comes from above, and on
-the way back collects the rest. W_h and W_h_T are a matrix for each gate, packed.
+time steps, B batch rows, H hidden units filled up to whole vectors, G gates.
+
+A (G, T, B, H) holds X_t W_x + b first, then the gates' values, and on the way back da_t. S (.,
+T + 1, B, H) are the series that are kept: its first is H, from the state before the first step on,
+and then what a cell names below. dH (T + 1, B, H) holds what comes from above, and on the way back
+collects the rest; what flows into the state before the first step is left out. d (B, H) is to work
+in. W_h and W_h_T are a matrix for each gate, packed.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from rnnlab._common.kernel import kernel
+from rnnlab._common.kernel import part
 from rnnlab.nn.engines.compiled.functions import sigmoid, tanh
 from rnnlab.nn.engines.compiled.products import add_product
 from rnnlab.nn.engines.compiled.vectors import Vector, elementwise, fma
@@ -113,108 +116,152 @@ def gru_after_step_back(
 # --- all steps ---------------------------------------------------------------------------------
 
 
-@kernel
-def rnn_tanh(A: Any, h: Any, W_h: Any, lo: int, hi: int) -> None:
-    for t in range(A.shape[1]):
-        a, after = A[0, t, lo:hi], h[t + 1, lo:hi]
-        add_product(a, h[t, lo:hi], W_h[0])
-        tanh_step((after,), (a,))
+@part
+def rnn_tanh(A: Any, S: Any, W_h: Any) -> None:
+    a, h = A[0], S[0]
+    for t in range(len(a)):
+        add_product(a[t], h[t], W_h[0])
+        tanh_step((h[t + 1],), (a[t],))
 
 
-@kernel
-def rnn_tanh_back(A: Any, h: Any, dh: Any, W_h_T: Any, lo: int, hi: int) -> None:
-    for t in range(A.shape[1] - 1, -1, -1):
-        a = A[0, t, lo:hi]
-        tanh_step_back((a,), (dh[t + 1, lo:hi], h[t + 1, lo:hi]))
-        add_product(dh[t, lo:hi], a, W_h_T[0])
+@part
+def rnn_tanh_back(A: Any, S: Any, dH: Any, W_h_T: Any) -> None:
+    a, h = A[0], S[0]
+    for t in range(len(a) - 1, -1, -1):
+        tanh_step_back((a[t],), (dH[t + 1], h[t + 1]))
+        if t > 0:
+            add_product(dH[t], a[t], W_h_T[0])
 
 
-@kernel
-def rnn_relu(A: Any, h: Any, W_h: Any, lo: int, hi: int) -> None:
-    for t in range(A.shape[1]):
-        a, after = A[0, t, lo:hi], h[t + 1, lo:hi]
-        add_product(a, h[t, lo:hi], W_h[0])
-        relu_step((after,), (a,))
+@part
+def rnn_relu(A: Any, S: Any, W_h: Any) -> None:
+    a, h = A[0], S[0]
+    for t in range(len(a)):
+        add_product(a[t], h[t], W_h[0])
+        relu_step((h[t + 1],), (a[t],))
 
 
-@kernel
-def rnn_relu_back(A: Any, h: Any, dh: Any, W_h_T: Any, lo: int, hi: int) -> None:
-    for t in range(A.shape[1] - 1, -1, -1):
-        a = A[0, t, lo:hi]
-        relu_step_back((a,), (dh[t + 1, lo:hi], h[t + 1, lo:hi]))
-        add_product(dh[t, lo:hi], a, W_h_T[0])
+@part
+def rnn_relu_back(A: Any, S: Any, dH: Any, W_h_T: Any) -> None:
+    a, h = A[0], S[0]
+    for t in range(len(a) - 1, -1, -1):
+        relu_step_back((a[t],), (dH[t + 1], h[t + 1]))
+        if t > 0:
+            add_product(dH[t], a[t], W_h_T[0])
 
 
-@kernel
-def lstm(A: Any, h: Any, C: Any, tanh_C: Any, W_h: Any, lo: int, hi: int) -> None:
-    for t in range(A.shape[1]):
-        i, f, o, g = A[0, t, lo:hi], A[1, t, lo:hi], A[2, t, lo:hi], A[3, t, lo:hi]
-        c, after, tanh_c = C[t, lo:hi], C[t + 1, lo:hi], tanh_C[t, lo:hi]
+@part
+def lstm(A: Any, S: Any, W_h: Any) -> None:
+    """S: H, C, tanh(C_1) .. tanh(C_T)."""
+    i, f, o, g = A[0], A[1], A[2], A[3]
+    h, c, tanh_c = S[0], S[1], S[2]
+    for t in range(len(i)):
         for gate in range(4):
-            add_product(A[gate, t, lo:hi], h[t, lo:hi], W_h[gate])
-        lstm_step((i, f, o, g, after, tanh_c, h[t + 1, lo:hi]), (i, f, o, g, c))
-
-
-@kernel
-def lstm_back(A: Any, C: Any, tanh_C: Any, dh: Any, dC: Any, W_h_T: Any, lo: int, hi: int) -> None:
-    dc = dC[lo:hi]
-    dc[:] = 0
-    for t in range(A.shape[1] - 1, -1, -1):
-        i, f, o, g = A[0, t, lo:hi], A[1, t, lo:hi], A[2, t, lo:hi], A[3, t, lo:hi]
-        c, tanh_c = C[t, lo:hi], tanh_C[t, lo:hi]
-        lstm_step_back((i, f, o, g, dc), (dh[t + 1, lo:hi], dc, i, f, o, g, c, tanh_c))
-        for gate in range(4):
-            add_product(dh[t, lo:hi], A[gate, t, lo:hi], W_h_T[gate])
-
-
-@kernel
-def gru_before(A: Any, H: Any, RH: Any, W_h: Any, lo: int, hi: int) -> None:
-    for t in range(A.shape[1]):
-        z, r, n = A[0, t, lo:hi], A[1, t, lo:hi], A[2, t, lo:hi]
-        h, rh = H[t, lo:hi], RH[t, lo:hi]
-        add_product(z, h, W_h[0])
-        add_product(r, h, W_h[1])
-        gru_reset((z, r, rh), (z, r, h))
-        add_product(n, rh, W_h[2])
-        gru_mix((n, H[t + 1, lo:hi]), (z, n, h))
-
-
-@kernel
-def gru_before_back(
-    A: Any, H: Any, dRH: Any, dH: Any, W_h_T: Any, lo: int, hi: int
-) -> None:  # fmt: skip
-    drh = dRH[lo:hi]
-    for t in range(A.shape[1] - 1, -1, -1):
-        z, r, n = A[0, t, lo:hi], A[1, t, lo:hi], A[2, t, lo:hi]
-        h, dh_before = H[t, lo:hi], dH[t, lo:hi]
-        gru_mix_back((z, n, dh_before), (dH[t + 1, lo:hi], z, n, h, dh_before))
-        drh[:] = 0
-        add_product(drh, n, W_h_T[2])
-        gru_reset_back((r, dh_before), (drh, r, h, dh_before))
-        add_product(dh_before, z, W_h_T[0])
-        add_product(dh_before, r, W_h_T[1])
-
-
-@kernel
-def gru_after(A: Any, H: Any, S: Any, W_h: Any, lo: int, hi: int) -> None:
-    """S holds b_hh in the beginning, and on the way back ds."""
-    for t in range(A.shape[1]):
-        z, r, n = A[0, t, lo:hi], A[1, t, lo:hi], A[2, t, lo:hi]
-        h, s = H[t, lo:hi], S[t, lo:hi]
-        add_product(z, h, W_h[0])
-        add_product(r, h, W_h[1])
-        add_product(s, h, W_h[2])
-        gru_after_step((z, r, n, H[t + 1, lo:hi]), (z, r, n, s, h))
-
-
-@kernel
-def gru_after_back(A: Any, H: Any, S: Any, dH: Any, W_h_T: Any, lo: int, hi: int) -> None:
-    for t in range(A.shape[1] - 1, -1, -1):
-        z, r, n = A[0, t, lo:hi], A[1, t, lo:hi], A[2, t, lo:hi]
-        s, dh_before = S[t, lo:hi], dH[t, lo:hi]
-        gru_after_step_back(
-            (z, r, n, s, dh_before), (dH[t + 1, lo:hi], z, r, n, s, H[t, lo:hi], dh_before)
+            add_product(A[gate, t], h[t], W_h[gate])
+        lstm_step(
+            (i[t], f[t], o[t], g[t], c[t + 1], tanh_c[t], h[t + 1]),
+            (i[t], f[t], o[t], g[t], c[t]),
         )
-        add_product(dh_before, z, W_h_T[0])
-        add_product(dh_before, r, W_h_T[1])
-        add_product(dh_before, s, W_h_T[2])
+
+
+@part
+def lstm_back(A: Any, S: Any, dH: Any, dc: Any, W_h_T: Any) -> None:
+    i, f, o, g = A[0], A[1], A[2], A[3]
+    c, tanh_c = S[1], S[2]
+    dc[:] = 0
+    for t in range(len(i) - 1, -1, -1):
+        lstm_step_back(
+            (i[t], f[t], o[t], g[t], dc),
+            (dH[t + 1], dc, i[t], f[t], o[t], g[t], c[t], tanh_c[t]),
+        )
+        if t > 0:
+            for gate in range(4):
+                add_product(dH[t], A[gate, t], W_h_T[gate])
+
+
+@part
+def gru_before(A: Any, S: Any, W_h: Any) -> None:
+    """S: H, R_1 H_0 .. R_T H_{T-1}."""
+    z, r, n = A[0], A[1], A[2]
+    h, rh = S[0], S[1]
+    for t in range(len(z)):
+        add_product(z[t], h[t], W_h[0])
+        add_product(r[t], h[t], W_h[1])
+        gru_reset((z[t], r[t], rh[t]), (z[t], r[t], h[t]))
+        add_product(n[t], rh[t], W_h[2])
+        gru_mix((n[t], h[t + 1]), (z[t], n[t], h[t]))
+
+
+@part
+def gru_before_back(A: Any, S: Any, dH: Any, drh: Any, W_h_T: Any) -> None:
+    z, r, n = A[0], A[1], A[2]
+    h = S[0]
+    for t in range(len(z) - 1, -1, -1):
+        gru_mix_back((z[t], n[t], dH[t]), (dH[t + 1], z[t], n[t], h[t], dH[t]))
+        drh[:] = 0
+        add_product(drh, n[t], W_h_T[2])
+        gru_reset_back((r[t], dH[t]), (drh, r[t], h[t], dH[t]))
+        if t > 0:
+            add_product(dH[t], z[t], W_h_T[0])
+            add_product(dH[t], r[t], W_h_T[1])
+
+
+@part
+def gru_after(A: Any, S: Any, W_h: Any) -> None:
+    """S: H, b_hh + H_0 W_hh .. b_hh + H_{T-1} W_hh; b_hh is there, and on the way back ds_t."""
+    z, r, n = A[0], A[1], A[2]
+    h, s = S[0], S[1]
+    for t in range(len(z)):
+        add_product(z[t], h[t], W_h[0])
+        add_product(r[t], h[t], W_h[1])
+        add_product(s[t], h[t], W_h[2])
+        gru_after_step((z[t], r[t], n[t], h[t + 1]), (z[t], r[t], n[t], s[t], h[t]))
+
+
+@part
+def gru_after_back(A: Any, S: Any, dH: Any, W_h_T: Any) -> None:
+    z, r, n = A[0], A[1], A[2]
+    h, s = S[0], S[1]
+    for t in range(len(z) - 1, -1, -1):
+        gru_after_step_back(
+            (z[t], r[t], n[t], s[t], dH[t]), (dH[t + 1], z[t], r[t], n[t], s[t], h[t], dH[t])
+        )
+        if t > 0:
+            add_product(dH[t], z[t], W_h_T[0])
+            add_product(dH[t], r[t], W_h_T[1])
+            add_product(dH[t], s[t], W_h_T[2])
+
+
+# --- all cells ---------------------------------------------------------------------------------
+
+FORMS = ("rnn_tanh", "rnn_relu", "lstm", "gru_before", "gru_after")
+TANH, RELU, LSTM, GRU_BEFORE, GRU_AFTER = range(len(FORMS))
+SERIES = (1, 1, 3, 2, 2)
+
+
+@part
+def forth(form: int, A: Any, S: Any, W_h: Any) -> None:
+    if form == TANH:
+        rnn_tanh(A, S, W_h)
+    elif form == RELU:
+        rnn_relu(A, S, W_h)
+    elif form == LSTM:
+        lstm(A, S, W_h)
+    elif form == GRU_BEFORE:
+        gru_before(A, S, W_h)
+    else:
+        gru_after(A, S, W_h)
+
+
+@part
+def back(form: int, A: Any, S: Any, dH: Any, d: Any, W_h_T: Any) -> None:
+    if form == TANH:
+        rnn_tanh_back(A, S, dH, W_h_T)
+    elif form == RELU:
+        rnn_relu_back(A, S, dH, W_h_T)
+    elif form == LSTM:
+        lstm_back(A, S, dH, d, W_h_T)
+    elif form == GRU_BEFORE:
+        gru_before_back(A, S, dH, d, W_h_T)
+    else:
+        gru_after_back(A, S, dH, W_h_T)

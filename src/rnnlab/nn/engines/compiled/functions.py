@@ -50,12 +50,12 @@ FORMATS = {
 def exp(x: Vector) -> Vector:
     """e^x to 1 ulp."""
     beyond, builder = FORMATS[x.lanes.bits].beyond, x.lanes.builder
-    x = x.where(">", beyond, beyond, x)
-    x = x.where("<", -beyond, -beyond, x)
-    k, expm1_r = _reduced(x)
+    within = x.where(">", beyond, beyond, x)
+    within = within.where("<", -beyond, 0, within)  # what underflows takes a hundred times as long
+    k, expm1_r = _reduced(within)
     half = builder.ashr(k, _whole(x.lanes, 1))  # 2^k itself may be out of range
     low, high = _power_of_two(x.lanes, half), _power_of_two(x.lanes, builder.sub(k, half))
-    return fma(low, expm1_r, low) * high
+    return x.where("<", -beyond, 0, fma(low, expm1_r, low) * high)
 
 
 def sigmoid(x: Vector) -> Vector:

@@ -1,166 +1,45 @@
-"""Loss and gradients of a stack on a CPU: a lane on each core, or the rows of one on all.
+"""Loss and gradients of a stack on a CPU, block by block of each lane's batch rows.
 
-Shapes: K lanes, B batch, T time steps, H hidden units, V vocabulary.
+Shapes: K lanes, B batch rows of a block, T time steps, H hidden units, V vocabulary, P parameters.
+
+A block is computed by one thread from beginning to end, into a gradient of its own; blocks add up
+in their order. How rows are cut is the minibatch's own: bits depend on nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from rnnlab._common.shapes import Float, Integer
-from rnnlab.nn.engines.compiled.edges import (
-    add_looked_up,
-    add_products,
-    fill,
-    look_up,
-    loss,
-    masked,
-)
-from rnnlab.nn.engines.compiled.layers import (
-    LAYERS,
-    Layer,
-    Packed,
-    Part,
-    Sizes,
-    Sums,
-    Weights,
-    alone,
-    in_parts,
-)
-from rnnlab.nn.engines.compiled.tile import in_tiles
+from rnnlab.nn.engines.compiled import passes
+from rnnlab.nn.engines.compiled.buffers import Buffers, Packed, places
+from rnnlab.nn.engines.compiled.cells import FORMS
+from rnnlab.nn.engines.compiled.crew import Crew
+from rnnlab.nn.engines.compiled.tile import ROWS
 from rnnlab.nn.model import ForwardPass, Model, Parameters, State
 
 WORTH_SHARING = 5e7  # FLOP of a lane's minibatch; as measured, see docs/decisions.md
-States = list[list[np.ndarray]]  # each layer's (K, B, H)
+BLOCK = 16  # rows of a batch that is worth sharing, more or less
 
 
-class Lane:
-    """The buffers of one lane at a time; which one was there before leaves no trace."""
-
-    X: np.ndarray  # the minibatch (B, T)
-    Y: np.ndarray
-
-    def __init__(
-        self, model: Model, T: int, B: int, dtype: np.dtype, is_masked: bool = False
-    ) -> None:
-        self.model, self.sizes = model, Sizes(T, B, model.num_hiddens, dtype)
-        sizes, H, V, above = self.sizes, model.num_hiddens, model.vocab_size, model.num_layers - 1
-        gates = len(model.cell.gates)
-        self.layers: list[Layer] = [
-            LAYERS[model.cell.form](sizes, gates) for _ in range(model.num_layers)
-        ]
-        self.W_x = [Packed(sizes, H, H, gates) for _ in range(above)]
-        self.W_hq = Packed(sizes, H, V)
-        self.O = sizes.zeros(T, B, sizes.filled(V))
-        self.b_q = np.full(sizes.filled(V), -np.inf, dtype)  # of no token, no probability
-        self.nats = np.zeros((T, B))
-        self.share = dtype.type(1 / self.nats.size)
-        self.masks: list[np.ndarray] = []  # (T, B, H)
-        self.masked_inputs = [sizes.series() for _ in range(above if is_masked else 0)]
-
-    def sums(self) -> Sums:
-        sizes = self.sizes
-        return Sums(sizes, sizes.H, max(map(sizes.filled, (sizes.H, self.model.vocab_size))))
-
-    def begin(self, states: States, k: int) -> None:
-        for layer, own in zip(self.layers, states, strict=True):
-            for series, first in zip(layer.states, own, strict=True):
-                series[0, :, : self.sizes.H] = first[k]
-
-    def keep(self, states: States, k: int) -> None:
-        """The states after the last time step."""
-        for layer, own in zip(self.layers, states, strict=True):
-            for series, last in zip(layer.states, own, strict=True):
-                last[k] = series[-1, :, : self.sizes.H]
-
-    def take(self, parameters: Parameters, k: int) -> Iterator[Part]:
-        """Pack lane k's weights."""
-        weights = numbers(parameters, k)
-        for layer, own in zip(self.layers, weights, strict=True):
-            yield from layer.take(own)
-        for packed, own in zip(self.W_x, weights[1:], strict=True):
-            yield from packed.set(own["W_x"])
-        yield from self.W_hq.set(parameters.W_hq[k].numpy())
-        b_q = parameters.b_q[k, 0].numpy()
-        yield alone(np.copyto, self.b_q[: len(b_q)], b_q)
-
-    def passes(self, parameters: Parameters, k: int, number: int) -> Iterator[Part]:
-        """There and back: for each of so many threads whole tiles of rows."""
-        B, weights = self.sizes.B, numbers(parameters, k)
-        for lo, hi in in_tiles(B, number):
-            yield alone(self._there_and_back, weights, lo, hi)
-
-    def _there_and_back(self, weights: list[Weights], lo: int, hi: int) -> None:
-        self.forward(weights, lo, hi)
-        self.backward(lo, hi)
-
-    def forward(self, weights: list[Weights], lo: int, hi: int) -> None:
-        """The logits of rows lo..hi-1, in O."""
-        H = self.sizes.H
-        for l, (layer, own) in enumerate(zip(self.layers, weights, strict=True)):
-            if l == 0:
-                look_up(layer.A, own["W_x"], own["b_"][0], self.X, lo, hi)
-            elif self.masked_inputs:
-                masked(self.below(l), self.layers[l - 1].outputs, self.masks[l - 1], lo, hi)
-            for gate, A in enumerate(layer.A if l else ()):
-                fill(A, own["b_"][0, gate * H : (gate + 1) * H], lo, hi)
-                add_products(A, self.below(l), self.W_x[l - 1].forth[gate], lo, hi)
-            layer.forward(lo, hi)
-        fill(self.O, self.b_q, lo, hi)
-        add_products(self.O, self.layers[-1].outputs, self.W_hq.forth[0], lo, hi)
-
-    def backward(self, lo: int, hi: int) -> None:
-        """The nats of rows lo..hi-1, and what gradients are sums of."""
-        loss(self.O, self.Y, self.nats, self.share, lo, hi)
-        from_above = [(self.O, self.W_hq.back[0])]
-        for l in reversed(range(len(self.layers))):
-            layer = self.layers[l]
-            layer.dH[:, lo:hi] = 0
-            for dA, W_T in from_above:
-                add_products(layer.d_outputs, dA, W_T, lo, hi)
-            if l < len(self.masks):
-                masked(layer.d_outputs, layer.d_outputs, self.masks[l], lo, hi)
-            layer.backward(lo, hi)
-            if l > 0:
-                from_above = [*zip(layer.A, self.W_x[l - 1].back, strict=True)]
-
-    def below(self, l: int) -> np.ndarray:
-        """The input of layer l > 0."""
-        return self.masked_inputs[l - 1] if self.masked_inputs else self.layers[l - 1].outputs
-
-    def gradients(self, out: Parameters, k: int, number: int) -> Iterator[Part]:
-        """Of lane k's parameters, for so many threads."""
-        own = numbers(out, k)
-        for l, (layer, gradient) in enumerate(zip(self.layers, own, strict=True)):
-            yield from layer.gradients(gradient, number)
-            if l > 0:
-                dW_x = np.split(gradient["W_x"], len(layer.A), axis=1)
-                for each, dA in zip(dW_x, layer.A, strict=True):
-                    yield from in_parts(each, self.below(l), dA, number)
-        yield lambda _: add_looked_up(own[0]["W_x"], self.layers[0].A, self.X)
-        yield from in_parts(out.W_hq[k].numpy(), self.layers[-1].outputs, self.O, number)
-        yield partial(Sums.of_rows, out=out.b_q[k, 0].numpy(), dA=self.O)
+def blocks(B: int) -> list[slice]:
+    """How the batch rows of a lane that is worth sharing are cut: in whole tiles, but the last."""
+    rows = -(-B // -(-B // BLOCK))
+    rows += -rows % ROWS
+    return [slice(lo, min(lo + rows, B)) for lo in range(0, B, rows)]
 
 
-def numbers(parameters: Parameters, k: int) -> list[Weights]:
-    """Lane k's groups of parameters, layer by layer, without a copy."""
-    return [{name: W[k].numpy() for name, W in layer.items()} for layer in parameters.layers]
-
-
-class Steps(NamedTuple):
-    """What is done for a lane, made once: a step's work is hundreds of microseconds."""
-
-    lane: Lane
-    threads: list[Sums]
-    parts: tuple[list[Part], ...]  # one after the other; within one in any order
+def flop(model: Model, N: int) -> int:
+    """Of a lane's minibatch of N tokens."""
+    H, V, L = model.num_hiddens, model.vocab_size, model.num_layers
+    return 6 * N * H * (H * model.cell.num_gates * (2 * L - 1) + V)
 
 
 class Compiled:
@@ -169,8 +48,8 @@ class Compiled:
     def __init__(self, threads: int | None = None, worth_sharing: float = WORTH_SHARING) -> None:
         self.threads = threads or torch.get_num_threads()
         self.worth_sharing = worth_sharing
+        self.crew = Crew(self.threads)
         self.bound: tuple[Parameters, tuple[int, ...]] | None = None  # what the buffers are for
-        self.pool = ThreadPoolExecutor(self.threads)
 
     @torch.no_grad()
     def loss_and_gradients(
@@ -183,38 +62,27 @@ class Compiled:
     ) -> tuple[Float[Tensor, " K"], Parameters, State]:
         """Each lane's mean cross-entropy (nats), its gradients, and the state to carry on."""
         self._bind(parameters, X.shape, bool(dropout_masks))
-        before, tokens, targets = arrays(state), X.numpy(), Y.numpy()
-        masks = [mask.numpy() for mask in dropout_masks or ()]
+        tokens, targets = (np.ascontiguousarray(each.numpy()) for each in (X, Y))
+        masks = np.stack([each.numpy() for each in dropout_masks]) if dropout_masks else self.none
+        stacked(state, self.before)
+        for desk in self.desks.values():
+            desk.lane = None
 
-        def train(lanes: range) -> None:
-            for k in lanes:
-                lane, threads, parts = self.steps[k]
-                lane.X, lane.Y, lane.masks = tokens[k], targets[k], [mask[k] for mask in masks]
-                lane.begin(before, k)
-                for own in parts:
-                    self._share(own, threads)
-                self.loss[k] = lane.nats.mean()
-                lane.keep(self.after, k)
+        def train(k: int, part: int, thread: int) -> None:
+            rows = self.blocks[part]
+            desk = self._desk(thread, rows.stop - rows.start, k)
+            self.nats[part, k] = passes.train(
+                self.form, self.p[k], self.parts[part][k], self.places, desk.packed, desk.own,
+                tokens[k, rows], targets[k, rows], masks[:, k, :, rows], self.share,
+                self.before[:, :, k, rows], self.after[:, :, k, rows],
+            )  # fmt: skip
 
-        K = len(self.steps)
-        self._together([partial(train, range(n, K, self.at_once)) for n in range(self.at_once)])
+        work = [partial(train, *each) for each in self.work]
+        self.crew.do(work, min(self.threads, len(work)) if self.is_shared else 1)
+        for part in self.parts[1:]:
+            self.parts[0] += part
+        np.divide(self.nats.sum(0), targets[0].size, out=self.loss)
         return torch.from_numpy(self.loss), self.gradients, self.state
-
-    def _share(self, parts: list[Part], threads: list[Sums]) -> None:
-        waiting = iter(parts)  # whoever is free takes the next
-
-        def work(sums: Sums) -> None:
-            for part in waiting:
-                part(sums)
-
-        self._together([partial(work, sums) for sums in threads[: len(parts)]])
-
-    def _together(self, calls: list[Callable[[], None]]) -> None:
-        """Each on a thread of its own, the first on this one."""
-        others = [self.pool.submit(call) for call in calls[1:]]
-        calls[0]()
-        for other in others:
-            other.result()
 
     def session(
         self,
@@ -230,55 +98,78 @@ class Compiled:
             return
         K, B, T = shape
         model, flat = parameters.model, parameters.flat
-        threads = self.threads if flop(model, B * T) >= self.worth_sharing else 1
-        self.at_once = threads if threads <= K else 1  # lanes; else they share each other's rows
-        of_a_lane = threads // self.at_once
+        self.p, self.places = flat.numpy(), places(parameters)
+        dtype, form = self.p.dtype, model.cell.form
+        of_a_lane = flop(model, B * T)
+        self.blocks = blocks(B) if of_a_lane >= self.worth_sharing else [slice(0, B)]
+        self.work = [(k, part) for k in range(K) for part in range(len(self.blocks))]
+        self.is_shared = K * of_a_lane >= self.worth_sharing
+        self.form, self.share = FORMS.index(form), dtype.type(1 / (B * T))
         self.gradients = parameters.like(torch.zeros_like(flat))
-        desks = []
-        for _ in range(self.at_once):
-            lane = Lane(model, T, B, flat.numpy().dtype, is_masked)
-            desks.append((lane, [lane.sums() for _ in range(of_a_lane)]))
-        self.steps = []
-        for k in range(K):
-            lane, sums = desks[k % self.at_once]
-            parts = (
-                [*lane.take(parameters, k)],
-                [*lane.passes(parameters, k, of_a_lane)],
-                [*lane.gradients(self.gradients, k, of_a_lane)],
-            )
-            self.steps.append(Steps(lane, sums, parts))
-        self.loss = flat.new_zeros(K).numpy()
-        self.state = model.zero_state(K, B, flat.dtype, flat.device)
-        self.after = arrays(self.state)
+        others = [np.zeros_like(self.p) for _ in self.blocks[1:]]
+        self.parts = [self.gradients.flat.numpy(), *others]  # the first is that of all in the end
+        self.nats, self.loss = np.zeros((len(self.blocks), K)), np.zeros(K, dtype)
+        after = flat.new_zeros(model.num_layers, len(model.cell.states), K, B, model.num_hiddens)
+        self.state = tuple(tuple(layer) for layer in after)
+        self.after = after.numpy()
+        self.before = np.zeros_like(self.after)
+        self.none = np.zeros((0, K, T, B, model.num_hiddens), dtype)
+        self.desks: dict[tuple[int, int], Desk] = {}
+        self.desk = partial(Desk.of, model, T, dtype=dtype, is_masked=is_masked)
         self.bound = parameters, (*shape, is_masked)
 
+    def _desk(self, thread: int, B: int, k: int) -> Desk:
+        """A thread's for so many rows, with lane k's weights."""
+        if not (desk := self.desks.get((thread, B))):
+            desk = self.desks[thread, B] = self.desk(B)
+        if desk.lane != k:
+            passes.take(self.p[k], self.places, desk.packed)
+            desk.lane = k
+        return desk
 
-def arrays(state: State) -> States:
-    return [[tensor.numpy() for tensor in layer] for layer in state]
+
+@dataclass
+class Desk:
+    """What was there before leaves no trace."""
+
+    packed: Packed
+    own: Buffers
+    lane: int | None = None  # whose weights are packed
+
+    @classmethod
+    def of(cls, model: Model, T: int, B: int, dtype: np.dtype, *, is_masked: bool = False) -> Desk:
+        return cls(Packed.of(model, dtype), Buffers.of(model, T, B, dtype, is_masked=is_masked))
 
 
-def flop(model: Model, N: int) -> int:
-    """Of a lane's minibatch of N tokens."""
-    H, V, L = model.num_hiddens, model.vocab_size, model.num_layers
-    return 6 * N * H * (H * model.cell.num_gates * (2 * L - 1) + V)
+def stacked(state: State, out: np.ndarray) -> None:
+    """Into one array (L, ., K, B, H)."""
+    for own, layer in zip(out, state, strict=True):
+        for to, tensor in zip(own, layer, strict=True):
+            to[:] = tensor.numpy()
 
 
 @torch.no_grad()
 def forward_pass(parameters: Parameters, T: int, B: int) -> ForwardPass:
     """The logits and the states after them, in buffers."""
-    lane = Lane(parameters.model, T, B, parameters.flat.numpy().dtype)
-    sums, weights = lane.sums(), numbers(parameters, 0)
-    after = parameters.model.zero_state(1, B, parameters.flat.dtype, parameters.flat.device)
-    parts = [*lane.take(parameters, 0)]
+    model, p = parameters.model, parameters.flat.numpy()
+    desk, where, form = Desk.of(model, T, B, p.dtype), places(parameters), model.cell.form
+    after = torch.zeros(
+        model.num_layers,
+        len(model.cell.states),
+        1,
+        B,
+        model.num_hiddens,
+        dtype=parameters.flat.dtype,
+    )
+    passes.take(p[0], where, desk.packed)
 
     def run(X: Tensor, state: State) -> tuple[Tensor, State]:
-        for part in parts:
-            part(sums)
-        lane.X = X[0].numpy()
-        lane.begin(arrays(state), 0)
-        lane.forward(weights, 0, B)
-        lane.keep(arrays(after), 0)
-        logits = lane.O[..., : parameters.model.vocab_size].reshape(1, T * B, -1)
-        return torch.from_numpy(logits), after
+        stacked(state, after.numpy())
+        passes.begin(desk.own, after.numpy()[:, :, 0])
+        passes.forward(FORMS.index(form), p[0], where, desk.packed, desk.own, X[0].numpy(), none)
+        passes.keep(desk.own, after.numpy()[:, :, 0])
+        logits = desk.own.O[..., : model.vocab_size].reshape(1, T * B, -1)
+        return torch.from_numpy(logits), tuple(tuple(layer) for layer in after)
 
+    none = np.zeros((0, T, B, model.num_hiddens), p.dtype)
     return run

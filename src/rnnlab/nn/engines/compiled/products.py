@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnnlab._common.kernel import kernel
+from rnnlab._common.kernel import part
 from rnnlab.nn.engines.compiled.tile import ROWS, WIDE, tile
 from rnnlab.nn.engines.compiled.vectors import move
 
@@ -20,7 +20,7 @@ four, four_wide = tile(4, 1), tile(4, WIDE)
 one, one_wide = tile(1, 1), tile(1, WIDE)
 
 
-@kernel
+@part
 def strip(
     C: Any, c: int, C_row: int, A: Any, a: int, A_row: int, A_term: int, P: Any, p: int, K: int,
     M: int, is_wide: bool,
@@ -50,7 +50,7 @@ def strip(
         M -= rows
 
 
-@kernel
+@part
 def add_product(C: Any, A: Any, P: Any) -> None:
     """C (M, N) += A (M, .) W, of W (K, N) packed; A's first K columns count."""
     M, N = C.shape
@@ -62,9 +62,9 @@ def add_product(C: Any, A: Any, P: Any) -> None:
         j += WIDE if is_wide else 1
 
 
-@kernel
-def add_sum_of_products(C: Any, A: Any, B: Any, first: int, right: Any) -> None:
-    """C (M, N) += A^T B, of A's columns first..first + M - 1 and B (n, N): a sum over n tokens.
+@part
+def add_sum_of_products(C: Any, A: Any, B: Any, right: Any) -> None:
+    """C (M, N) += A^T B, of A (n, .), its first M columns, and B (n, N): a sum over n tokens.
 
     right (WIDE, TERMS, w) is to work in: some columns of B.
     """
@@ -79,41 +79,37 @@ def add_sum_of_products(C: Any, A: Any, B: Any, first: int, right: Any) -> None:
             for v in range(vectors):
                 for k in range(K):
                     move(right, (v * K + k) * w, B, (start + k) * N + j + v * w)
-            a = start * A_row + first
-            strip(C, j, N, A, a, 1, A_row, right, 0, K, M, is_wide)
+            strip(C, j, N, A, start * A_row, 1, A_row, right, 0, K, M, is_wide)
             j += vectors * w
 
 
-@kernel
-def pack(W: Any, P: Any) -> None:
-    """P (N / w, K, w) of W (K, N)."""
-    K, N = W.shape
-    n, _, w = P.shape
-    W_row = W.strides[0] // W.itemsize
+@part
+def pack(W: Any, row_length: int, N: int, P: Any) -> None:
+    """P (N / w, K, w) of W (K, N), which begins with W's first number."""
+    n, K, w = P.shape
     for j in range(n):
         columns = min(w, N - j * w)
         if columns == w:
             for k in range(K):
-                move(P, (j * K + k) * w, W, k * W_row + j * w)
+                move(P, (j * K + k) * w, W, k * row_length + j * w)
         else:
             for k in range(K):
                 for m in range(columns):
-                    P[j, k, m] = W[k, j * w + m]
+                    P[j, k, m] = W[k * row_length + j * w + m]
                 for m in range(columns, w):
                     P[j, k, m] = 0
 
 
-@kernel
-def pack_transposed(W: Any, P: Any) -> None:
+@part
+def pack_transposed(W: Any, row_length: int, K: int, P: Any) -> None:
     """P (K / w, N, w) of the transpose of W (K, N)."""
-    K, N = W.shape
-    n, _, w = P.shape
+    n, N, w = P.shape
     for j in range(n):
         rows = min(w, K - j * w)
         for start in range(0, N, w):
             for m in range(rows):
                 for k in range(start, min(start + w, N)):
-                    P[j, k, m] = W[j * w + m, k]
+                    P[j, k, m] = W[(j * w + m) * row_length + k]
         for k in range(N):
             for m in range(rows, w):
                 P[j, k, m] = 0

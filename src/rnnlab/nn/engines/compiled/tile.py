@@ -39,6 +39,9 @@ def tile(rows: int, vectors: int) -> Any:
         P: Any, p: Any, K: Any,  # noqa: ARG001
     ) -> Any:  # fmt: skip
         def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            builder.function.attributes.add(
+                "noinline"
+            )  # it is long: in many places, slow to compile
             C, c, C_row, A, a, A_row, A_term, P, p, K = given
             (C, c), (A, a), (P, p) = (
                 (address(context, builder, signature.args[n], given[n]), given[n + 1])
