@@ -10,6 +10,7 @@ from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
 import library
 from conftest import ROOT
+from rnnlab._common.errors import ConfigError
 from rnnlab.config.schema import Config
 from rnnlab.nn.cells import CELLS
 from rnnlab.nn.engines import resolve
@@ -191,15 +192,38 @@ def test_every_knob_reaches_the_library(compose):
 
 def test_auto_is_an_engine_and_says_which(compose):
     found = [
-        resolve(name, CELLS[form], device).name
-        for name, form, device in (
-            ("auto", "rnn_tanh", "cpu"), ("auto", "lstm", "cpu"), ("auto", "lstm", "cuda"),
-            ("eager", "lstm", "cpu"),
+        resolve(name, CELLS[form], device, products).name
+        for name, form, device, products in (
+            *(("auto", form, "cpu", "float32") for form in CELLS),
+            ("auto", "lstm", "cpu", "float64"), ("auto", "lstm", "cpu", "bfloat16"),
+            ("auto", "lstm", "cuda", "float32"), ("eager", "lstm", "cpu", "float32"),
         )
     ]  # fmt: skip
-    assert found == ["fused", "torch_nn", "fused", "eager"]
+    assert found == [*["compiled"] * len(CELLS), "compiled", "torch_nn", "fused", "eager"]
     result = run(compose("model=lstm", *SMALL))
-    assert (result.engine, result.config["engine"]) == ("torch_nn", "auto")
+    assert (result.engine, result.config["engine"]) == ("compiled", "auto")
+
+
+def test_without_numba_auto_takes_what_there_is_and_says_so_once(compose, monkeypatch, capsys):
+    monkeypatch.setattr("rnnlab.nn.engines._has_numba", lambda: False)
+    result = run(compose(*SMALL))
+    assert (result.status, result.engine) == ("completed", "fused")
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("engine=auto takes fused, not compiled: numba is not installed") == 1
+    with pytest.raises(ConfigError, match="pip install numba, or use engine=fused"):
+        check(compose(*SMALL, "engine=compiled"), Corpora())
+
+
+def test_the_first_run_says_that_it_compiles(compose, monkeypatch, capsys):
+    monkeypatch.setattr("rnnlab.runs.needs.is_compiled", lambda _: False)
+    run(compose(*SMALL))
+    monkeypatch.setattr("rnnlab.runs.needs.is_compiled", lambda _: True)
+    first = " ".join(capsys.readouterr().out.split())
+    Path("run").rename("first")
+    run(compose(*SMALL))
+    said = "engine=compiled compiles for this processor, once"
+    assert said in first
+    assert said not in " ".join(capsys.readouterr().out.split())
 
 
 def test_best_is_the_lowest_and_last_is_the_last(compose, monkeypatch):

@@ -36,8 +36,9 @@ FORMS = ["rnn_tanh", "lstm", "gru_before", "gru_after"]
 
 
 def ratio(
-    engine: str, form: str, size: str, K: int, precision: str = "fp32", **optimizer: Any
-) -> float:
+    engine: str, form: str, size: str, K: int, precision: str = "fp32", shared: float = 0,
+    **optimizer: Any,
+) -> float:  # fmt: skip
     """What a lane takes of what planning says that it does, but for its best parameters."""
     V, T, B, H, L = SIZES[size]
     model, rule = library.model(form, V, H, L), library.optimizer(**optimizer)
@@ -63,8 +64,11 @@ def ratio(
         return training
 
     copies = PER_PARAMETER - 1 + rule.slots + recipe.precision.copies
-    numbers = copies * model.num_parameters + ENGINES[engine].numbers(model, B, T)
-    return peak_of_torch(train) / K / (numbers * recipe.precision.bytes)
+    numbers = copies * model.num_parameters + ENGINES[engine].numbers(model, B, T) + shared
+    peak = peak_of_torch(train)
+    if recipe.engine.is_compiled:
+        peak += peak_of_python(train)
+    return peak / K / (numbers * recipe.precision.bytes)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -73,6 +77,18 @@ def test_training_takes_what_planning_counts(form, size):
     """In a stack exactly; alone a lane keeps its time steps once instead of in two orders."""
     assert 0.95 < ratio("fused", form, size, 3, name="sgd") < 1.05
     assert 0.5 < ratio("fused", form, size, 1, name="sgd") < 1.05
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("K", [1, 3])
+def test_compiled_kernels_have_buffers_for_one_lane_whatever_their_number(form, size, K):
+    pytest.importorskip("numba")
+    V, T, B, H, L = SIZES[size]
+    model, engine = library.model(form, V, H, L), ENGINES["compiled"]
+    shared = engine.shared_numbers(model, B, T) / K
+    torch.set_num_threads(1)
+    assert 0.75 < ratio("compiled", form, size, K, name="sgd", shared=shared) < 1.15
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -16,6 +16,7 @@ from torch.profiler import ProfilerActivity, profile
 import library
 from rnnlab.nn.engines import ENGINES
 from rnnlab.nn.seeding import generator
+from rnnlab.training.clips import ByNorm, ByValue, NoClip
 from rnnlab.training.loop import Lane, Recipe, Training
 from rnnlab.training.metrics import Epoch, Minibatch, Sums, perplexity
 from rnnlab.training.precision import PRECISIONS
@@ -320,6 +321,41 @@ def test_every_minibatch_is_trained_with_masks_of_its_own():
     run_epoch(training)
     run_epoch(training)
     assert len(seen) == len({mask.numpy().tobytes() for mask in seen}) > 10
+
+
+@pytest.mark.parametrize("clip", [ByNorm(), NoClip()], ids=str)
+@pytest.mark.parametrize("precision", ["fp32", "fp64"])
+def test_one_compiled_pass_is_clipping_sgd_and_sums(clip, precision):
+    """Of lanes that are clipped often, never, and until they diverge; one has ended before."""
+    pytest.importorskip("numba")
+    own = recipe(engine="compiled", precision=precision, clip=clip)
+    lanes = [lane(theta=0.05), lane(theta=1e9, seed=1), lane(lr=1e30, seed=2), lane(num_epochs=1)]
+    compiled, plain = (Training(own, lanes) for _ in range(2))
+    assert own.is_one_pass
+    plain.finish = plain._finish
+    for _ in range(3):
+        for first, second in zip(*map(run_epoch, (compiled, plain)), strict=True):
+            assert (first is None) == (second is None)
+            if first and second:
+                expected = {**second.figures, "seconds": 0, "tokens_per_second": 0}
+                found = {**first.figures, "seconds": 0, "tokens_per_second": 0}
+                assert found == pytest.approx(expected, rel=1e-4 if precision == "fp32" else 1e-11)
+    assert compiled.diverged == plain.diverged
+    assert compiled.diverged[2] and not any(compiled.diverged[:2])
+    rtol = 1e-3 if precision == "fp32" else 1e-10
+    pairs = [(compiled.parameters.flat, plain.parameters.flat)]
+    pairs += [(a[0], b[0]) for a, b in zip(compiled.state, plain.state, strict=True)]
+    for first, second in pairs:
+        torch.testing.assert_close(first, second, rtol=rtol, atol=rtol * 1e-2, equal_nan=True)
+
+
+@pytest.mark.parametrize("changes", [{"optimizer": "adam"}, {"clip": ByValue()}])
+def test_other_rules_take_the_compiled_gradients_as_they_are(changes):
+    pytest.importorskip("numba")
+    own = recipe(engine="compiled", **changes)
+    assert not own.is_one_pass
+    expected = curve(Training(recipe(**changes), [lane()]), 3)
+    assert curve(Training(own, [lane()]), 3) == pytest.approx(expected, rel=1e-10)
 
 
 def test_an_epochs_sums_leave_out_what_is_not_active():

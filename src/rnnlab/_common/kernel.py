@@ -9,36 +9,48 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numba
-from numba import njit
-
-
-def part(function: Callable[..., Any]) -> Any:
-    """A decorator: compiled as a part of the kernels that call it, and for nobody else."""
-    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return njit(nogil=True, error_model="numpy", **options)(function)
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}  # x / 0 is infinite, as in torch
 
 
 def kernel(function: Callable[..., Any]) -> Any:
     """A decorator: compiled when it is first called, without the interpreter's lock.
 
-    Division by zero is infinite, as in torch. Where nothing can be kept it is compiled every time.
+    Where nothing can be kept it is compiled in every process.
     """
+    import numba
+
     config: Any = numba.config
-    before, config.CACHE_DIR = config.CACHE_DIR, _folder(Path(function.__code__.co_filename).parent)
+    before, config.CACHE_DIR = config.CACHE_DIR, str(kept_in(_package(function)))
     try:
-        return njit(cache=True, nogil=True, error_model="numpy")(function)
+        return numba.njit(cache=True, **OPTIONS)(function)
     except RuntimeError:
-        return njit(nogil=True, error_model="numpy")(function)
+        return numba.njit(**OPTIONS)(function)
     finally:
         config.CACHE_DIR = before
 
 
+def part(function: Callable[..., Any]) -> Any:
+    """A decorator: compiled as a part of the kernels that call it, and for nobody else."""
+    import numba
+
+    alone: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return numba.njit(**OPTIONS, **alone)(function)
+
+
 @cache
-def _folder(package: Path) -> str:
+def kept_in(package: Path) -> Path:
     """Of this very source: numba itself would look at a function's own file only."""
-    config: Any = numba.config
     sources = b"".join(path.read_bytes() for path in sorted(package.glob("*.py")))
     version = hashlib.sha256(sources).hexdigest()[:16]
     caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return str(Path(config.CACHE_DIR or Path(caches, "rnnlab"), f"{package.name}-{version}"))
+    folder = os.environ.get("NUMBA_CACHE_DIR") or Path(caches, "rnnlab")
+    return Path(folder, f"{package.name}-{version}")
+
+
+def is_compiled(package: Path) -> bool:
+    """Something of it is kept; numba is not imported for the answer."""
+    return any(kept_in(package).rglob("*.nbi"))
+
+
+def _package(function: Callable[..., Any]) -> Path:
+    return Path(function.__code__.co_filename).parent

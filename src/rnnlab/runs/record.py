@@ -24,7 +24,7 @@ from rnnlab.runs import surroundings
 from rnnlab.runs.build import build_model, build_recipe
 from rnnlab.runs.folder import CHECKPOINTS
 from rnnlab.runs.log import logger_of
-from rnnlab.runs.needs import note_on_engine
+from rnnlab.runs.needs import notes_on_engine
 from rnnlab.runs.result import Result, Status
 from rnnlab.runs.start import Start
 from rnnlab.training.loop import Recipe
@@ -96,7 +96,7 @@ class Record:
                 else "no clipping"
             )
         )
-        notes = (note_on_engine(config, self.recipe.device.type), self.result.init_from)
+        notes = (*notes_on_engine(config, self.recipe.device.type), self.result.init_from)
         return "\n".join([lines, *filter(None, notes)])
 
     def start(self, own: Parameters) -> None:

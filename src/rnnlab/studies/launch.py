@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from rnnlab._common.machine import cores
 from rnnlab._common.program import resuming, training
 from rnnlab.runs.composed import Composed, save_mistaken
 from rnnlab.runs.folder import RESULT
+from rnnlab.runs.needs import notes_on_engine
 from rnnlab.runs.result import Status
 from rnnlab.studies.command import COMMANDS, Command, Shown, changes_of, note
 from rnnlab.studies.executors.gpus import gpus_for
@@ -154,6 +156,10 @@ def _train(batch: Batch, planned: Plan, records: Records) -> bool:
     for job in planned.wanted:  # in their order, so that a study that goes on numbers them so
         if job.before is None:
             Composed(job.overrides).save(job.folder)
+    device_type = "cpu" if gpu_bytes is None else "cuda"
+    notes = [notes_on_engine(job.config, device_type) for job in planned.wanted]
+    for said in dict.fromkeys(itertools.chain(*notes)):
+        say(said)
     with stop_requests() as stop, StudyView(batch.sweep, planned) as view:
         Loop(executor, divide, partial(_open_folder, records), view).train(planned.wanted, stop)
         return stop()

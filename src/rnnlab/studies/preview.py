@@ -10,9 +10,10 @@ from pathlib import Path
 
 from rnnlab._common.console import say
 from rnnlab.config.identity import changed
+from rnnlab.runs.needs import stack_bytes
 from rnnlab.studies.job import Invalid, Job
 from rnnlab.studies.plan import Plan
-from rnnlab.studies.stacks import Stack, job_bytes, shape_of
+from rnnlab.studies.stacks import Stack, shape_of
 
 SECONDS = 1.0  # of training, for each kind of stack
 
@@ -57,7 +58,8 @@ def _show_jobs(planned: Plan) -> None:
 
 def _size(number: int, stack: Stack) -> str:
     depth = len(stack.lanes)
-    mebibytes = depth * job_bytes(stack.jobs[0]) / 2**20
+    job = stack.jobs[0]
+    mebibytes = stack_bytes(job.config, len(job.corpus.vocabulary), "cpu", depth) / 2**20
     return f"stack {number}: {_count(depth, 'lane')}, {mebibytes:,.0f} MiB"
 
 

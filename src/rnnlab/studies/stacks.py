@@ -30,7 +30,7 @@ def shape_of(job: Job) -> tuple[Any, ...]:
     return (repr(shared), len(job.corpus.vocabulary), alone)
 
 
-def job_bytes(job: Job, device_type: str = "cpu") -> int:
+def job_bytes(job: Job, device_type: str) -> int:
     """What its lane needs while it trains."""
     return lane_bytes(job.config, len(job.corpus.vocabulary), device_type)
 

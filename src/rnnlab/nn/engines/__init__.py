@@ -14,7 +14,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from rnnlab._common.choices import register, registered
+from rnnlab._common.errors import ConfigError
 from rnnlab._common.shapes import Float, Integer, Tensor
+from rnnlab.nn.engines.compiled.blocks import blocks
 from rnnlab.nn.engines.stacked import LAYERS
 from rnnlab.nn.spec import Cell, Spec
 
@@ -73,6 +75,10 @@ class Engine(ABC):
         Besides parameters, gradients and optimizer, and what is small beside these.
         """
 
+    def shared_numbers(self, spec: Spec, B: int, T: int) -> int:  # noqa: ARG002
+        """How many are kept once, however many lanes there are."""
+        return 0
+
     @abstractmethod
     def computation(self, dtype: torch.dtype | None = None) -> Computation:
         """An engine at work; `dtype` is that of all products, None that of the parameters."""
@@ -128,18 +134,28 @@ class Compiled(Fused):
         return super().refuses(cell)
 
     def rank(self, cell: Cell, device_type: str) -> int:  # noqa: ARG002
-        """Last: it is taken where it is asked for, until it is faster than `fused` everywhere."""
-        return -1
+        return 4
+
+    def numbers(self, spec: Spec, B: int, T: int) -> int:
+        """A gradient for every block of rows but the first."""
+        return (len(blocks(spec, B, T)) - 1) * spec.num_parameters
+
+    def shared_numbers(self, spec: Spec, B: int, T: int) -> int:
+        """All series of one lane, whose weights are packed twice; a matrix to sum in."""
+        H, L, V, G = spec.num_hiddens, spec.num_layers, spec.vocab_size, spec.cell.num_gates
+        of_token = (L * LAYERS[spec.cell.form].series + 1 + (L - 1)) * H + V
+        weights = ((2 * L - 1) * G * H + V) * H
+        return B * T * of_token + 2 * weights + H * max(H, V)
 
     def computation(self, dtype: torch.dtype | None = None) -> Computation:  # noqa: ARG002
-        from rnnlab.nn.engines.compiled.network import Compiled
-
+        try:
+            from rnnlab.nn.engines.compiled.network import Compiled
+        except ImportError as error:
+            raise ConfigError(
+                f"engine=compiled cannot use the numba that is installed ({error}); "
+                "install another with pip install --upgrade numba, or type engine=fused"
+            ) from None
         return Compiled()
-
-    def forward_pass(self, parameters: Parameters, T: int, B: int) -> ForwardPass:
-        from rnnlab.nn.engines.compiled.network import forward_pass
-
-        return forward_pass(parameters, T, B)
 
 
 class Eager(Engine):
@@ -200,9 +216,18 @@ for engine in (Fused(), Compiled(), Eager(), TorchNN()):
 ENGINES: Mapping[str, Engine] = registered("engine")
 
 
-def resolve(name: str, cell: Cell, device_type: str) -> Engine:
-    """The engine of that name; of auto, the fastest that knows the cell."""
+def resolve(name: str, cell: Cell, device_type: str, products: str) -> Engine:
+    """The engine of that name; of auto, the fastest that knows the cell, device and products."""
     if name != "auto":
         return ENGINES[name]
-    able = [engine for engine in ENGINES.values() if engine.refuses(cell) is None]
+    able = [engine for engine in fitting(device_type, products) if engine.refuses(cell) is None]
     return max(able, key=lambda engine: engine.rank(cell, device_type))
+
+
+def fitting(device_type: str, products: str) -> list[Engine]:
+    """Those for such a device, and such a type of products."""
+    return [
+        engine
+        for engine in ENGINES.values()
+        if device_type in engine.devices and products in engine.products
+    ]

@@ -1,7 +1,7 @@
 """What a thread needs to compute some batch rows of one lane.
 
 Shapes: L layers, G gates, T time steps, B batch rows, H hidden units, V tokens; w numbers make a
-vector, and in brackets [H] and [V] are filled up to whole ones.
+vector, and in brackets [H] and [V] are the lengths of rows that hold so many.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Packed(NamedTuple):
         def packed(*numbers: int, K: int = H, N: int = H) -> np.ndarray:
             return zeros(dtype, *numbers, -(-N // w), K, w)
 
-        b_q = np.full(filled(V, dtype), -np.inf, dtype)
+        b_q = np.full(row_length(V, dtype), -np.inf, dtype)
         return cls(
             packed(L - 1, G), packed(L - 1, G), packed(L, G), packed(L, G),
             packed(N=V), packed(K=V), b_q,
@@ -50,7 +50,7 @@ class Buffers(NamedTuple):
     S: np.ndarray  # (L, ., T + 1, B, [H])
     inputs: np.ndarray  # (L - 1, T, B, [H]): outputs of the layers below, masked; none without
     O: np.ndarray  # (T, B, [V]): logits, then their gradients
-    dH: np.ndarray  # noqa: N815; (T + 1, B, [H]): of one layer after the other
+    dh: np.ndarray  # (T + 1, B, [H]): of one layer after the other
     d: np.ndarray  # (B, [H])
     sums: np.ndarray  # (H max([H], [V]),)
     right: np.ndarray  # (., ., w)
@@ -58,7 +58,7 @@ class Buffers(NamedTuple):
     @classmethod
     def of(cls, model: Model, T: int, B: int, dtype: np.dtype, *, is_masked: bool) -> Buffers:
         L, G = model.num_layers, len(model.cell.gates)
-        H, V = filled(model.num_hiddens, dtype), filled(model.vocab_size, dtype)
+        H, V = row_length(model.num_hiddens, dtype), row_length(model.vocab_size, dtype)
         series = SERIES[FORMS.index(model.cell.form)]
         return cls(
             zeros(dtype, L, G, T, B, H),
@@ -72,9 +72,10 @@ class Buffers(NamedTuple):
         )
 
 
-def filled(n: int, dtype: np.dtype) -> int:
-    """n, up to whole vectors."""
-    return n + -n % (BYTES // dtype.itemsize)
+def row_length(n: int, dtype: np.dtype) -> int:
+    """Of rows of n numbers: whole vectors, and one more where rows would share a few cache sets."""
+    whole = n + -n % (BYTES // dtype.itemsize)
+    return whole if whole * dtype.itemsize % 1024 else whole + BYTES // dtype.itemsize
 
 
 def zeros(dtype: np.dtype, *shape: int) -> np.ndarray:

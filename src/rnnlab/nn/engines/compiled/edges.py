@@ -151,9 +151,11 @@ def sum_products(
 
     work (M N ...) and right, as for `add_sum_of_products`, are to work in.
     """
-    T, B, N = dA.shape
+    T, B, row = dA.shape
+    w = right.shape[2]
+    N = n + -n % w
     C = work[: M * N].reshape(M, N)
     C[:] = 0
-    add_sum_of_products(C, X.reshape(T * B, X.shape[2]), dA.reshape(T * B, N), right)
+    add_sum_of_products(C, X.reshape(T * B, X.shape[2]), dA.reshape(T * B, row), right)
     for i in range(M):
         copy(out[i * row_length :], C[i], n)

@@ -19,27 +19,11 @@ from torch import Tensor
 
 from rnnlab._common.shapes import Float, Integer
 from rnnlab.nn.engines.compiled import passes
+from rnnlab.nn.engines.compiled.blocks import WORTH_SHARING, blocks, flop
 from rnnlab.nn.engines.compiled.buffers import Buffers, Packed, places
 from rnnlab.nn.engines.compiled.cells import FORMS
 from rnnlab.nn.engines.compiled.crew import Crew
-from rnnlab.nn.engines.compiled.tile import ROWS
-from rnnlab.nn.model import ForwardPass, Model, Parameters, State
-
-WORTH_SHARING = 5e7  # FLOP of a lane's minibatch; as measured, see docs/decisions.md
-BLOCK = 16  # rows of a batch that is worth sharing, more or less
-
-
-def blocks(B: int) -> list[slice]:
-    """How the batch rows of a lane that is worth sharing are cut: in whole tiles, but the last."""
-    rows = -(-B // -(-B // BLOCK))
-    rows += -rows % ROWS
-    return [slice(lo, min(lo + rows, B)) for lo in range(0, B, rows)]
-
-
-def flop(model: Model, N: int) -> int:
-    """Of a lane's minibatch of N tokens."""
-    H, V, L = model.num_hiddens, model.vocab_size, model.num_layers
-    return 6 * N * H * (H * model.cell.num_gates * (2 * L - 1) + V)
+from rnnlab.nn.model import Model, Parameters, State
 
 
 class Compiled:
@@ -100,10 +84,9 @@ class Compiled:
         model, flat = parameters.model, parameters.flat
         self.p, self.places = flat.numpy(), places(parameters)
         dtype, form = self.p.dtype, model.cell.form
-        of_a_lane = flop(model, B * T)
-        self.blocks = blocks(B) if of_a_lane >= self.worth_sharing else [slice(0, B)]
+        self.blocks = blocks(model, B, T, self.worth_sharing)
         self.work = [(k, part) for k in range(K) for part in range(len(self.blocks))]
-        self.is_shared = K * of_a_lane >= self.worth_sharing
+        self.is_shared = K * flop(model, B * T) >= self.worth_sharing
         self.form, self.share = FORMS.index(form), dtype.type(1 / (B * T))
         self.gradients = parameters.like(torch.zeros_like(flat))
         others = [np.zeros_like(self.p) for _ in self.blocks[1:]]
@@ -146,30 +129,3 @@ def stacked(state: State, out: np.ndarray) -> None:
     for own, layer in zip(out, state, strict=True):
         for to, tensor in zip(own, layer, strict=True):
             to[:] = tensor.numpy()
-
-
-@torch.no_grad()
-def forward_pass(parameters: Parameters, T: int, B: int) -> ForwardPass:
-    """The logits and the states after them, in buffers."""
-    model, p = parameters.model, parameters.flat.numpy()
-    desk, where, form = Desk.of(model, T, B, p.dtype), places(parameters), model.cell.form
-    after = torch.zeros(
-        model.num_layers,
-        len(model.cell.states),
-        1,
-        B,
-        model.num_hiddens,
-        dtype=parameters.flat.dtype,
-    )
-    passes.take(p[0], where, desk.packed)
-
-    def run(X: Tensor, state: State) -> tuple[Tensor, State]:
-        stacked(state, after.numpy())
-        passes.begin(desk.own, after.numpy()[:, :, 0])
-        passes.forward(FORMS.index(form), p[0], where, desk.packed, desk.own, X[0].numpy(), none)
-        passes.keep(desk.own, after.numpy()[:, :, 0])
-        logits = desk.own.O[..., : model.vocab_size].reshape(1, T * B, -1)
-        return torch.from_numpy(logits), tuple(tuple(layer) for layer in after)
-
-    none = np.zeros((0, T, B, model.num_hiddens), p.dtype)
-    return run

@@ -53,7 +53,7 @@ def below(l: int, own: Any) -> Any:
     return own.inputs[l - 1] if len(own.inputs) else own.S[l - 1, 0, 1:]
 
 
-@kernel
+@part
 def forward(form: int, p: Any, places: Any, packed: Any, own: Any, X: Any, masks: Any) -> None:
     """The logits of tokens X (B, T), in O; masks (., T, B, H) of what lies between layers."""
     L, G, _, H, _ = packed.W_h.shape
@@ -80,8 +80,8 @@ def backward(form: int, packed: Any, own: Any, Y: Any, masks: Any, share: float)
     L, G, _, _, _ = packed.W_h.shape
     nats = loss(own.O, Y, share)
     for l in range(L - 1, -1, -1):
-        own.dH[:] = 0
-        from_above = own.dH[1:]
+        own.dh[:] = 0
+        from_above = own.dh[1:]
         if l == L - 1:
             add_products(from_above, own.O, packed.W_hq_T)
         else:
@@ -89,7 +89,7 @@ def backward(form: int, packed: Any, own: Any, Y: Any, masks: Any, share: float)
                 add_products(from_above, own.A[l + 1, gate], packed.W_x_T[l, gate])
             if len(own.inputs):
                 masked(from_above, from_above, masks[l])
-        back(form, own.A[l], own.S[l], own.dH, own.d, packed.W_h_T[l])
+        back(form, own.A[l], own.S[l], own.dh, own.d, packed.W_h_T[l])
     return nats
 
 
@@ -122,7 +122,7 @@ def gradients(form: int, g: Any, places: Any, packed: Any, own: Any, X: Any) -> 
     sum_rows(own.O, g[places[L, B_Q] :][:V], own.sums)
 
 
-@kernel
+@part
 def begin(own: Any, before: Any) -> None:
     """From the states (L, ., B, H) before the first time step."""
     L, states, B, H = before.shape
@@ -132,7 +132,7 @@ def begin(own: Any, before: Any) -> None:
                 copy(own.S[l, i, 0, row], before[l, i, row], H)
 
 
-@kernel
+@part
 def keep(own: Any, after: Any) -> None:
     """The states after the last time step."""
     L, states, B, H = after.shape

@@ -13,7 +13,7 @@ from rnnlab._common.kernel import part
 from rnnlab.nn.engines.compiled.tile import ROWS, WIDE, tile
 from rnnlab.nn.engines.compiled.vectors import move
 
-TERMS = 256  # of a sum over tokens, before the same terms of the next columns
+TERMS = 128  # of a sum over tokens, before the same terms of the next columns
 
 most, most_wide = tile(ROWS, 1), tile(ROWS, WIDE)
 four, four_wide = tile(4, 1), tile(4, WIDE)
@@ -64,12 +64,12 @@ def add_product(C: Any, A: Any, P: Any) -> None:
 
 @part
 def add_sum_of_products(C: Any, A: Any, B: Any, right: Any) -> None:
-    """C (M, N) += A^T B, of A (n, .), its first M columns, and B (n, N): a sum over n tokens.
+    """C (M, N) += A^T B, of A's (n, .) first M columns and B's (n, .) first N: a sum over n tokens.
 
     right (WIDE, TERMS, w) is to work in: some columns of B.
     """
     M, N = C.shape
-    n, A_row, w = len(A), A.shape[1], right.shape[2]
+    n, A_row, B_row, w = len(A), A.shape[1], B.shape[1], right.shape[2]
     for start in range(0, n, TERMS):
         K = min(TERMS, n - start)
         j = 0
@@ -78,7 +78,7 @@ def add_sum_of_products(C: Any, A: Any, B: Any, right: Any) -> None:
             vectors = WIDE if is_wide else 1
             for v in range(vectors):
                 for k in range(K):
-                    move(right, (v * K + k) * w, B, (start + k) * N + j + v * w)
+                    move(right, (v * K + k) * w, B, (start + k) * B_row + j + v * w)
             strip(C, j, N, A, start * A_row, 1, A_row, right, 0, K, M, is_wide)
             j += vectors * w
 
