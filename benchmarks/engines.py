@@ -39,7 +39,7 @@ class Runner(Protocol):
 def runners(cell: str, H: int, K: int, device: torch.device) -> dict[str, Callable[[], Runner]]:
     """What is compared in one setting, all in fp32 unless it says otherwise.
 
-    Reference and variants of the peer only once, at K = 1. cuDNN's own default is TF32.
+    Variants of the peer only once, at K = 1. cuDNN's own default is TF32.
     """
     ours = OUR_CELLS[cell]
     made: dict[str, Callable[[], Runner]] = {"torch.nn loop": lambda: TorchNN(cell, H, device)}
@@ -47,20 +47,18 @@ def runners(cell: str, H: int, K: int, device: torch.device) -> dict[str, Callab
         if cell == "rnn":
             made["autograd loop"] = lambda: AutogradLoop(H, device)
         made["torch.nn loop, no sync"] = lambda: TorchNN(cell, H, device, sync=False)
-        made["rnnlab eager"] = lambda: Ours("eager", ours, H, K, device)
-        made["rnnlab torch_nn"] = lambda: Ours("torch_nn", ours, H, K, device)
     made["rnnlab fused"] = lambda: Ours("fused", ours, H, K, device)
-    if device.type == "cuda":
-        if K == 1:
-            made["torch.nn loop, tf32"] = lambda: TorchNN(cell, H, device, tf32=True)
-            made["torch.nn in a CUDA graph"] = lambda: GraphedTorchNN(cell, H, device)
-            made["torch.nn in a CUDA graph, tf32"] = lambda: GraphedTorchNN(
-                cell, H, device, tf32=True
-            )
-        for precision in ("tf32", "bf16"):
-            made[f"rnnlab fused, {precision}"] = lambda precision=precision: Ours(
-                "fused", ours, H, K, device, precision=precision
-            )
+    if device.type == "cpu":
+        made["rnnlab compiled"] = lambda: Ours("compiled", ours, H, K, device)
+        return made
+    if K == 1:
+        made["torch.nn loop, tf32"] = lambda: TorchNN(cell, H, device, tf32=True)
+        made["torch.nn in a CUDA graph"] = lambda: GraphedTorchNN(cell, H, device)
+        made["torch.nn in a CUDA graph, tf32"] = lambda: GraphedTorchNN(cell, H, device, tf32=True)
+    for precision in ("tf32", "bf16"):
+        made[f"rnnlab fused, {precision}"] = lambda precision=precision: Ours(
+            "fused", ours, H, K, device, precision=precision
+        )
     return made
 
 
@@ -142,9 +140,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", type=cells, default="rnn,lstm,gru", help="(%(default)s)")
     parser.add_argument(
-        "--sizes", type=numbers, default="64,128,256,512,1024", help="hidden units (%(default)s)"
+        "--sizes", type=numbers, default="16,64,128,256,512,1024", help="hidden units (%(default)s)"
     )
-    parser.add_argument("--lanes", type=numbers, default="1,4,16,64", help="(%(default)s)")
+    parser.add_argument("--lanes", type=numbers, default="1,16", help="(%(default)s)")
     parser.add_argument("--rounds", type=number, default=5, help="turns of each (%(default)s)")
     parser.add_argument("--device", choices=["cpu", "cuda"][: 1 + has_gpu])
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the figures there: JSON")

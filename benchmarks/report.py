@@ -97,15 +97,15 @@ def _shown(value: Any) -> str:
 
 
 def draw(rows: list[dict[str, Any]]) -> None:
-    """Fused and torch.nn over H, a panel a cell; a line for each depth of the stack."""
+    """Ours and torch.nn over H, a panel a cell; a line for each depth of the stack."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     for axes, cell in zip(figure.subplots(1, 3, sharey=True), ("rnn", "gru", "lstm"), strict=True):
         own = [row for row in rows if row["cell"] == cell]
         curves = [("torch.nn loop", 1, "#888888", "torch.nn")]
-        shades = ("#9ec5e8", "#5c9bd1", "#1f5fa8", "#0b2f5c")
         curves += [
-            ("rnnlab fused", K, c, "1 lane" if K == 1 else f"{K} lanes")
-            for K, c in zip((1, 4, 16, 64), shades, strict=True)
+            ("rnnlab fused", 1, "#9ec5e8", "fused, 1 lane"),
+            ("rnnlab compiled", 1, "#1f5fa8", "compiled, 1 lane"),
+            ("rnnlab compiled", 16, "#0b2f5c", "compiled, 16 lanes"),
         ]
         for runner, K, colour, label in curves:
             points = sorted(
@@ -116,7 +116,8 @@ def draw(rows: list[dict[str, Any]]) -> None:
             if points:
                 axes.plot(*zip(*points, strict=True), "o-", color=colour, label=label, markersize=3)
         axes.set(xscale="log", yscale="log", title=cell, xlabel="hidden units")
-        axes.set_xticks([64, 128, 256, 512, 1024], ["64", "128", "256", "512", "1024"])
+        sizes = [16, 64, 128, 256, 512, 1024]
+        axes.set_xticks(sizes, [str(H) for H in sizes])
         axes.minorticks_off()
         axes.grid(alpha=0.3)
         if cell == "rnn":

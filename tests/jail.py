@@ -32,6 +32,9 @@ SECONDS, CPU_SECONDS = 20, 60  # longer than that is a hang
 SIGTERM_AFTER, PATIENCE = 5, 10  # of a command that trains: it may take its time, but must listen
 MEMORY = 2 << 30  # more than the process has when it starts
 PEAK = 1500 << 10  # KiB; a small run needs a quarter of it
+KERNELS = os.environ.setdefault(  # compiled ones are kept there: no case is to compile anew
+    "NUMBA_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "kernels")
+)
 SECRET = ("FUZZ_SECRET", "q7-the-secret-of-the-environment")
 CANARY = b"q7-nobody-is-to-read-or-change-this"  # what files outside of the sent folder hold
 PROGRAMS = {"git", "uname"}  # that rnnlab, and platform for it, start
@@ -179,7 +182,7 @@ def _status_of_main(arguments: list[str]) -> int:
 def _watcher(box: Path, calls: int) -> Callable[[str, tuple[Any, ...]], None]:
     """An audit hook: Python asks it before it opens, removes, starts or connects anything."""
     root, world = os.path.realpath(box), os.path.realpath(box / "world")
-    inside = (f"{root}/scratch", f"{world}/sent", f"{root}/said")
+    inside = (f"{root}/scratch", f"{world}/sent", f"{root}/said", os.path.realpath(KERNELS))
 
     def note(kind: str, what: str) -> None:
         frame, place = sys._getframe(2), ""

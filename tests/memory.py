@@ -9,7 +9,7 @@ from typing import Any
 
 from torch.profiler import ProfilerActivity, profile
 
-from rnnlab.nn.engines.stacked.network import torch_threads
+from rnnlab.nn.engines.threads import torch_threads
 
 CPU = [ProfilerActivity.CPU]
 

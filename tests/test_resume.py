@@ -295,7 +295,7 @@ def test_a_run_that_was_killed_goes_on_exactly_and_says_so(capsys):
         time.sleep(0.05)
     process.kill()
     process.wait()
-    assert Result.read(Path("run")).engine == "fused"
+    assert Result.read(Path("run")).engine == "compiled"
     result = resuming.resume(Path("run"), {"num_epochs": 3})
     assert [place["exact"] for place in result.resumed] == [True]
     assert "to rounding" not in capsys.readouterr().out

@@ -313,9 +313,9 @@ def test_every_minibatch_is_trained_with_masks_of_its_own():
     training = Training(recipe(num_layers=2, dropout=0.5), [lane()])
     seen, engine = [], training.engine.loss_and_gradients
 
-    def watch(parameters, X, Y, state, masks):
+    def watch(parameters, X, Y, state, masks, *wanted):
         seen.append(masks[0])
-        return engine(parameters, X, Y, state, masks)
+        return engine(parameters, X, Y, state, masks, *wanted)
 
     training.engine = SimpleNamespace(loss_and_gradients=watch, session=lambda *_: nullcontext())
     run_epoch(training)

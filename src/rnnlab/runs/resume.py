@@ -14,6 +14,7 @@ from rnnlab.config.identity import FREE_IN_WORDS, config_id, flat
 from rnnlab.config.schema import Config
 from rnnlab.config.stored import changed, from_dict
 from rnnlab.data.corpus import Corpus
+from rnnlab.nn.engines import ENGINES
 from rnnlab.runs.checkpoint import Checkpoint
 from rnnlab.runs.composed import recompose
 from rnnlab.runs.folder import LAST, METRICS, begun_in, cut_back, held, remove_leftovers
@@ -222,9 +223,11 @@ def _note_where(before: Result, result: Result, begun: Checkpoint) -> None:
 
 def _bits_depend_on(result: Result) -> dict[str, Any]:
     """What the last bits of a result depend on, besides its config, by name."""
+    is_compiled = result.engine in ENGINES and ENGINES[result.engine].is_compiled
+    versions = {n: v for n, v in result.versions.items() if is_compiled or n != "numba"}
     return {
         "device": result.device,
         "engine": result.engine,
-        **numbers_of(result.host),
-        **result.versions,
+        **numbers_of(result.host, threads=not is_compiled),
+        **versions,
     }

@@ -11,6 +11,7 @@ import torch
 
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import flush_folder
+from rnnlab.nn.engines.threads import torch_threads
 from rnnlab.nn.generation import generate
 from rnnlab.runs.checkpoint import Checkpoint, Figures, Progress, save_checkpoint
 from rnnlab.runs.folder import BEST, LAST, NEXT, read_metrics
@@ -227,7 +228,8 @@ class Run:
         return [(line["epoch"], line[name]) for line in logged if line[name] is not None]
 
     def _evaluate(self) -> float:
-        figure = evaluate(self.lane.parameters, self.held_out)
+        with torch_threads(1):  # their number could change last bits
+            figure = evaluate(self.lane.parameters, self.held_out)
         self.result.val_perplexity = figure
         return figure
 
@@ -235,7 +237,8 @@ class Run:
         """Generate from every prefix by arg max, as the textbook does."""
         vocabulary = self.record.corpus.vocabulary
         given = [self.record.corpus.encode(prefix) for prefix in self.prefixes]
-        texts = generate(self.lane.parameters, given, self.config.log.sample_length)
+        with torch_threads(1):
+            texts = generate(self.lane.parameters, given, self.config.log.sample_length)
         for prefix, tokens in zip(self.prefixes, texts, strict=True):
             text = vocabulary.decode(tokens)
             self.result.samples[prefix] = text

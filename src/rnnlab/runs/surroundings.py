@@ -77,6 +77,8 @@ def versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         found[name] = metadata.version(name)
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        found["numba"] = metadata.version("numba")
     return found
 
 
@@ -129,9 +131,9 @@ def host(device: torch.device) -> dict[str, Any]:
     )
 
 
-def numbers_of(host: dict[str, Any]) -> dict[str, Any]:
-    """What of a host the last bits of a result depend on."""
-    names = ("threads", "cpu", "instructions", *INSTRUCTIONS)
+def numbers_of(host: dict[str, Any], *, threads: bool) -> dict[str, Any]:
+    """What of a host the last bits of a result depend on; of some engines also the threads."""
+    names = (*(["threads"] if threads else []), "cpu", "instructions", *INSTRUCTIONS)
     return {name: host.get(name) for name in names}
 
 

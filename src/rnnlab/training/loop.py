@@ -107,7 +107,10 @@ class Training:
         if recipe.is_one_pass:
             from rnnlab.training.one_pass import OnePass
 
-            self.finish = OnePass(self)
+            theta = self.theta if recipe.clip.uses_theta else None
+            self.finish = OnePass(
+                self.parameters, self.lr, theta, self.healthy, self.sums, self.state
+            )
 
     def run_epoch(self, stop: Callable[[], bool] = lambda: False) -> list[Epoch | None] | None:
         """Train to the end of the epoch and return each lane's figures, None for an idle lane.
@@ -206,7 +209,7 @@ class Training:
                 tensor.masked_fill_(reset[:, None, None], 0)
         X, Y = self._windows(starts)
         results = self.engine.loss_and_gradients(
-            self.parameters, X, Y, self.state, list(dropout_masks)
+            self.parameters, X, Y, self.state, list(dropout_masks), present & self.healthy
         )
         self.finish(present, X[0].numel(), *results)
 

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from torch import Tensor
 
 from rnnlab._common.shapes import Bool, Float
 from rnnlab.nn.engines.compiled.update import clip_and_update
 from rnnlab.nn.model import Parameters, State
-from rnnlab.training.metrics import Minibatch
-
-if TYPE_CHECKING:
-    from rnnlab.training.loop import Training
+from rnnlab.training.metrics import Minibatch, Sums
 
 
 class OnePass:
-    """Does for a `Training` what its own `_finish` does, to rounding."""
+    """Does what `Training._finish` does, to rounding."""
 
-    def __init__(self, training: Training) -> None:
-        K, flat = len(training.lanes), training.parameters.flat
-        self.sums, self.state = training.sums, training.state
-        self.p, self.lr, self.healthy = flat.numpy(), training.lr.numpy(), training.healthy.numpy()
-        uses_theta = training.recipe.clip.uses_theta
-        self.theta = training.theta.numpy() if uses_theta else np.full(K, np.inf, self.p.dtype)
-        self.norm, self.active = np.zeros(K, self.p.dtype), np.zeros(K, np.bool_)
+    def __init__(
+        self,
+        parameters: Parameters,
+        lr: Float[Tensor, " K"],
+        theta: Float[Tensor, " K"] | None,  # None: gradients are used as they are
+        healthy: Bool[Tensor, " K"],
+        sums: Sums,
+        state: State,
+    ) -> None:
+        self.p, self.lr, self.healthy = (
+            tensor.numpy() for tensor in (parameters.flat, lr, healthy)
+        )
+        K, dtype = len(self.p), self.p.dtype
+        self.theta = np.full(K, np.inf, dtype) if theta is None else theta.numpy()
+        self.sums, self.state = sums, state
+        self.norm, self.active = np.zeros(K, dtype), np.zeros(K, np.bool_)
 
     def __call__(
         self,

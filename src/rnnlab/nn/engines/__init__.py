@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from rnnlab._common.choices import register, registered
 from rnnlab._common.errors import ConfigError
-from rnnlab._common.shapes import Float, Integer, Tensor
+from rnnlab._common.shapes import Bool, Float, Integer, Tensor
 from rnnlab.nn.engines.compiled.blocks import blocks
 from rnnlab.nn.engines.stacked import LAYERS
 from rnnlab.nn.spec import Cell, Spec
@@ -41,10 +41,12 @@ class Computation(Protocol):
         Y: Integer[Tensor, "K B T"],
         state: State,
         dropout_masks: list[Float[Tensor, "K T B H"]] | None = None,
+        wanted: Bool[Tensor, " K"] | None = None,
     ) -> tuple[Float[Tensor, " K"], Parameters, State]:
         """Each lane's mean cross-entropy (nats), its gradients, and the state to carry on.
 
-        What comes back may live in the engine's buffers, and be valid until the next call only.
+        Of lanes that are not wanted anything may come back. What comes back may live in the
+        engine's buffers, and be valid until the next call only.
         """
         ...
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from rnnlab._common.shapes import Float, Integer
+from rnnlab._common.shapes import Bool, Float, Integer
 from rnnlab.nn.model import ForwardPass, Parameters, State
 from rnnlab.nn.spec import Cell
 
@@ -85,6 +85,7 @@ class Autograd(ABC):
         Y: Integer[Tensor, "K B T"],
         state: State,
         dropout_masks: list[Float[Tensor, "K T B H"]] | None = None,
+        wanted: Bool[Tensor, " K"] | None = None,  # noqa: ARG002, the loss is one of all lanes
     ) -> tuple[Float[Tensor, " K"], Parameters, State]:
         """Each lane's mean cross-entropy (nats), its gradients, and the state to carry on.
 

@@ -6,11 +6,11 @@ A part that is compiled leaves the interpreter to the others. Idle threads sleep
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from threading import Thread
 
-Work = Callable[[int], None]  # of a thread, which is given its number
+Work = Callable[[int], None]  # for a thread, which is given its number
 Ended = SimpleQueue[BaseException | None]
 Inbox = SimpleQueue[tuple[Work, Ended] | None]
 
@@ -24,7 +24,7 @@ class Crew:
             Thread(target=_serve, args=(inbox, n), daemon=True).start()
         weakref.finalize(self, _dismiss, self.inboxes)
 
-    def do(self, parts: Iterable[Callable[[int], None]], number: int) -> None:
+    def do(self, parts: Sequence[Work], number: int) -> None:
         """All parts, on so many threads at most; raises what one of them raised."""
         waiting = iter(parts)
 
@@ -33,7 +33,7 @@ class Crew:
                 part(n)
 
         ended: Ended = SimpleQueue()
-        others = self.inboxes[: number - 1]
+        others = self.inboxes[: max(0, min(number, len(parts)) - 1)]
         for inbox in others:
             inbox.put((work, ended))
         failed = _attempt(work, 0)

@@ -9,7 +9,7 @@ in their order. How rows are cut is the minibatch's own: bits depend on nothing 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,12 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnlab._common.shapes import Float, Integer
+from rnnlab._common.shapes import Bool, Float, Integer
 from rnnlab.nn.engines.compiled import passes
 from rnnlab.nn.engines.compiled.blocks import WORTH_SHARING, blocks, flop
 from rnnlab.nn.engines.compiled.buffers import Buffers, Packed, places
 from rnnlab.nn.engines.compiled.cells import FORMS
 from rnnlab.nn.engines.compiled.crew import Crew
+from rnnlab.nn.engines.threads import torch_threads
 from rnnlab.nn.model import Model, Parameters, State
 
 
@@ -43,6 +44,7 @@ class Compiled:
         Y: Integer[Tensor, "K B T"],
         state: State,
         dropout_masks: list[Float[Tensor, "K T B H"]] | None = None,
+        wanted: Bool[Tensor, " K"] | None = None,
     ) -> tuple[Float[Tensor, " K"], Parameters, State]:
         """Each lane's mean cross-entropy (nats), its gradients, and the state to carry on."""
         self._bind(parameters, X.shape, bool(dropout_masks))
@@ -61,8 +63,10 @@ class Compiled:
                 self.before[:, :, k, rows], self.after[:, :, k, rows],
             )  # fmt: skip
 
-        work = [partial(train, *each) for each in self.work]
-        self.crew.do(work, min(self.threads, len(work)) if self.is_shared else 1)
+        is_wanted = np.ones(len(self.p), bool) if wanted is None else wanted.numpy()
+        lanes = [k for k in range(len(self.p)) if is_wanted[k]]
+        work = [partial(train, k, part) for k in lanes for part in range(len(self.blocks))]
+        self.crew.do(work, self.threads if self.is_shared else 1)
         for part in self.parts[1:]:
             self.parts[0] += part
         np.divide(self.nats.sum(0), targets[0].size, out=self.loss)
@@ -73,8 +77,8 @@ class Compiled:
         parameters: Parameters,  # noqa: ARG002
         shape: Sequence[int],  # noqa: ARG002
     ) -> AbstractContextManager[None]:
-        """Nothing: threads and buffers change nothing."""
-        return nullcontext()
+        """torch's own threads would wait spinning, where ours have work."""
+        return torch_threads(1)
 
     def _bind(self, parameters: Parameters, shape: Sequence[int], is_masked: bool) -> None:
         """Make the buffers for these parameters, wherever their values move in place."""
@@ -85,7 +89,6 @@ class Compiled:
         self.p, self.places = flat.numpy(), places(parameters)
         dtype, form = self.p.dtype, model.cell.form
         self.blocks = blocks(model, B, T, self.worth_sharing)
-        self.work = [(k, part) for k in range(K) for part in range(len(self.blocks))]
         self.is_shared = K * flop(model, B * T) >= self.worth_sharing
         self.form, self.share = FORMS.index(form), dtype.type(1 / (B * T))
         self.gradients = parameters.like(torch.zeros_like(flat))

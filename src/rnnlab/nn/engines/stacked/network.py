@@ -5,17 +5,18 @@ Shapes: K lanes, B batch, T time steps, N = T B tokens a lane, H hidden units, V
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from itertools import repeat
 
 import torch
 from torch import Tensor
 
-from rnnlab._common.shapes import Float, Integer
+from rnnlab._common.shapes import Bool, Float, Integer
 from rnnlab.nn.engines.stacked import LAYERS, layers
 from rnnlab.nn.engines.stacked.aten import log_softmax
 from rnnlab.nn.engines.stacked.layers import Layer
+from rnnlab.nn.engines.threads import torch_threads
 from rnnlab.nn.model import Model, Parameters, State
 
 WORTH_SHARING = 5e5  # FLOP of a time step; as measured, see docs/decisions.md
@@ -102,6 +103,7 @@ class Stacked:
         Y: Integer[Tensor, "K B T"],
         state: State,
         dropout_masks: list[Float[Tensor, "K T B H"]] | None = None,
+        wanted: Bool[Tensor, " K"] | None = None,  # noqa: ARG002, all lanes are one computation
     ) -> tuple[Float[Tensor, " K"], Parameters, State]:
         """Each lane's mean cross-entropy (nats), its gradients, and the state to carry on."""
         self._bind(parameters, X.shape)
@@ -141,16 +143,6 @@ class Stacked:
         self.dO = torch.zeros_like(self.network.O, dtype=flat.dtype)
         self.loss = flat.new_zeros(K)
         self.bound = (parameters, shape)
-
-
-@contextmanager
-def torch_threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def threads_for(model: Model, shape: Sequence[int], cores: int) -> int:
