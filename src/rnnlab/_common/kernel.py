@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}  # x / 0 is infinite, as in torch
@@ -47,9 +48,9 @@ def kept_in(package: Path) -> Path:
     return Path(folder, f"{package.name}-{version}")
 
 
-def is_compiled(package: Path) -> bool:
+def is_compiled(package: ModuleType) -> bool:
     """Something of it is kept; numba is not imported for the answer."""
-    return any(kept_in(package).rglob("*.nbi"))
+    return any(kept_in(Path(str(package.__file__)).parent).rglob("*.nbi"))
 
 
 def _package(function: Callable[..., Any]) -> Path:

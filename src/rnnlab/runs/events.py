@@ -69,8 +69,9 @@ class EventFile:
         self.records.write(event.SerializeToString())
 
 
-def of_number(tag: str, value: float) -> Summary:
-    return scalar(tag, value)
+def of_numbers(values: dict[str, float]) -> Summary:
+    """In one record, whatever their number."""
+    return Summary(value=[scalar(tag, value).value[0] for tag, value in values.items()])
 
 
 def of_text(tag: str, text: str) -> Summary:

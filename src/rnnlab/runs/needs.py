@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rnnlab._common.kernel import is_compiled
 from rnnlab.config.schema import AUTO, Config
 from rnnlab.nn.engines import Engine, compiled, fitting, resolve
@@ -37,7 +35,7 @@ def notes_on_engine(config: Config, device_type: str) -> list[str]:
     notes = []
     if config.engine == AUTO and (refusal := fastest.refuses(config.model)):
         notes.append(f"engine=auto takes {taken.name}, not {fastest.name}: {refusal}")
-    if taken.is_compiled and not is_compiled(Path(compiled.__file__).parent):
+    if taken.is_compiled and not is_compiled(compiled):
         notes.append(f"engine={taken.name} compiles for this processor, once: some 15 seconds")
     return notes
 

@@ -55,14 +55,13 @@ class TensorBoard(Tracker):
         scalars = {figure.tag: figures[name] for name, figure in FIGURES.items() if figure.tag}
         if val_perplexity is not None:
             scalars["perplexity/val"] = val_perplexity
-        for tag, value in scalars.items():
-            self.file.add(events.of_number(tag, value), figures.epoch)
+        self.file.add(events.of_numbers(scalars), figures.epoch)
         self.file.hand_over()
 
     def minibatch(self, under_way: UnderWay, logged: bool) -> None:
         if logged:
-            perplexity = events.of_number("perplexity/running", under_way.figures["perplexity"])
-            self.file.add(perplexity, under_way.step)
+            running = {"perplexity/running": under_way.figures["perplexity"]}
+            self.file.add(events.of_numbers(running), under_way.step)
             self.file.hand_over()
 
     def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002
@@ -70,6 +69,9 @@ class TensorBoard(Tracker):
         self.file.hand_over()
 
     def figure(self, figure: Figure) -> None:
+        """Not of a study's runs: their scalars are looked at together, and drawing takes time."""
+        if self.run.swept:
+            return
         from rnnlab.runs.figures import saved
 
         width, height = figure.canvas.get_width_height()

@@ -1,4 +1,4 @@
-"""What the server of workers imports, once for all of them."""
+"""What the server of workers has ready, once for all of them."""
 
 from contextlib import suppress
 
@@ -7,5 +7,9 @@ from rnnlab._common.importing import importing
 with importing():
     import matplotlib.figure  # noqa: F401
 
+    import rnnlab.runs.resume  # noqa: F401
+
     with suppress(ImportError):  # of numba
-        pass
+        from rnnlab.nn.engines.compiled.ready import load_kernels
+
+        load_kernels()
