@@ -20,9 +20,9 @@ from rnnlab.nn.engines.compiled.network import Compiled  # noqa: E402
 from rnnlab.nn.engines.compiled.products import (  # noqa: E402
     TERMS,
     add_product,
-    add_sum_of_products,
     pack,
     pack_transposed,
+    sum_of_products,
 )  # fmt: skip
 from rnnlab.nn.engines.compiled.tile import WIDE  # noqa: E402
 from rnnlab.nn.engines.compiled.vectors import BYTES, elementwise  # noqa: E402
@@ -129,8 +129,8 @@ def product(C: Any, A: Any, P: Any) -> None:
 
 
 @numba.njit
-def sum_of_products(C: Any, A: Any, B: Any, right: Any) -> None:
-    add_sum_of_products(C, A, B, right)
+def summed(C: Any, A: Any, B: Any, right: Any) -> None:
+    sum_of_products(C, A, B, right)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -157,9 +157,9 @@ def test_a_sum_over_tokens_is_numpys(tokens, M, dtype):
     rng = np.random.default_rng(tokens)
     A, B = rng.normal(size=(tokens, 64)).astype(dtype), rng.normal(size=(tokens, 3 * w))
     right, C = np.empty((WIDE, TERMS, w), dtype), np.ones((M, 3 * w), dtype)
-    sum_of_products(C, A, B.astype(dtype), right)
+    summed(C, A, B.astype(dtype), right)
     rtol = 1000 * np.finfo(dtype).eps
-    expected = 1 + A[:, :M].T @ B.astype(dtype)
+    expected = A[:, :M].T @ B.astype(dtype)
     np.testing.assert_allclose(C, expected, rtol=rtol, atol=rtol)
 
 

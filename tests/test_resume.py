@@ -16,6 +16,7 @@ import pytest
 
 from conftest import ROOT
 from rnnlab._common.errors import ConfigError
+from rnnlab.nn.engines.threads import torch_threads
 from rnnlab.runs import resume as resuming
 from rnnlab.runs import stack
 from rnnlab.runs import stack as experiment
@@ -166,6 +167,30 @@ def test_another_text_under_the_same_name_is_refused(compose):
     Path("text.txt").write_text("it was a bad day, said the traveller. " * 40)
     with pytest.raises(ConfigError, match="the text: sha256"):
         resuming.resume(folder, {"num_epochs": 9})
+
+
+@pytest.mark.parametrize(("engine", "exact"), [("compiled", True), ("fused", False)])
+def test_only_compiled_bits_do_not_depend_on_threads(
+    compose, stop_after, monkeypatch, engine, exact
+):
+    """Of a minibatch that is cut into blocks of rows, by one thread and by two."""
+    if engine == "compiled":
+        pytest.importorskip("numba")
+        monkeypatch.setattr("rnnlab.nn.engines.compiled.network.WORTH_SHARING", 0)
+    sizes = ["num_hiddens=40", "batch_size=20", "optimizer=adam", "dataset.val_fraction=0.1"]
+    config = compose(*SMALL, *sizes, "num_steps=5", f"engine={engine}")
+    with torch_threads(1):
+        whole = train(config, "whole")
+    stop_after(9)
+    with torch_threads(2):
+        stopped = train(config, "stopped")
+        assert Result.read(stopped).status == "interrupted"
+    stop_after(float("inf"))
+    with torch_threads(1):
+        result = resuming.resume(stopped, {})
+    assert [place["exact"] for place in result.resumed] == [exact]
+    if exact:
+        assert list(differences(whole, stopped)) == []
 
 
 def test_another_engine_goes_on_to_rounding_and_says_so(compose, stop_after, capsys):

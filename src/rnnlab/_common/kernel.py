@@ -21,10 +21,12 @@ def kernel(function: Callable[..., Any]) -> Any:
     import numba
 
     config: Any = numba.config
-    before, config.CACHE_DIR = config.CACHE_DIR, str(kept_in(_package(function)))
+    folder = kept_in(Path(function.__code__.co_filename).parent)
+    before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         return numba.njit(cache=True, **OPTIONS)(function)
-    except RuntimeError:
+    except (OSError, RuntimeError):
         return numba.njit(**OPTIONS)(function)
     finally:
         config.CACHE_DIR = before
@@ -51,7 +53,3 @@ def kept_in(package: Path) -> Path:
 def is_compiled(package: ModuleType) -> bool:
     """Something of it is kept; numba is not imported for the answer."""
     return any(kept_in(Path(str(package.__file__)).parent).rglob("*.nbi"))
-
-
-def _package(function: Callable[..., Any]) -> Path:
-    return Path(function.__code__.co_filename).parent

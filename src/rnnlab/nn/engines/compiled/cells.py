@@ -16,7 +16,7 @@ from typing import Any
 
 from rnnlab._common.kernel import part
 from rnnlab.nn.engines.compiled.functions import sigmoid, tanh
-from rnnlab.nn.engines.compiled.products import add_product
+from rnnlab.nn.engines.compiled.products import add_product, product
 from rnnlab.nn.engines.compiled.vectors import Vector, elementwise, fma
 
 Vectors = tuple[Vector, ...]
@@ -198,8 +198,7 @@ def gru_before_back(A: Any, S: Any, dH: Any, drh: Any, W_h_T: Any) -> None:
     h = S[0]
     for t in range(len(z) - 1, -1, -1):
         gru_mix_back((z[t], n[t], dH[t]), (dH[t + 1], z[t], n[t], h[t], dH[t]))
-        drh[:] = 0
-        add_product(drh, n[t], W_h_T[2])
+        product(drh, n[t], W_h_T[2], False)
         gru_reset_back((r[t], dH[t]), (drh, r[t], h[t], dH[t]))
         if t > 0:
             add_product(dH[t], z[t], W_h_T[0])

@@ -13,7 +13,7 @@ import numpy as np
 
 from rnnlab._common.kernel import part
 from rnnlab.nn.engines.compiled.functions import exp
-from rnnlab.nn.engines.compiled.products import add_product, add_sum_of_products
+from rnnlab.nn.engines.compiled.products import product, sum_of_products
 from rnnlab.nn.engines.compiled.vectors import Vector, elementwise, folded, larger
 
 largest = folded(lambda x: x, larger)
@@ -95,10 +95,10 @@ def masked(X: Any, S: Any, M: Any) -> None:
 
 
 @part
-def add_products(C: Any, A: Any, P: Any) -> None:
-    """C (T, B, N) += A (T, B, K) W, packed."""
+def products(C: Any, A: Any, P: Any, adds: bool) -> None:
+    """C (T, B, N) = A (T, B, K) W, or C += A W, packed."""
     T, B, N = C.shape
-    add_product(C.reshape(T * B, N), A.reshape(T * B, A.shape[2]), P)
+    product(C.reshape(T * B, N), A.reshape(T * B, A.shape[2]), P, adds)
 
 
 # --- the output layer and the loss -------------------------------------------------------------
@@ -149,13 +149,12 @@ def sum_products(
 ) -> None:  # fmt: skip
     """out (M, n) = X^T dA, of M columns of X (T, B, .) and n of dA (T, B, N).
 
-    work (M N ...) and right, as for `add_sum_of_products`, are to work in.
+    work (M N ...) and right, as for `sum_of_products`, are to work in.
     """
     T, B, row = dA.shape
     w = right.shape[2]
     N = n + -n % w
     C = work[: M * N].reshape(M, N)
-    C[:] = 0
-    add_sum_of_products(C, X.reshape(T * B, X.shape[2]), dA.reshape(T * B, row), right)
+    sum_of_products(C, X.reshape(T * B, X.shape[2]), dA.reshape(T * B, row), right)
     for i in range(M):
         copy(out[i * row_length :], C[i], n)

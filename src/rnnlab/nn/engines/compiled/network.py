@@ -30,9 +30,9 @@ from rnnlab.nn.model import Model, Parameters, State
 class Compiled:
     """Loss and gradients of a stack; what it returns lives in its buffers until the next call."""
 
-    def __init__(self, threads: int | None = None, worth_sharing: float = WORTH_SHARING) -> None:
+    def __init__(self, threads: int | None = None, worth_sharing: float | None = None) -> None:
         self.threads = threads or torch.get_num_threads()
-        self.worth_sharing = worth_sharing
+        self.worth_sharing = WORTH_SHARING if worth_sharing is None else worth_sharing
         self.crew = Crew(self.threads)
         self.bound: tuple[Parameters, tuple[int, ...]] | None = None  # what the buffers are for
 

@@ -12,12 +12,12 @@ from rnnlab._common.kernel import kernel, part
 from rnnlab.nn.engines.compiled.cells import GRU_AFTER, GRU_BEFORE, back, forth
 from rnnlab.nn.engines.compiled.edges import (
     add_looked_up,
-    add_products,
     copy,
     fill,
     look_up,
     loss,
     masked,
+    products,
     sum_products,
     sum_rows,
 )
@@ -66,12 +66,12 @@ def forward(form: int, p: Any, places: Any, packed: Any, own: Any, X: Any, masks
                 look_up(A, p[places[l, W_X] + gate * H :], G * H, b, X)
             else:
                 fill(A, b)
-                add_products(A, below(l, own), packed.W_x[l - 1, gate])
+                products(A, below(l, own), packed.W_x[l - 1, gate], True)
         if form == GRU_AFTER:
             fill(own.S[l, 1], p[places[l, B_HH] :][:H])
         forth(form, own.A[l], own.S[l], packed.W_h[l])
     fill(own.O, packed.b_q)
-    add_products(own.O, own.S[L - 1, 0, 1:], packed.W_hq)
+    products(own.O, own.S[L - 1, 0, 1:], packed.W_hq, True)
 
 
 @part
@@ -80,13 +80,13 @@ def backward(form: int, packed: Any, own: Any, Y: Any, masks: Any, share: float)
     L, G, _, _, _ = packed.W_h.shape
     nats = loss(own.O, Y, share)
     for l in range(L - 1, -1, -1):
-        own.dh[:] = 0
+        own.dh[0] = 0
         from_above = own.dh[1:]
         if l == L - 1:
-            add_products(from_above, own.O, packed.W_hq_T)
+            products(from_above, own.O, packed.W_hq_T, False)
         else:
             for gate in range(G):
-                add_products(from_above, own.A[l + 1, gate], packed.W_x_T[l, gate])
+                products(from_above, own.A[l + 1, gate], packed.W_x_T[l, gate], gate > 0)
             if len(own.inputs):
                 masked(from_above, from_above, masks[l])
         back(form, own.A[l], own.S[l], own.dh, own.d, packed.W_h_T[l])

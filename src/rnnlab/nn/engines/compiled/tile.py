@@ -25,7 +25,7 @@ def in_tiles(n: int, number: int) -> Iterator[tuple[int, int]]:
 
 
 def tile(rows: int, vectors: int) -> Any:
-    """tile(C, c, C_row, A, a, A_row, A_term, P, p, K): `rows` rows of C += A P.
+    """tile(C, c, C_row, A, a, A_row, A_term, P, p, K, adds): `rows` rows of C += A P, or C = A P.
 
     C[c + r C_row + n] += sum over k < K of A[a + r A_row + k A_term] P[p + k W + n] for the W
     numbers n of a vector, and the next vector's K W numbers later in P. K is at least 1.
@@ -36,13 +36,13 @@ def tile(rows: int, vectors: int) -> Any:
         typing: Any,  # noqa: ARG001
         C: Any, c: Any, C_row: Any,  # noqa: ARG001
         A: Any, a: Any, A_row: Any, A_term: Any,  # noqa: ARG001
-        P: Any, p: Any, K: Any,  # noqa: ARG001
+        P: Any, p: Any, K: Any, adds: Any,  # noqa: ARG001
     ) -> Any:  # fmt: skip
         def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
             builder.function.attributes.add(
                 "noinline"
             )  # it is long: in many places, slow to compile
-            C, c, C_row, A, a, A_row, A_term, P, p, K = given
+            C, c, C_row, A, a, A_row, A_term, P, p, K, adds = given
             (C, c), (A, a), (P, p) = (
                 (address(context, builder, signature.args[n], given[n]), given[n + 1])
                 for n in (0, 3, 7)
@@ -55,7 +55,8 @@ def tile(rows: int, vectors: int) -> Any:
                 for r in range(rows)
                 for n in range(vectors)
             ]
-            before = [lanes.load(place) for place in places]
+            zero = lanes.number(0)
+            before = [lanes.load(place).if_true(adds, zero) for place in places]
             entry = builder.block
             loop, end = (builder.append_basic_block(name) for name in ("term", "end"))
             builder.branch(loop)
@@ -87,6 +88,6 @@ def tile(rows: int, vectors: int) -> Any:
             return context.get_dummy_value()
 
         i = types.intp
-        return types.void(C, i, i, A, i, i, i, P, i, i), generate
+        return types.void(C, i, i, A, i, i, i, P, i, i, types.boolean), generate
 
     return product

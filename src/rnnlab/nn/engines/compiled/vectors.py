@@ -97,9 +97,16 @@ class Vector:
     def turned(self, places: int) -> Vector:
         """In each place the number that is `places` further on, from the end to the beginning."""
         count = self.lanes.count
-        order = [(n + places) % count for n in range(count)]
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), count), order)
-        return Vector(self.lanes, self.lanes.builder.shuffle_vector(self.value, self.value, mask))
+        return self.mixed(self, [(n + places) % count for n in range(count)])
+
+    def if_true(self, condition: Any, other: Vector) -> Vector:
+        """This, or the other one, as a truth says that is one for all places."""
+        return Vector(self.lanes, self.lanes.builder.select(condition, self.value, other.value))
+
+    def mixed(self, other: Vector, places: list[int]) -> Vector:
+        """In each place the number of this and then of the other that is counted there."""
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes.count), places)
+        return Vector(self.lanes, self.lanes.builder.shuffle_vector(self.value, other.value, mask))
 
     def where(
         self, comparison: str, bound: Vector | float, then: Vector | float, other: Any
@@ -140,6 +147,39 @@ def _move(typing: Any, to: Any, i: Any, source: Any, j: Any) -> Any:  # noqa: AR
 
 
 move: Any = _move  # called without numba's own argument
+
+
+@intrinsic
+def _transpose(typing: Any, to: Any, i: Any, source: Any, j: Any, row: Any) -> Any:  # noqa: ARG001
+    """to[i + m w + n] = source[j + n row + m], for the w rows and columns of a vector's length.
+
+    Places and rows that differ in one bit are exchanged, bit by bit.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        to, i, source, j, row = given
+        lanes = Lanes(context, builder, signature.args[0].dtype)
+        to = address(context, builder, signature.args[0], to)
+        source = address(context, builder, signature.args[2], source)
+        w, bit = lanes.count, 1
+        firsts = [builder.add(j, builder.mul(INDEX(n), row)) for n in range(w)]
+        rows = [lanes.load(builder.gep(source, [first])) for first in firsts]
+        while bit < w:
+            low = [w + n - bit if n & bit else n for n in range(w)]
+            high = [w + n if n & bit else n + bit for n in range(w)]
+            rows = [
+                rows[n - bit].mixed(rows[n], high) if n & bit else rows[n].mixed(rows[n + bit], low)
+                for n in range(w)
+            ]
+            bit *= 2
+        for m, vector in enumerate(rows):
+            lanes.store(vector, builder.gep(to, [builder.add(i, INDEX(m * w))]))
+        return context.get_dummy_value()
+
+    return types.void(to, types.intp, source, types.intp, types.intp), generate
+
+
+transpose: Any = _transpose
 
 
 class Operands:
