@@ -18,6 +18,8 @@ import torch
 
 from rnnlab._common.choices import registered
 from rnnlab.nn.cells import CELLS
+from rnnlab.nn.engines import ENGINES
+from rnnlab.nn.engines.compiled.ready import load_kernels
 from rnnlab.nn.model import Model
 from rnnlab.training.loop import Lane, Recipe, Training
 from rnnlab.training.rules import SGD
@@ -40,6 +42,7 @@ def training(N: int, T: int, B: int, H: int, K: int, sampler: str) -> Training:
         batch_size=B,
         num_steps=T,
         optimizer=SGD(),
+        engine=ENGINES["compiled"],
         device=torch.device("cpu"),
     )
     lane = partial(Lane, tokens=tokens, sampler=registered("sampler")[sampler](), lr=1.0, theta=1.0)
@@ -78,6 +81,7 @@ def length(N: int, sampler: str) -> dict[str, Any]:
 
 def shape(T: int, B: int, H: int, K: int) -> dict[str, Any]:
     """Peak memory of a stack, less that of the process before it."""
+    load_kernels()
     before = peak_mib()
     run = training(20_000, T, B, H, K, "sequential")
     run.run_epoch(stop=iter([False] * 3 + [True]).__next__)

@@ -47,7 +47,7 @@ the figure with its share. Peak memory grows with the text itself, a byte a toke
 {lengths}
 
 Peak memory of a stack, less that of the process before it, at four lanes of H 256 (B 32, T 35), and with each size
-doubled in its turn; about 20 MiB of it is torch's own. A step allocates the indices of its tokens and nothing else
+doubled in its turn: buffers are of one lane's rows, and what grows with lanes is parameters and gradients. A step allocates the indices of its tokens and nothing else
 (`tests/test_training.py` measures it), so the figure after an epoch is hardly more than after three steps.
 
 {shapes}

@@ -133,8 +133,9 @@ class Sums:
             for own, term in zip(self.values, terms, strict=True):
                 own += torch.where(active, term, 0)
         else:
+            where: Any = True if active.all() else active  # numpy is twice as fast without a mask
             for own, term in zip(self.values.numpy(), terms, strict=True):
-                np.add(own, term, out=own, where=active)
+                np.add(own, term, out=own, where=where)
 
     def read(self) -> list[dict[str, float]]:
         """Each lane's sums by their names."""

@@ -32,8 +32,11 @@ class Crew:
             for part in waiting:
                 part(n)
 
-        ended: Ended = SimpleQueue()
         others = self.inboxes[: max(0, min(number, len(parts)) - 1)]
+        if not others:
+            work(0)
+            return
+        ended: Ended = SimpleQueue()
         for inbox in others:
             inbox.put((work, ended))
         failed = _attempt(work, 0)
