@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -24,7 +23,7 @@ from rnnlab.nn.engines.compiled.buffers import Buffers, Packed, places
 from rnnlab.nn.engines.compiled.cells import FORMS
 from rnnlab.nn.engines.compiled.crew import Crew
 from rnnlab.nn.engines.threads import torch_threads
-from rnnlab.nn.model import Model, Parameters, State
+from rnnlab.nn.model import Parameters, State
 
 
 class Compiled:
@@ -51,22 +50,21 @@ class Compiled:
         tokens, targets = (np.ascontiguousarray(each.numpy()) for each in (X, Y))
         masks = np.stack([each.numpy() for each in dropout_masks]) if dropout_masks else self.none
         stacked(state, self.before)
-        for desk in self.desks.values():
-            desk.lane = None
+        number = self.threads if self.is_shared else 1
+        lanes = np.arange(len(self.p)) if wanted is None else np.flatnonzero(wanted.numpy())
+        each = [lanes] if number == 1 else [lanes[i : i + 1] for i in range(len(lanes))]
 
-        def train(k: int, part: int, thread: int) -> None:
+        def train(lanes: np.ndarray, part: int, thread: int) -> None:
             rows = self.blocks[part]
-            desk = self._desk(thread, rows.stop - rows.start, k)
-            self.nats[part, k] = passes.train(
-                self.form, self.p[k], self.parts[part][k], self.places, desk.packed, desk.own,
-                tokens[k, rows], targets[k, rows], masks[:, k, :, rows], self.share,
-                self.before[:, :, k, rows], self.after[:, :, k, rows],
+            packed, own = self._desk(thread, rows.stop - rows.start)
+            passes.train(
+                self.form, lanes, rows.start, rows.stop, self.p, self.parts[part], self.places,
+                packed, own, tokens, targets, masks, self.share, self.before, self.after,
+                self.nats[part],
             )  # fmt: skip
 
-        is_wanted = np.ones(len(self.p), bool) if wanted is None else wanted.numpy()
-        lanes = [k for k in range(len(self.p)) if is_wanted[k]]
-        work = [partial(train, k, part) for k in lanes for part in range(len(self.blocks))]
-        self.crew.do(work, self.threads if self.is_shared else 1)
+        work = [partial(train, some, part) for some in each for part in range(len(self.blocks))]
+        self.crew.do(work, number)
         for part in self.parts[1:]:
             self.parts[0] += part
         np.divide(self.nats.sum(0), targets[0].size, out=self.loss)
@@ -100,31 +98,16 @@ class Compiled:
         self.after = after.numpy()
         self.before = np.zeros_like(self.after)
         self.none = np.zeros((0, K, T, B, model.num_hiddens), dtype)
-        self.desks: dict[tuple[int, int], Desk] = {}
-        self.desk = partial(Desk.of, model, T, dtype=dtype, is_masked=is_masked)
+        self.packed = [Packed.of(model, dtype) for _ in range(self.threads)]
+        self.buffers: dict[tuple[int, int], Buffers] = {}
+        self.make = partial(Buffers.of, model, T, dtype=dtype, is_masked=is_masked)
         self.bound = parameters, (*shape, is_masked)
 
-    def _desk(self, thread: int, B: int, k: int) -> Desk:
-        """A thread's for so many rows, with lane k's weights."""
-        if not (desk := self.desks.get((thread, B))):
-            desk = self.desks[thread, B] = self.desk(B)
-        if desk.lane != k:
-            passes.take(self.p[k], self.places, desk.packed)
-            desk.lane = k
-        return desk
-
-
-@dataclass
-class Desk:
-    """What was there before leaves no trace."""
-
-    packed: Packed
-    own: Buffers
-    lane: int | None = None  # whose weights are packed
-
-    @classmethod
-    def of(cls, model: Model, T: int, B: int, dtype: np.dtype, *, is_masked: bool = False) -> Desk:
-        return cls(Packed.of(model, dtype), Buffers.of(model, T, B, dtype, is_masked=is_masked))
+    def _desk(self, thread: int, B: int) -> tuple[Packed, Buffers]:
+        """A thread's own, for so many rows; what was there before leaves no trace."""
+        if not (own := self.buffers.get((thread, B))):
+            own = self.buffers[thread, B] = self.make(B)
+        return self.packed[thread], own
 
 
 def stacked(state: State, out: np.ndarray) -> None:

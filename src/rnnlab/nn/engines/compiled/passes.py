@@ -27,7 +27,7 @@ W_X, W_H, B, B_HH = range(4)  # of a layer in `places`
 W_HQ, B_Q = range(2)  # of the last row
 
 
-@kernel
+@part
 def take(p: Any, places: Any, packed: Any) -> None:
     """Pack the weights of a lane."""
     L, G, _, H, _ = packed.W_h.shape
@@ -144,13 +144,18 @@ def keep(own: Any, after: Any) -> None:
 
 @kernel
 def train(
-    form: int, p: Any, g: Any, places: Any, packed: Any, own: Any, X: Any, Y: Any, masks: Any,
-    share: float, before: Any, after: Any,
-) -> float:  # fmt: skip
-    """A block's gradients and the states after it; returns the sum of its nats."""
-    begin(own, before)
-    forward(form, p, places, packed, own, X, masks)
-    nats = backward(form, packed, own, Y, masks, share)
-    gradients(form, g, places, packed, own, X)
-    keep(own, after)
-    return nats
+    form: int, lanes: Any, lo: int, hi: int, p: Any, g: Any, places: Any, packed: Any, own: Any,
+    X: Any, Y: Any, masks: Any, share: float, before: Any, after: Any, nats: Any,
+) -> None:  # fmt: skip
+    """Gradients (K, P) of rows lo..hi-1 of these lanes, the states after them, sums of nats (K,).
+
+    X and Y are (K, B, T), masks (., K, T, B, H), states (L, ., K, B, H).
+    """
+    for k in lanes:
+        x, masked_by = X[k, lo:hi], masks[:, k, :, lo:hi]
+        take(p[k], places, packed)
+        begin(own, before[:, :, k, lo:hi])
+        forward(form, p[k], places, packed, own, x, masked_by)
+        nats[k] = backward(form, packed, own, Y[k, lo:hi], masked_by, share)
+        gradients(form, g[k], places, packed, own, x)
+        keep(own, after[:, :, k, lo:hi])
