@@ -14,6 +14,7 @@ import library
 numba = pytest.importorskip("numba")
 
 from rnnlab.nn.cells import CELLS  # noqa: E402
+from rnnlab.nn.engines import ENGINES  # noqa: E402
 from rnnlab.nn.engines.compiled import functions  # noqa: E402
 from rnnlab.nn.engines.compiled.edges import largest, total  # noqa: E402
 from rnnlab.nn.engines.compiled.network import Compiled  # noqa: E402
@@ -199,6 +200,22 @@ def test_a_lane_has_the_same_bits_alone_and_on_any_number_of_threads(form, B):
             assert torch.equal(tensor[1:2], own)
         one = results(form, 3, B, threads, lanes=slice(1, 2))
         assert all(map(torch.equal, one, alone))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_vanishes_is_zero_and_never_a_slow_number_next_to_it(threads):
+    """Below what is normal in fp32, on every thread; and as before for everybody else."""
+    model = library.model("rnn_tanh", 9, 16)
+    parameters, X, Y, state = problem(model, 1, 16, 5, seed=0, dtype=torch.float32)
+    parameters["W_hq"].mul_(1e-36)
+    given = (parameters, X, Y, state)
+    loss, gradients, _ = Compiled(threads, worth_sharing=0).loss_and_gradients(*given)
+    expected = ENGINES["eager"].computation().loss_and_gradients(*given)
+    torch.testing.assert_close(loss, expected[0], rtol=1e-6, atol=0)
+    assert (gradients["0.W_hh"] == 0).all()
+    smallest_normal = torch.finfo(torch.float32).tiny
+    assert 0 < expected[1]["0.W_hh"].abs().max() < smallest_normal
+    assert (torch.tensor([smallest_normal]) / 2).item() > 0
 
 
 def test_a_neighbour_that_diverges_changes_no_bit():

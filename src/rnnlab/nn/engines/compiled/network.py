@@ -57,11 +57,13 @@ class Compiled:
         def train(lanes: np.ndarray, part: int, thread: int) -> None:
             rows = self.blocks[part]
             packed, own = self._desk(thread, rows.stop - rows.start)
+            torch.set_flush_denormal(True)  # on this thread: see docs/decisions.md
             passes.train(
                 self.form, lanes, rows.start, rows.stop, self.p, self.parts[part], self.places,
                 packed, own, tokens, targets, masks, self.share, self.before, self.after,
                 self.nats[part],
             )  # fmt: skip
+            torch.set_flush_denormal(False)
 
         work = [partial(train, some, part) for some in each for part in range(len(self.blocks))]
         self.crew.do(work, number)
