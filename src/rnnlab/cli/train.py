@@ -10,8 +10,6 @@ import contextlib
 import os
 import sys
 from argparse import Namespace
-from importlib import import_module
-from threading import Thread
 
 import hydra
 
@@ -82,15 +80,11 @@ def _go_on_with_search(task: Task, search: Search, statuses: list[str]) -> None:
 
 
 def _prepare(task: Task) -> None:
-    """What takes seconds, before a folder exists.
-
-    A study's workers import torch meanwhile, and a thread what its report is drawn with.
-    """
+    """What takes seconds, before a folder exists; a study's workers import torch meanwhile."""
     if task.is_stacked_study:
         from rnnlab.studies.executors.local import preload
 
         preload()
-        Thread(target=import_module, args=["rnnlab.studies.report.page"], daemon=True).start()
     elif not task.is_study:
         with importing():
             import rnnlab.runs.stack  # noqa: F401
