@@ -19,7 +19,7 @@ import torch
 from rnnlab._common.choices import registered
 from rnnlab.nn.cells import CELLS
 from rnnlab.nn.engines import ENGINES
-from rnnlab.nn.engines.compiled.ready import load_kernels
+from rnnlab.nn.engines.compiled.network import load_kernels
 from rnnlab.nn.model import Model
 from rnnlab.training.loop import Lane, Recipe, Training
 from rnnlab.training.rules import SGD
@@ -81,7 +81,7 @@ def length(N: int, sampler: str) -> dict[str, Any]:
 
 def shape(T: int, B: int, H: int, K: int) -> dict[str, Any]:
     """Peak memory of a stack, less that of the process before it."""
-    load_kernels()
+    load_kernels(torch.float32)
     before = peak_mib()
     run = training(20_000, T, B, H, K, "sequential")
     run.run_epoch(stop=iter([False] * 3 + [True]).__next__)

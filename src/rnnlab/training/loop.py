@@ -118,11 +118,11 @@ class Training:
         `stop` is asked before every minibatch; once it says so, run_epoch returns None, and
         a later call goes on where this one left off.
         """
-        self.began = time.perf_counter() - self.seconds
-        plan = self._plan()
-        self.num_minibatches = len(plan.starts)
         tf32 = tf32_allowed(self.precision.tf32)
         with tf32, self.engine.session(self.parameters, self.shape):
+            self.began = time.perf_counter() - self.seconds
+            plan = self._plan()
+            self.num_minibatches = len(plan.starts)
             while self.minibatch < self.num_minibatches:
                 if stop():
                     self.seconds = time.perf_counter() - self.began

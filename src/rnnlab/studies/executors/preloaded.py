@@ -6,10 +6,14 @@ from rnnlab._common.importing import importing
 
 with importing():
     import matplotlib.figure  # noqa: F401
+    import torch
 
     import rnnlab.runs.resume  # noqa: F401
+    from rnnlab._common.kernel import is_compiled
+    from rnnlab.nn.engines import compiled
 
     with suppress(ImportError):  # of numba
-        from rnnlab.nn.engines.compiled.ready import load_kernels
+        from rnnlab.nn.engines.compiled.network import load_kernels
 
-        load_kernels()
+        if is_compiled(compiled):  # else those who need them compile them
+            load_kernels(torch.float32)

@@ -10,20 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from rnnlab._common.shapes import Bool, Float, Integer
+from rnnlab.nn.cells import CELLS
 from rnnlab.nn.engines.compiled import passes
 from rnnlab.nn.engines.compiled.blocks import WORTH_SHARING, blocks, flop
 from rnnlab.nn.engines.compiled.buffers import Buffers, Packed, places
 from rnnlab.nn.engines.compiled.cells import FORMS
 from rnnlab.nn.engines.compiled.crew import Crew
 from rnnlab.nn.engines.threads import torch_threads
-from rnnlab.nn.model import Parameters, State
+from rnnlab.nn.model import Model, Parameters, State
 
 
 class Compiled:
@@ -74,10 +75,11 @@ class Compiled:
 
     def session(
         self,
-        parameters: Parameters,  # noqa: ARG002
+        parameters: Parameters,
         shape: Sequence[int],  # noqa: ARG002
     ) -> AbstractContextManager[None]:
         """torch's own threads would wait spinning, where ours have work."""
+        load_kernels(parameters.flat.dtype)
         return torch_threads(1)
 
     def _bind(self, parameters: Parameters, shape: Sequence[int], is_masked: bool) -> None:
@@ -110,6 +112,15 @@ class Compiled:
         if not (own := self.buffers.get((thread, B))):
             own = self.buffers[thread, B] = self.make(B)
         return self.packed[thread], own
+
+
+@cache
+def load_kernels(dtype: torch.dtype) -> None:
+    """Compile them, or load what is kept, before anything is timed: by a minibatch of one token."""
+    model, cpu = Model(cell=CELLS["rnn_tanh"], vocab_size=1, num_hiddens=1), torch.device("cpu")
+    token = torch.zeros(1, 1, 1, dtype=torch.int64)
+    state = model.zero_state(1, 1, dtype, cpu)
+    Compiled(threads=1).loss_and_gradients(model.init([0], dtype, cpu), token, token, state)
 
 
 def stacked(state: State, out: np.ndarray) -> None:
