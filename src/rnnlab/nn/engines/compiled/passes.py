@@ -123,23 +123,13 @@ def gradients(form: int, g: Any, places: Any, packed: Any, own: Any, X: Any) -> 
 
 
 @part
-def begin(own: Any, before: Any) -> None:
-    """From the states (L, ., B, H) before the first time step."""
-    L, states, B, H = before.shape
+def copy_states(to: Any, source: Any, states: int, H: int) -> None:
+    """Between (L, ., B, .) and (L, ., B, .), the first of each layer and H numbers of a row."""
+    L, _, B, _ = source.shape
     for l in range(L):
         for i in range(states):
             for row in range(B):
-                copy(own.S[l, i, 0, row], before[l, i, row], H)
-
-
-@part
-def keep(own: Any, after: Any) -> None:
-    """The states after the last time step."""
-    L, states, B, H = after.shape
-    for l in range(L):
-        for i in range(states):
-            for row in range(B):
-                copy(after[l, i, row], own.S[l, i, -1, row], H)
+                copy(to[l, i, row], source[l, i, row], H)
 
 
 @kernel
@@ -151,11 +141,12 @@ def train(
 
     X and Y are (K, B, T), masks (., K, T, B, H), states (L, ., K, B, H).
     """
+    _, states, _, _, H = before.shape
     for k in lanes:
         x, masked_by = X[k, lo:hi], masks[:, k, :, lo:hi]
         take(p[k], places, packed)
-        begin(own, before[:, :, k, lo:hi])
+        copy_states(own.S[:, :, 0], before[:, :, k, lo:hi], states, H)
         forward(form, p[k], places, packed, own, x, masked_by)
         nats[k] = backward(form, packed, own, Y[k, lo:hi], masked_by, share)
         gradients(form, g[k], places, packed, own, x)
-        keep(own, after[:, :, k, lo:hi])
+        copy_states(after[:, :, k, lo:hi], own.S[:, :, -1], states, H)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -15,13 +14,6 @@ from rnnlab.nn.engines.compiled.vectors import INDEX, Lanes, Vector, address, fm
 # numbers and WIDE vectors. AVX-512 has 32 of one vector each; AVX2's 16 hold half a vector, and
 # NEON's 32 a quarter.
 ROWS, WIDE = (8, 2) if llvm.get_host_cpu_features().get("avx512f") else (6, 1)
-
-
-def in_tiles(n: int, number: int) -> Iterator[tuple[int, int]]:
-    """0..n in so many ranges lo, hi at most, each but the last of whole tiles."""
-    step = -(-n // number)
-    step += -step % ROWS
-    return ((lo, min(lo + step, n)) for lo in range(0, n, step))
 
 
 def tile(rows: int, vectors: int) -> Any:
