@@ -6,7 +6,8 @@ import hydra
 import pytest
 from omegaconf import OmegaConf
 
-from rnnlab.config.compose import Composer, composing, without_hydra
+from rnnlab.config._hydra import to_yaml
+from rnnlab.config.compose import Composer, composing, plain, without_hydra
 from rnnlab.config.mistakes import explain
 
 VALID = [
@@ -56,6 +57,15 @@ def test_values_set_on_a_copy_are_what_hydra_composes(compose):
                 del config.hydra.job.override_dirname  # which 1.4 has no more
             assert OmegaConf.to_yaml(whole) == OmegaConf.to_yaml(hydras), (overrides, again)
     assert [composed.count([]), composed.count(["model=gru"])] == [1, 1]
+
+
+def test_yaml_is_written_as_omegaconf_writes_it(compose):
+    words = ["on", "1e3", "0x1f", "a: b", "${lr}", "é", " x ", "l\n\nl ", "w " * 90, "null", "'"]
+    plain_words = OmegaConf.create({word: [word, {"x": word}, 1, None] for word in words})
+    for config in (compose(["lr=2"]), plain_words):
+        assert to_yaml(plain(config)) == OmegaConf.to_yaml(config)
+    for word in ("😀", "", "\x85x", "\ufeff"):  # otherwise, and as good
+        assert OmegaConf.create(to_yaml({word: word})) == {word: word}
 
 
 @pytest.mark.parametrize("overrides", WRONG)

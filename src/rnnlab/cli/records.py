@@ -17,7 +17,13 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnlab._common.files import write_whole
 from rnnlab.cli.task import Task
 from rnnlab.config._hydra import seen_by_resolvers
-from rnnlab.config.compose import as_saved, with_overrides, without_hydra
+from rnnlab.config.compose import (
+    as_saved,
+    composed_from,
+    plain,
+    with_overrides,
+    without_hydra,
+)
 from rnnlab.config.folder_names import job_folder
 from rnnlab.config.words import as_override, key_of
 from rnnlab.runs.result import Result, Status
@@ -61,13 +67,16 @@ class HydraRecords:
 
     def begin(self, job: Job) -> dict[str, str]:
         """config.yaml and hydra.yaml, as Hydra saves them for a job of its own launcher."""
-        whole = self._whole(job)
-        hydras, task = OmegaConf.masked_copy(whole, "hydra"), without_hydra(whole)
-        texts = as_saved(task, hydras, job.config)
+        composer = self.task.composer
+        hydras = composer.hydras(job.overrides)
+        saved = plain(hydras)
+        for name, value in (composed_from(hydras, job.overrides) | _place(job)).items():
+            part, key = name.split(".")
+            saved[part][key] = value
         if self.has_callbacks:
-            seen_by_resolvers(whole)
+            whole = seen_by_resolvers(self._whole(job))
             self.context.callbacks.on_job_start(config=whole, task_function=self.task)
-        return texts
+        return as_saved(composer.task(job.overrides), saved, job.config)
 
     def end(self, overrides: tuple[str, ...], job: Job | Invalid) -> JobReturn:
         """What a sweeper minimises; infinite for a job that came to nothing."""
@@ -85,15 +94,28 @@ class HydraRecords:
         return returned
 
     def _numbered(self, overrides: tuple[str, ...], number: int) -> DictConfig:
-        whole = self.task.composer.whole(overrides)
-        OmegaConf.update(whole, "hydra.job.num", number)
-        OmegaConf.update(whole, "hydra.job.id", str(number))
-        return whole
+        return _with(_number(number), self.task.composer.whole(overrides))
 
     def _whole(self, job: Job) -> DictConfig:
         """The job's config with its number and its folder."""
-        whole = self._numbered(job.overrides, job.number)
-        OmegaConf.update(whole, "hydra.sweep.dir", str(job.folder.parent))
-        OmegaConf.update(whole, "hydra.sweep.subdir", job.folder.name)
-        OmegaConf.update(whole, "hydra.runtime.output_dir", str(job.folder.absolute()))
-        return whole
+        return _with(_place(job), self.task.composer.whole(job.overrides))
+
+
+def _number(number: int) -> dict[str, Any]:
+    """What Hydra's part says of a job's number, by the names in it."""
+    return {"job.num": number, "job.id": str(number)}
+
+
+def _place(job: Job) -> dict[str, Any]:
+    """And of its folder."""
+    return _number(job.number) | {
+        "sweep.dir": str(job.folder.parent),
+        "sweep.subdir": job.folder.name,
+        "runtime.output_dir": str(job.folder.absolute()),
+    }
+
+
+def _with(values: Mapping[str, Any], whole: DictConfig) -> DictConfig:
+    for name, value in values.items():
+        OmegaConf.update(whole, f"hydra.{name}", value)
+    return whole

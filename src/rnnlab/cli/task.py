@@ -14,14 +14,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnlab._common.errors import ConfigError, require
 from rnnlab.cli.next_steps import telling_next_steps
 from rnnlab.config import yaml_files
 from rnnlab.config._hydra import OF_HYDRA
-from rnnlab.config.compose import Composer, absolute_word, as_saved, composing, to_config
+from rnnlab.config.compose import Composer, absolute_word, as_saved, composing, plain, to_config
 from rnnlab.config.forms import require_forms
 from rnnlab.config.grid import grid
 from rnnlab.config.mistakes import explain
@@ -134,7 +134,7 @@ class Task:
 
         self.statuses.append(Status.running)
         whole, config = HydraConfig.get(), to_config(composed).placed(self.command.home)
-        texts = as_saved(composed, OmegaConf.create({"hydra": whole}), config)
+        texts = as_saved(composed, plain(whole), config)
         made_of = Composed(with_paths(whole.overrides.task, config), texts)
         folder = Path(whole.runtime.output_dir)
         with telling_next_steps(folder):

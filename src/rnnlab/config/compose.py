@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
@@ -36,6 +36,7 @@ from rnnlab.config._hydra import (
     read_files_with,
     register_resolver,
     seen_by_resolvers,
+    to_yaml,
 )
 from rnnlab.config.folder_names import job_folder, now_and_id, run_folder
 from rnnlab.config.names import all_keys, conf_dir, groups, without_file
@@ -156,10 +157,17 @@ class Composer:
 
 def with_overrides(whole: DictConfig, overrides: Sequence[str]) -> DictConfig:
     """The same, that says of itself that it was composed from these."""
-    OmegaConf.update(whole, "hydra.overrides.task", list(overrides), merge=False)
-    if not OmegaConf.is_interpolation(whole.hydra.job, "override_dirname"):  # as in Hydra 1.4
-        OmegaConf.update(whole, "hydra.job.override_dirname", ",".join(overrides))
+    for name, value in composed_from(whole.hydra, overrides).items():
+        OmegaConf.update(whole, f"hydra.{name}", value, merge=False)
     return whole
+
+
+def composed_from(hydras: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
+    """What Hydra's part says of overrides, by the names in it."""
+    words: dict[str, Any] = {"overrides.task": list(overrides)}
+    if not OmegaConf.is_interpolation(hydras.job, "override_dirname"):  # as in Hydra 1.4
+        words["job.override_dirname"] = ",".join(overrides)
+    return words
 
 
 def without_hydra(whole: DictConfig) -> DictConfig:
@@ -170,15 +178,19 @@ def without_hydra(whole: DictConfig) -> DictConfig:
     return task
 
 
-def as_saved(task: DictConfig, hydras: DictConfig, config: Config) -> dict[str, str]:
+def as_saved(task: DictConfig, hydras: Mapping[str, Any], config: Config) -> dict[str, str]:
     """A job's config and Hydra's part, as Hydra saves them: texts by their files' names.
 
     Paths are those of the config, which are seen from everywhere.
     """
     for name, value in paths_in(config).items():
         OmegaConf.update(task, name, value)
-    texts = {"config.yaml": task, "hydra.yaml": hydras}
-    return {name: OmegaConf.to_yaml(part) for name, part in texts.items()}
+    return {"config.yaml": to_yaml(plain(task)), "hydra.yaml": to_yaml({"hydra": hydras})}
+
+
+def plain(composed: Any) -> dict[str, Any]:
+    """Its dicts, lists and values, interpolations as they were written."""
+    return cast(dict[str, Any], OmegaConf.to_container(composed, enum_to_str=True))
 
 
 def to_config(composed: DictConfig) -> Config:
