@@ -67,7 +67,7 @@ def _jobs(*words: str) -> list[Config]:
     arguments = get_args_parser().parse_args(in_order(command.hydras))
     look_in(arguments.config_path, arguments.config_dir)
     task = Task(command, arguments, [])
-    task.check()
+    task.check(lambda: None)
     if task.is_study:
         return [job.config for job in task.known.values() if isinstance(job, Asked)]
     with composing(arguments.config_path, arguments.config_dir):

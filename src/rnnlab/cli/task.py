@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -99,8 +99,11 @@ class Task:
         with self._composing():
             return self.composer.hydras([_line(override) for override in of_all])
 
-    def check(self) -> None:
-        """Compose as Hydra will, check every value, read the texts; raises ConfigError."""
+    def check(self, prepare: Callable[[], None]) -> None:
+        """Compose as Hydra will, check every value, read the texts; raises ConfigError.
+
+        Once a job is found possible, `prepare` is called.
+        """
         for given in self.command.studys:
             require(self.is_study, given, "it is a study's; add -m")
         for given in self.command.studys if self.is_study else ():
@@ -109,9 +112,12 @@ class Task:
         with self._composing():
             if not self.is_study:
                 self._found_possible(self.composer.config(self.own))
+                prepare()
                 return
             jobs = grid(self.own)
             require(bool(jobs), "a study without a job", "one of its values is an empty range")
+            if isinstance(self.asked(jobs[:1])[0], Asked):
+                prepare()
             asked = self.asked(jobs)
         some_are_valid = any(isinstance(job, Asked) for job in asked)
         if not (self.command.skips_invalid and some_are_valid):

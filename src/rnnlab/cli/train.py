@@ -10,6 +10,7 @@ import contextlib
 import os
 import sys
 from argparse import Namespace
+from functools import partial
 
 import hydra
 
@@ -61,8 +62,7 @@ def _run(command: Command, statuses: list[str], is_asked: bool = False) -> None:
             if command.is_stored and not is_asked and task.search:
                 _go_on_with_search(task, task.search, statuses)
                 return
-            task.check()
-            _prepare(task)
+            task.check(partial(_prepare, task))
     with contextlib.suppress(Shown):
         hydra.main(config_path=conf_dir(), config_name="config", **VERSION_BASE)(task)()
 
@@ -81,7 +81,7 @@ def _go_on_with_search(task: Task, search: Search, statuses: list[str]) -> None:
 
 def _prepare(task: Task) -> None:
     """What takes seconds, before a folder exists; a study's workers import torch meanwhile."""
-    if task.is_stacked_study:
+    if task.is_stacked_study and not task.command.plan:
         from rnnlab.studies.executors.local import preload
 
         preload()

@@ -5,7 +5,7 @@ metrics.jsonl    a line a logged epoch; minibatches.jsonl (log.every_minibatches
 samples.txt      texts; events...: TensorBoard's; all these are logs of its trackers
 config.tfevents  its row in TensorBoard's table of runs
 run.log          its messages
-perplexity.svg   its curve
+perplexity.svg   its curve, but for the runs of a study, whose report has them
 checkpoints/     last continues it, next is about to take last's place, best generates
 .hydra/          what it was made with, written by Hydra or by a study
 .lock            held by the process that trains

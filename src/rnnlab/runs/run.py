@@ -200,7 +200,12 @@ class Run:
     # --- its curve ---------------------------------------------------------------------------
 
     def _draw(self) -> None:
-        """What cannot be drawn or kept is missed, and no reason to fail."""
+        """Not of a study's runs, which are looked at together: its report has their curves.
+
+        What cannot be drawn or kept is missed, and no reason to fail.
+        """
+        if self.result.swept:
+            return
         with self._warning():
             from rnnlab.runs.figures import perplexity_figure
 

@@ -157,7 +157,9 @@ def _train(batch: Batch, planned: Plan, records: Records) -> bool:
         if job.before is None:
             Composed(job.overrides).save(job.folder)
     device_type = "cpu" if gpu_bytes is None else "cuda"
-    notes = [notes_on_engine(job.config, device_type) for job in planned.wanted]
+    configs = [job.config for job in planned.wanted]
+    kinds = {(each.engine, each.precision, each.model): each for each in configs}
+    notes = [notes_on_engine(each, device_type) for each in kinds.values()]
     for said in dict.fromkeys(itertools.chain(*notes)):
         say(said)
     with stop_requests() as stop, StudyView(batch.sweep, planned) as view:

@@ -69,9 +69,6 @@ class TensorBoard(Tracker):
         self.file.hand_over()
 
     def figure(self, figure: Figure) -> None:
-        """Not of a study's runs: their scalars are looked at together, and drawing takes time."""
-        if self.run.swept:
-            return
         from rnnlab.runs.figures import saved
 
         width, height = figure.canvas.get_width_height()

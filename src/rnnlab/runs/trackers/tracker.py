@@ -59,7 +59,7 @@ class Tracker(ABC):
 
     @abstractmethod
     def figure(self, figure: Figure) -> None:
-        """Training is over; this is its perplexity curve."""
+        """Training is over; this is its perplexity curve. A study's runs have none."""
 
     @abstractmethod
     def close(self, result: Result) -> None:

@@ -5,7 +5,6 @@ from contextlib import suppress
 from rnnlab._common.importing import importing
 
 with importing():
-    import matplotlib.figure  # noqa: F401
     import torch
 
     import rnnlab.runs.resume  # noqa: F401
