@@ -50,7 +50,7 @@ def main() -> None:
                 sweep = Path(folder, f"{number}-{i}")
                 seconds[name].append(timed(f"{STUDY} {extra} hydra.sweep.dir={sweep}"))
                 print(f"round {number}, {name}: {seconds[name][-1]:.1f} s", flush=True)
-                assert len(list(sweep.glob("*/perplexity.svg"))) == 27
+                assert len(list(sweep.glob("*/metrics.jsonl"))) == 27
         if rounds:
             rows = [row(name, seconds) for name in COMMANDS]
         else:
