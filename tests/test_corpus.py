@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from rnnlab._common.errors import ConfigError
 from rnnlab.config.identity import config_id
 from rnnlab.config.stored import from_dict
-from rnnlab.data import corpus
-from rnnlab.data.corpus import Vocabulary, tokenize
+from rnnlab.data import corpus, cutting
+from rnnlab.data.corpus import Vocabulary
 from rnnlab.data.encodings import require_utf8
 from rnnlab.data.source import Clean, Token
 from rnnlab.data.sources.text import Text
@@ -43,6 +43,10 @@ def dataset(**changes) -> Text:
     }
     settings |= {"min_freq": 0, "max_tokens": None, "val_fraction": 0.0, "prefixes": ()}
     return Text(**(settings | changes))
+
+
+def tokenize(raw: bytes, source: Text):
+    return corpus.tokenize(lambda: [raw], source)
 
 
 def textbook_lines(text: str) -> list[str]:
@@ -87,7 +91,7 @@ def test_uncleaned_text_comes_back_letter_for_letter(text):
 
 def test_first_appearance_breaks_ties_across_chunks(monkeypatch):
     """The vocabulary is counted chunk by chunk: a tie must not depend on where chunks end."""
-    monkeypatch.setattr(corpus, "CHUNK", 3)
+    monkeypatch.setattr(cutting, "CHUNK", 3)
     _, vocabulary = tokenize(b"zyxzyxwvuwvu", dataset())
     assert vocabulary.tokens == ("<unk>", "z", "y", "x", "w", "v", "u")
 
@@ -344,7 +348,7 @@ def test_of_a_folder_every_txt_file_is_read_and_the_rest_is_said(tmp_path, capsy
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "e.txt").write_text("not read")
     text = dataset(path=str(tmp_path), clean=Clean.none)
-    assert text.read() == b"A\nb"
+    assert b"".join(text.blocks()) == b"A\nb"
     Downloading()[text]
     assert capsys.readouterr().err == (
         f"warning: of dataset.path={tmp_path} is left out: "

@@ -73,15 +73,23 @@ def read_end(folder: Path, name: str, limit: int) -> bytes:
 
 
 def write_whole(folder: Path, name: str, content: bytes | str) -> None:
+    """Write a file of a folder, whole or not at all; raises OSError."""
+    with writing(folder, name) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def writing(folder: Path, name: str) -> Iterator[BinaryIO]:
     """Write to a temporary file in the same folder, flush it to the disk, rename it.
 
-    The old file is kept until the new one is whole. Raises OSError, and leaves no temporary file.
+    The old file is kept until the new one is whole. Raises OSError; whatever is raised, no
+    temporary file is left.
     """
     path = _own(folder, name)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with temporary.open("xb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            yield file
             flush(file)
         put_in_place(temporary, path)
         flush_folder(path.parent)

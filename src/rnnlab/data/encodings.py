@@ -44,21 +44,35 @@ SPACES = "\t\n\v\f\r"
 NO_TEXT = bytes({*range(0x20), 0x7F} - {*SPACES.encode()})
 
 
-def require_utf8(path: Path, raw: bytes) -> None:
-    """Raise ConfigError for bytes that are no text in UTF-8, saying what makes one of them."""
-    found = _kind(raw) or _wide(raw)
-    if found:
+def between_characters(block: bytes) -> int:
+    """Where to cut it near its end: UTF-8 has up to four bytes a character, the first has 11..."""
+    for back in range(1, min(4, len(block)) + 1):
+        byte = block[-back]
+        if byte >= 0xC0:  # a character of as many bytes as it begins with ones
+            length = 2 + (byte >= 0xE0) + (byte >= 0xF0)
+            return len(block) - back if length > back else len(block)
+        if byte < 0x80:
+            break
+    return len(block)
+
+
+def require_utf8(path: Path, raw: bytes, at: int = 0) -> None:
+    """Raise ConfigError for bytes that are no text in UTF-8, saying what makes one of them.
+
+    They may be a part of the file, which begins `at` so many bytes.
+    """
+    if not at and (found := _kind(raw) or _wide(raw)):
         what, command = found
         raise ConfigError(f"{path} is {what}, and not a text in UTF-8; {_typed(command, path)}")
     try:
         raw.decode()
     except UnicodeDecodeError as error:
         what, command = _narrow(raw, error.start)
-        byte = f"byte {error.start} is 0x{raw[error.start]:02x}"
+        byte = f"byte {at + error.start} is 0x{raw[error.start]:02x}"
         raise ConfigError(f"{path} is not UTF-8 ({byte}){what}; {_typed(command, path)}") from error
     if NUL in raw:
         raise ConfigError(
-            f"{path} is no text (byte {raw.index(NUL)} is NUL); if it is one but for that, "
+            f"{path} is no text (byte {at + raw.index(NUL)} is NUL); if it is one but for that, "
             + _typed(r"tr -d '\000' < FILE > NEW", path)
         )
 

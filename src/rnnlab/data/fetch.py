@@ -11,10 +11,7 @@ import urllib.request
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-from rnnlab._common.console import plain
-from rnnlab._common.plain_console import PlainConsole
+from rnnlab._common.progress import bar
 
 TIMEOUT_SECONDS = 20  # for the first byte, and for each silence
 SLOWEST = 1 << 10  # bytes a second
@@ -82,13 +79,12 @@ def _received(url: str, name: str) -> bytes:
     receiver, content, begun = Receiver(url), bytearray(), time.monotonic()
     receiver.start()
     try:
-        with _progress() as progress:
-            shown = progress.add_task(f"downloading {plain(name)}", total=None)
+        with bar(f"downloading {name}") as shown:
             while piece := _next(receiver.pieces, begun + _seconds_for(len(content))):
                 content += piece
                 if len(content) > MAX_BYTES:
                     raise ValueError(f"it sends more than {MAX_BYTES >> 20} MiB")
-                progress.update(shown, completed=len(content), total=receiver.total)
+                shown.advance(len(piece), receiver.total)
     finally:
         receiver.is_wanted = False
     return bytes(content)
@@ -109,8 +105,3 @@ def _next(pieces: SimpleQueue[bytes | Exception], deadline: float) -> bytes:
         raise piece
     return piece
 
-
-def _progress() -> Progress:
-    description = TextColumn("{task.description}", markup=False)
-    columns = (description, BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=PlainConsole())

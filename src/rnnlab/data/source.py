@@ -1,22 +1,24 @@
-"""A kind of text: one class, which gives the bytes; corpus.py makes tokens of them."""
+"""A kind of text: one class, which gives the bytes; cutting.py makes tokens of them."""
 
 from __future__ import annotations
 
 import codecs
 import contextlib
+import hashlib
 import os
 import stat
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from rnnlab._common.choices import Choice, knob
 from rnnlab._common.errors import ConfigError, require, said
-from rnnlab.data.encodings import require_utf8
+from rnnlab.data.encodings import between_characters, require_utf8
 
-MOST_BYTES = 1 << 30  # of a text: training needs several times its size in memory
+BLOCK = 1 << 20  # bytes
 
 
 class Clean(StrEnum):
@@ -62,8 +64,11 @@ class Source(Choice, ABC):
         super().__post_init__()
 
     @abstractmethod
-    def read(self) -> bytes:
-        """The text in UTF-8, from this machine; raises ConfigError where it is not there."""
+    def blocks(self) -> Iterator[bytes]:
+        """The text in UTF-8, from this machine, in parts that end between characters.
+
+        Raises ConfigError where it is not there.
+        """
 
     def fetch(self) -> None:
         """Get the text onto this machine if it is not there: only for a command that was typed.
@@ -109,17 +114,42 @@ def absolute(text: str, home: Path) -> str:
     return text
 
 
-def read_file(path: Path) -> bytes:
-    """The bytes without a byte order mark; raises ConfigError where they are no text in UTF-8."""
-    raw = read_regular(path)
-    require_utf8(path, raw)
-    return raw.removeprefix(codecs.BOM_UTF8)
+def cache_folder() -> Path:
+    """What can be had again is kept there; raises ConfigError where there is no home folder."""
+    return path_of("XDG_CACHE_HOME", os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "rnnlab"
 
 
-def read_regular(path: Path) -> bytes:
-    """All of a file that has an end: a pipe or a device could keep us for ever.
+def blocks_of(path: Path) -> Iterator[bytes]:
+    """A file in blocks that end between characters, without a byte order mark.
 
-    A link is followed, since a user typed the path. Raises ConfigError.
+    Raises ConfigError where it is no text in UTF-8.
+    """
+    with opened(path) as (file, size):
+        at, rest = 0, b""
+        while at + len(rest) < size:
+            read = file.read(min(BLOCK, size - at - len(rest)))
+            block = rest + read
+            is_last = not read or at + len(block) >= size
+            end = len(block) if is_last else between_characters(block)
+            block, rest = block[:end], block[end:]
+            require_utf8(path, block, at)
+            yield block if at else block.removeprefix(codecs.BOM_UTF8)
+            at += end
+            if is_last:
+                return
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file's bytes, whatever they are."""
+    with opened(path) as (file, _):
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """A file that has an end, and its size: a pipe or a device could keep us for ever.
+
+    A link is followed, since a user typed the path. Raises ConfigError, while it is read too.
     """
     try:
         with open(path, "rb", opener=_without_waiting) as file:
@@ -128,16 +158,9 @@ def read_regular(path: Path) -> bytes:
             require(
                 is_file, str(path), "a text is read from a file, and this is a pipe or a device"
             )
-            require_size(path, found.st_size)
-            return file.read(found.st_size)
+            yield file, found.st_size
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {said(error)}.") from error
-
-
-def require_size(path: Path, size: int) -> None:
-    """Raise ConfigError for more bytes than a text may have."""
-    rule = f"a text has at most {MOST_BYTES >> 20:,} MiB; cut it into smaller ones"
-    require(size <= MOST_BYTES, f"{path} with {size:,} bytes", rule)
 
 
 def _without_waiting(path: str, flags: int) -> int:

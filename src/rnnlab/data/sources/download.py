@@ -5,16 +5,23 @@ Checked by SHA-256, placed atomically.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rnnlab._common.choices import choice, knob
 from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import make_folder, write_whole
-from rnnlab.data.source import Source, absolute, path_of, read_file, read_regular
+from rnnlab.data.source import (
+    Source,
+    absolute,
+    blocks_of,
+    cache_folder,
+    path_of,
+    sha256_of,
+)
 
 LONGEST_NAME = 200  # bytes: systems have 255, and a file that is being written has a longer name
 
@@ -37,9 +44,9 @@ class Download(Source):
         short = len(self.file.encode()) <= LONGEST_NAME
         require(plain and short, f"dataset.file={self.file}", rule)
 
-    def read(self) -> bytes:
+    def blocks(self) -> Iterator[bytes]:
         if path := find(self):
-            return read_file(path)
+            return blocks_of(path)
         raise ConfigError(
             f"dataset={self.name}: {self.file} is not in {_in_words(self)}, and is downloaded for "
             "a command that you type only; put the file there, or name its folder with "
@@ -61,7 +68,7 @@ def find(dataset: Download) -> Path | None:
     Raises ConfigError where its SHA-256 is not the known one.
     """
     if path := _place(dataset):
-        digest = hashlib.sha256(read_regular(path)).hexdigest()
+        digest = sha256_of(path)
         require(
             digest == dataset.sha256,
             f"{path} as dataset={dataset.name}",
@@ -103,8 +110,7 @@ def _folders(dataset: Download) -> list[Path]:
     named = {"dataset.root": dataset.root, "RNNLAB_DATA": environment("RNNLAB_DATA")}
     folders = [path_of(name, text) for name, text in named.items() if text]
     try:
-        cache = path_of("XDG_CACHE_HOME", environment("XDG_CACHE_HOME") or "~/.cache")
-        return [*folders, cache / "rnnlab"]
+        return [*folders, cache_folder()]
     except ConfigError:
         if not folders:
             raise

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rnnlab._common.choices import choice, knob
 from rnnlab._common.errors import ConfigError, require, said
-from rnnlab.data.source import Source, absolute, path_of, read_file, require_size
+from rnnlab.data.source import Source, absolute, blocks_of, path_of
 
 
 @choice("text")
@@ -18,18 +19,17 @@ class Text(Source):
 
     path: str = knob("a file in UTF-8, or a folder: its .txt files by name, none of its subfolders")
 
-    def read(self) -> bytes:
+    def blocks(self) -> Iterator[bytes]:
         """A file, or a folder's files with a line end between them."""
         path = path_of("dataset.path", self.path)
         require(path.exists(), f"dataset.path={path}", "there is no such file or folder")
         files, others = _of_folder(path) if path.is_dir() else ([path], [])
         has = f", but {_in_words(others)}" if others else ""
         require(bool(files), f"dataset.path={path}", f"the folder has no .txt file in it{has}")
-        texts, size = [], 0
         for file in files:
-            texts.append(read_file(file))
-            require_size(path, size := size + len(texts[-1]))
-        return b"\n".join(texts)
+            if file != files[0]:
+                yield b"\n"
+            yield from blocks_of(file)
 
     def left_out(self) -> str:
         path = path_of("dataset.path", self.path)

@@ -1,0 +1,75 @@
+"""The tokens of a text that memory should not hold: made once, kept in the cache, mapped.
+
+CACHE/rnnlab/tokens/KEY/ has tokens.npy, the indices (N,), and vocabulary.json, which is written
+last. KEY says the text's SHA-256 and what cuts it, so nothing there is ever stale; what is not used
+any more can be removed by hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from rnnlab._common.errors import ConfigError, said
+from rnnlab._common.files import locked, make_folder, remove_leftovers_of, write_whole, writing
+from rnnlab._common.progress import bar
+from rnnlab.data.cutting import Indices, compact, cut_of, ordered
+from rnnlab.data.source import Source, cache_folder
+
+TOKENS, VOCABULARY = "tokens.npy", "vocabulary.json"
+CUT_BY = ("clean", "token", "min_freq", "newlines")
+PATIENCE = 3600  # seconds, for another process that makes the same file
+
+
+def kept(dataset: Source, sha256: str, size: int) -> tuple[Indices, tuple[str, ...], Path]:
+    """Indices, the tokens that they are of, and the file; raises ConfigError."""
+    cut_by = {name: getattr(dataset, name) for name in CUT_BY}
+    key = hashlib.sha256(json.dumps([sha256, cut_by]).encode()).hexdigest()
+    folder = cache_folder() / "tokens" / key[:32]
+    try:
+        make_folder(folder)
+        with locked(folder, PATIENCE):
+            if not (folder / VOCABULARY).exists():
+                _make(folder, dataset, sha256, size)
+        vocabulary = json.loads((folder / VOCABULARY).read_bytes())
+        return mapped(folder / TOKENS), tuple(vocabulary), folder / TOKENS
+    except OSError as error:
+        raise ConfigError(
+            f"the tokens of {dataset.place}, a large text, are kept in {folder}, and cannot be: "
+            f"{said(error)}. Name another place with XDG_CACHE_HOME=FOLDER."
+        ) from error
+
+
+def mapped(file: Path) -> Indices:
+    """Read where they are looked at; what is written to them stays here."""
+    return np.load(file, mmap_mode="c")
+
+
+def _make(folder: Path, dataset: Source, sha256: str, size: int) -> None:
+    """In two readings: what there is, and where."""
+    for name in (TOKENS, VOCABULARY):
+        remove_leftovers_of(folder, name)
+    cut, digest = cut_of(dataset), hashlib.sha256()
+    with bar(f"reading {dataset.place}") as shown:
+
+        def read() -> Iterator[bytes]:
+            for block in dataset.blocks():
+                digest.update(block)
+                yield block
+                shown.advance(len(block), 2 * size)
+
+        counts = cut.counts(cut.pieces(read()))
+        tokens, digest = ordered(counts, dataset.min_freq), hashlib.sha256()
+        dtype, shape = np.dtype(compact(len(tokens))), (sum(counts.values()),)
+        header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+        with writing(folder, TOKENS) as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            for indices in map(cut.to_indices(tokens), cut.pieces(read())):
+                file.write(indices.data)
+            if digest.hexdigest() != sha256:
+                raise ConfigError(f"{dataset.place} has changed while it was read; begin again.")
+    write_whole(folder, VOCABULARY, json.dumps(tokens))
