@@ -58,7 +58,7 @@ def length(N: int, sampler: str) -> dict[str, Any]:
     run = training(N, 35, 32, 128, 1, sampler)
     run.run_epoch(stop=iter([False] * 5 + [True]).__next__)
     started = time.perf_counter()
-    M = len(run._plan().starts)
+    M = len(run._plan())
     planning = time.perf_counter() - started
     done, started = 0, time.perf_counter()
     while done < MINIBATCHES:

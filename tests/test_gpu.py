@@ -98,8 +98,8 @@ def test_no_minibatch_waits_for_the_host():
     plan = training._plan()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        for i in range(len(plan.starts)):
-            training.step(plan.starts[i], plan.present[i], plan.reset[i])
+        for i in range(len(plan)):
+            training.step(*plan[i])
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

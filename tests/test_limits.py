@@ -158,7 +158,7 @@ def download(compose) -> Download:
 def test_a_path_that_leads_nowhere_is_refused(compose, download, path, rule, monkeypatch):
     text = compose("dataset=text", "dataset.path=x").dataset
     with pytest.raises(ConfigError, match=r"dataset\.path=") as caught:
-        dataclasses.replace(text, path=path).read()
+        [*dataclasses.replace(text, path=path).blocks()]
     assert rule in str(caught.value)
     with pytest.raises(ConfigError, match=r"dataset\.root=") as caught:
         find(dataclasses.replace(download, root=path))
@@ -198,7 +198,7 @@ def test_bytes_of_the_command_line_that_are_no_text_are_refused():
 
 
 def reading(path: Path | str) -> bytes:
-    return Text(
+    text = Text(
         path=str(path),
         name="text",
         clean=source.Clean.none,
@@ -207,7 +207,8 @@ def reading(path: Path | str) -> bytes:
         max_tokens=None,
         val_fraction=0,
         prefixes=(),
-    ).read()
+    )
+    return b"".join(text.blocks())
 
 
 def test_a_text_is_read_from_files_only_and_nothing_waits(tmp_path):
@@ -228,22 +229,6 @@ def test_a_link_to_a_text_is_followed():
     Path("text").write_text("time")
     Path("link").symlink_to("text")
     assert reading("link") == b"time"
-
-
-def test_a_text_has_its_largest_size(monkeypatch, download):
-    monkeypatch.setattr(source, "MOST_BYTES", 1 << 20)
-    Path("folder").mkdir()
-    for name in ("a.txt", "b.txt"):
-        Path("folder", name).write_bytes(b"a" * (1 << 19))
-    assert len(reading("folder")) == (1 << 20) + 1
-    for path in ("folder/b.txt", download.file):
-        with Path(path).open("ab") as file:
-            file.truncate((1 << 20) + 1)
-    for path in ("folder", "folder/b.txt"):
-        with pytest.raises(ConfigError, match="a text has at most 1 MiB"):
-            reading(path)
-    with pytest.raises(ConfigError, match="a text has at most 1 MiB"):
-        find(dataclasses.replace(download, root="."))
 
 
 def test_the_whole_command_refuses_a_pipe():

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from rnnlab.nn.seeding import generator
 from rnnlab.training.samplers import Random, Sequential
 
-random, sequential = Random().starts, Sequential().starts
+
+def random(*sizes):
+    return Random().starts(*sizes)[:]
+
+
+def sequential(*sizes):
+    return Sequential().starts(*sizes)[:]
+
+
 sizes = st.tuples(st.integers(1, 5), st.integers(1, 7))
 
 

@@ -70,7 +70,7 @@ def textbook(sampler: str, epochs: int, lr: float, theta: float, seed: int) -> l
         state, nats, tokens = None, 0.0, 0
         for starts in library.sampler(sampler).starts(
             len(TOKENS), B, T, generator(seed, "sampler", epoch)
-        ):
+        )[:]:
             rows = [TOKENS[s : s + T + 1] for s in starts.tolist()]
             if state is None or sampler == "random":
                 state = torch.zeros(B, H, dtype=torch.float64)
@@ -108,7 +108,7 @@ def test_the_gradient_does_not_cross_the_border_between_minibatches():
     first one left; through both at once it is another one, so the test can fail."""
     training = Training(recipe(), [lane(lr=0.0)])
     plan = training._plan()
-    first, second = (training._windows(starts) for starts in plan.starts[:2])
+    first, second = (training._windows(starts) for starts in (plan[0].starts, plan[1].starts))
     seen = []
 
     def watch(g, norm, theta):
@@ -116,10 +116,10 @@ def test_the_gradient_does_not_cross_the_border_between_minibatches():
         return norm > theta
 
     training.clip = watch
-    training._step(plan.starts[0], plan.present[0], plan.reset[0])
+    training._step(*plan[0])
     carried = tuple(tuple(tensor.clone() for tensor in layer) for layer in training.state)
     assert carried[0][0].abs().min() > 0
-    training._step(plan.starts[1], plan.present[1], plan.reset[1])
+    training._step(*plan[1])
     eager = ENGINES["eager"].computation()
     alone = eager.loss_and_gradients(training.parameters, *second, carried)[1]
     zero = training.recipe.model.zero_state(1, B, torch.float64, torch.device("cpu"))
@@ -132,18 +132,18 @@ def test_the_gradient_does_not_cross_the_border_between_minibatches():
 def test_windows_are_tokens_and_their_successors():
     training = Training(recipe(), [lane(), lane(sampler="random", seed=4)])
     plan = training._plan()
-    X, Y = training._windows(plan.starts[0])
+    X, Y = training._windows(plan[0].starts)
     for k in range(2):
         for b in range(B):
-            start = int(plan.starts[0, k, b])
+            start = int(plan[0].starts[k, b])
             assert X[k, b].tolist() == TOKENS[start : start + T].tolist()
             assert Y[k, b].tolist() == TOKENS[start + 1 : start + T + 1].tolist()
 
 
 def test_the_state_is_reset_at_each_minibatch_or_each_epoch():
     plan = Training(recipe(), [lane(), lane(sampler="random")])._plan()
-    assert plan.reset[:, 1].all()
-    assert plan.reset[:, 0].tolist() == [True] + [False] * (len(plan.reset) - 1)
+    first, *later = [plan[i].reset.tolist() for i in range(len(plan))]
+    assert (first, later) == ([True, True], [[False, True]] * (len(plan) - 1))
 
 
 NEIGHBOURS = [
@@ -209,7 +209,7 @@ def allocated(cell_name: str, hiddens: int, K: int) -> int:
     run_epoch(training)
     plan = training._plan()
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        training.step(plan.starts[0], plan.present[0], plan.reset[0])
+        training.step(*plan[0])
     return sum(max(0, event.self_cpu_memory_usage) for event in profiler.key_averages())
 
 
@@ -229,7 +229,7 @@ def test_bf16_products_train_fp32_parameters():
     plan = start._plan()
     state = start.state
     results = [
-        run.engine.loss_and_gradients(run.parameters, *run._windows(plan.starts[0]), state)
+        run.engine.loss_and_gradients(run.parameters, *run._windows(plan[0].starts), state)
         for run in (start, exact)
     ]
     (loss, gradients, _), (exact_loss, exact_gradients, _) = results

@@ -6,7 +6,7 @@ Shapes: N tokens in the corpus, V vocabulary entries.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,9 +138,7 @@ def load(dataset: Source) -> Corpus:
     return Corpus(dataset.name, sha256, vocabulary, train, held_out, dataset.clean, file)
 
 
-def tokenize(
-    blocks: Callable[[], Iterable[bytes]], dataset: Source
-) -> tuple[Indices, Vocabulary]:
+def tokenize(blocks: Callable[[], Iterable[bytes]], dataset: Source) -> tuple[Indices, Vocabulary]:
     """Token indices (N,) of a UTF-8 text by the dataset's rules, and their vocabulary."""
     cut = cut_of(dataset)
     tokens = ordered(cut.counts(cut.pieces(blocks())), dataset.min_freq)

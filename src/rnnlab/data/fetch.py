@@ -104,4 +104,3 @@ def _next(pieces: SimpleQueue[bytes | Exception], deadline: float) -> bytes:
     if isinstance(piece, Exception):
         raise piece
     return piece
-

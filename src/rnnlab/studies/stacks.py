@@ -27,7 +27,8 @@ def shape_of(job: Job) -> tuple[Any, ...]:
     """Jobs may share a stack if this is equal: all that is not a lane's own."""
     shared = {k: v for k, v in job.config.as_dict().items() if k not in OF_A_LANE}
     alone = None if job.config.optimizer.stacks else job.number
-    return (repr(shared), len(job.corpus.vocabulary), alone)
+    mapped = job.config.dataset if job.corpus.file else None  # and joined with no other
+    return (repr(shared), len(job.corpus.vocabulary), alone, mapped)
 
 
 def job_bytes(job: Job, device_type: str) -> int:

@@ -26,9 +26,12 @@ from rnnlab.training.clips import ByNorm, Clip, NoClip
 from rnnlab.training.graph import StepGraph
 from rnnlab.training.metrics import Epoch, Minibatch, Sums
 from rnnlab.training.optim import global_norm
+from rnnlab.training.plan import LaneEpoch, Plan
 from rnnlab.training.precision import PRECISIONS, Precision, tf32_allowed
 from rnnlab.training.rules import SGD, OptimizerChoice
 from rnnlab.training.samplers import Sampler
+
+ON_A_GPU = 1 << 31  # bytes of the texts that it holds at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,15 +68,6 @@ class Lane:
     num_epochs: int
 
 
-@dataclass(frozen=True)
-class Plan:
-    """An epoch's minibatches for all lanes; a lane with fewer than M has none at the end."""
-
-    starts: Integer[Tensor, "M K B"]  # where each subsequence begins in the texts
-    present: Bool[Tensor, "M K"]
-    reset: Bool[Tensor, "M K"]  # the hidden state starts at zero
-
-
 class Training:
     """Trains a stack, epoch by epoch; its attributes are all there is to a run's state."""
 
@@ -98,7 +92,7 @@ class Training:
         self.seconds = 0.0  # spent in it
         self.sums = Sums(len(lanes), recipe.device)
         recordable = recipe.engine.is_recordable and recipe.optimizer.is_recordable
-        on_gpu = recipe.device.type == "cuda"
+        on_gpu = self.windows.is_cuda
         self.step = StepGraph(self._step) if recordable and on_gpu else self._step
         # until loss, gradient, weights or an epoch's perplexity are not finite
         self.healthy = torch.ones(len(lanes), dtype=torch.bool, device=recipe.device)
@@ -122,13 +116,12 @@ class Training:
         with tf32, self.engine.session(self.parameters, self.shape):
             self.began = time.perf_counter() - self.seconds
             plan = self._plan()
-            self.num_minibatches = len(plan.starts)
+            self.num_minibatches = len(plan)
             while self.minibatch < self.num_minibatches:
                 if stop():
                     self.seconds = time.perf_counter() - self.began
                     return None
-                i = self.minibatch
-                self.step(plan.starts[i], plan.present[i], plan.reset[i], *self._dropout_masks())
+                self.step(*plan[self.minibatch], *self._dropout_masks())
                 self.minibatch += 1
         self.epoch += 1
         largest = torch.linalg.vector_norm(self.parameters.flat, ord=torch.inf, dim=1)
@@ -190,7 +183,7 @@ class Training:
         if (epoch, minibatch) == (self.epoch, self.minibatch):
             return  # another lane was there before
         self.epoch, self.minibatch = epoch, minibatch
-        if minibatch and minibatch >= (there := len(self._plan().starts)):
+        if minibatch and minibatch >= (there := len(self._plan())):
             raise RuntimeError(f"it is after minibatch {minibatch} of an epoch that has {there}")
 
     def _step(
@@ -215,7 +208,7 @@ class Training:
 
     def _windows(self, starts: Integer[Tensor, "K B"]) -> tuple[Tensor, Tensor]:
         """Inputs X and targets Y (K, B, T): every pair is a token and its successor."""
-        window = self.windows[starts].long()
+        window = self.windows[starts.to(self.windows.device)].to(starts.device, torch.int64)
         return window[:, :, :-1], window[:, :, 1:]
 
     def _finish(
@@ -241,8 +234,8 @@ class Training:
 
     def _plan(self) -> Plan:
         """The epoch that begins or goes on now, for all lanes."""
-        recipe, drawn = self.recipe, []
-        for lane, text_start in zip(self.lanes, self.text_starts, strict=True):
+        recipe, own = self.recipe, []
+        for lane, text in zip(self.lanes, self.text_starts, strict=True):
             epoch = 0 if recipe.repeat_first_epoch else self.epoch
             starts = lane.sampler.starts(
                 len(lane.tokens),
@@ -251,16 +244,9 @@ class Training:
                 generator(lane.seed, "sampler", epoch),
             )
             M = len(starts) if self.epoch < lane.num_epochs else 0
-            drawn.append(text_start + starts[: min(M, recipe.max_minibatches or M)])
-        M = max(map(len, drawn))
-        starts = torch.zeros(M, len(drawn), recipe.batch_size, dtype=torch.int64)
-        present = torch.zeros(M, len(drawn), dtype=torch.bool)
-        reset = torch.zeros_like(present)
-        for k, (lane, lane_starts) in enumerate(zip(self.lanes, drawn, strict=True)):
-            starts[: len(lane_starts), k] = lane_starts
-            present[: len(lane_starts), k] = True
-            reset[: len(lane_starts), k] = lane.sampler.resets(len(lane_starts))
-        return Plan(*(tensor.to(recipe.device) for tensor in (starts, present, reset)))
+            M = min(M, recipe.max_minibatches or M)
+            own.append(LaneEpoch(starts, M, text, lane.sampler.resets(M)))
+        return Plan(own, recipe.batch_size, recipe.device)
 
     def _dropout_masks(self) -> list[Float[Tensor, "K T B H"]]:
         """Inverted dropout between layers: zero with probability p, else 1 / (1 - p)."""
@@ -278,7 +264,10 @@ class Training:
 
 
 def _join(texts: list[Tensor], device: torch.device) -> tuple[Tensor, list[int]]:
-    """The lanes' texts end to end, each kept once, and where each lane's begins."""
+    """The lanes' texts end to end, each kept once, and where each lane's begins.
+
+    One alone stays where it is, in a mapped file perhaps; what a GPU should not hold, on the host.
+    """
     places: dict[tuple[int, int], int] = {}  # by address and length in memory
     keys = [(text.data_ptr(), len(text)) for text in texts]
     distinct, length = [], 0
@@ -287,4 +276,6 @@ def _join(texts: list[Tensor], device: torch.device) -> tuple[Tensor, list[int]]
             places[key] = length
             distinct.append(text)
             length += len(text)
-    return torch.cat(distinct).to(device), [places[key] for key in keys]
+    joined = distinct[0] if len(distinct) == 1 else torch.cat(distinct)
+    held = joined.to(device) if joined.nbytes <= ON_A_GPU else joined
+    return held, [places[key] for key in keys]

@@ -7,15 +7,44 @@ start..start+T-1, its targets the same shifted by one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rnnlab._common.choices import Choice, choice
 from rnnlab._common.late import torch
 from rnnlab._common.shapes import Bool, Integer, Tensor
+from rnnlab.training.permutation import Permutation
 
 if TYPE_CHECKING:
     from torch import Generator
+
+
+MOST = 1 << 22  # subsequences of an epoch whose starts are kept; beyond, they are computed
+
+
+class Starts(Protocol):
+    """(M, B): a tensor, or what computes the parts of it that are looked at."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice) -> Integer[Tensor, "m B"]: ...
+
+
+@dataclass(frozen=True)
+class Computed:
+    """`start` gives those of subsequences, which are numbered minibatch by minibatch."""
+
+    M: int
+    B: int
+    start: Callable[[Integer[Tensor, "m B"]], Integer[Tensor, "m B"]]
+
+    def __len__(self) -> int:
+        return self.M
+
+    def __getitem__(self, part: slice) -> Integer[Tensor, "m B"]:
+        minibatches = torch.arange(*part.indices(self.M))
+        return self.start(minibatches[:, None] * self.B + torch.arange(self.B))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +54,8 @@ class Sampler(Choice, ABC):
     group = "sampler"
 
     @abstractmethod
-    def starts(self, N: int, B: int, T: int, generator: Generator) -> Integer[Tensor, "M B"]:
-        """Where every subsequence of an epoch begins; random only by the generator."""
+    def starts(self, N: int, B: int, T: int, generator: Generator) -> Starts:
+        """(M, B): where every subsequence of an epoch begins; random only by the generator."""
 
     @abstractmethod
     def resets(self, M: int) -> Bool[Tensor, " M"]:
@@ -42,16 +71,20 @@ class Sampler(Choice, ABC):
 class Random(Sampler):
     """Subsequences in random order; consecutive minibatches are unrelated.
 
-    The offset is uniform in 0..T-1; an incomplete last minibatch is dropped.
+    The offset is uniform in 0..T-1; an incomplete last minibatch is dropped. The order of more than
+    MOST subsequences is a computed one.
     """
 
     name: str = "random"
 
-    def starts(self, N: int, B: int, T: int, generator: Generator) -> Integer[Tensor, "M B"]:
+    def starts(self, N: int, B: int, T: int, generator: Generator) -> Starts:
         offset = _uniform(self.largest_offset(T), generator)
         num_subsequences = (N - offset - 1) // T
-        order = torch.randperm(num_subsequences, generator=generator)
         M = num_subsequences // B
+        if num_subsequences > MOST:
+            place = Permutation(num_subsequences, generator)
+            return Computed(M, B, lambda i: offset + place(i) * T)
+        order = torch.randperm(num_subsequences, generator=generator)
         return (offset + order * T)[: M * B].reshape(M, B)
 
     def resets(self, M: int) -> Bool[Tensor, " M"]:
@@ -71,12 +104,10 @@ class Sequential(Sampler):
 
     name: str = "sequential"
 
-    def starts(self, N: int, B: int, T: int, generator: Generator) -> Integer[Tensor, "M B"]:
+    def starts(self, N: int, B: int, T: int, generator: Generator) -> Starts:
         offset = _uniform(self.largest_offset(T), generator)
         row_length = (N - offset - 1) // B
-        rows = offset + row_length * torch.arange(B)
-        columns = T * torch.arange(row_length // T)
-        return rows + columns[:, None]
+        return Computed(row_length // T, B, lambda i: offset + row_length * (i % B) + T * (i // B))
 
     def resets(self, M: int) -> Bool[Tensor, " M"]:
         return torch.arange(M) == 0
