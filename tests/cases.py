@@ -31,7 +31,7 @@ from rnnlab.runs.result import Status
 from rnnlab.runs.resume import resume, resume_stack
 from rnnlab.studies import launch, loop
 from rnnlab.studies.command import Change, Command
-from rnnlab.studies.executors import Task, local
+from rnnlab.studies.executors import Task, worker
 from rnnlab.studies.job import Asked, Job
 from rnnlab.studies.report import page
 
@@ -84,7 +84,7 @@ def resumed_or_begun(folder: Path, config: Config) -> bool:
     except ConfigError as error:
         if "it has no result.json" not in str(error):
             raise
-    work(Task([folder], {folder: config}, begins=True))
+    work(Task({folder: config}))
     return True
 
 
@@ -97,7 +97,7 @@ def a_stack() -> Case:
         """As verify-resume does."""
         folders = [home / name for name in names]
         if begins := not all(map(has_checkpoint, folders)):
-            work(Task([*folders], dict(zip(folders, jobs, strict=True)), begins))
+            work(Task(dict(zip(folders, jobs, strict=True))))
         else:
             resume_stack(folders)
         return begins
@@ -176,10 +176,12 @@ class Here:
         return task
 
     def poll(self, handle: Task) -> str:
-        local._train(handle)
+        worker.train(handle)
         return "has trained"
 
     def stop(self, handle: Task) -> None: ...
+
+    def name(self, handle: Task) -> None: ...
 
 
 class Records:
@@ -200,8 +202,8 @@ def work(task: Task) -> None:
     def failed(_: Path, said: str) -> None:
         raise RuntimeError(said)
 
-    with patch.object(local, "note_failure", failed):
-        local._train(task)
+    with patch.object(worker, "note_failure", failed):
+        worker.train(task)
 
 
 def nothing(*_: Any) -> None: ...

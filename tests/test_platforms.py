@@ -271,11 +271,11 @@ def test_a_gpu_that_torch_cannot_use_is_said(monkeypatch):
 def test_each_gpu_has_a_worker_and_stacks_as_large_as_the_smaller_one(compose, monkeypatch):
     def workers(asked: int | None, *given: str) -> tuple[int, tuple[int, ...], int | None]:
         jobs = [SimpleNamespace(config=compose(*given))]
-        executor, memory = launch._executor(
-            SimpleNamespace(workers=asked),  # pyrefly: ignore
+        room = launch._room(
+            SimpleNamespace(workers=asked, backend="local", lanes=None),  # pyrefly: ignore
             SimpleNamespace(wanted=jobs),  # pyrefly: ignore
         )
-        return executor.slots, executor.gpus, memory
+        return room.workers, room.gpus, room.gpu_bytes
 
     monkeypatch.setattr(launch, "cores", lambda: 16)
     assert workers(None) == (2, (0, 1), 1800)

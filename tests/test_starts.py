@@ -53,10 +53,10 @@ def test_what_was_to_begin_and_has_begun_goes_on(compose, stop_after):
     experiment.run_stack([*configs.values()], whole_runs)
     with pytest.MonkeyPatch.context():
         stop_after(30)
-        train_stack([*configs], configs, Corpora(), ["seed"], begins=True)
+        train_stack(configs, Corpora(), ["seed"])
     assert Result.read(Path("a")).status == "interrupted"
     stop_after(10**9)
-    results = train_stack([*configs], configs, Corpora(), ["seed"], begins=True)
+    results = train_stack(configs, Corpora(), ["seed"])
     assert [result.status for result in results] == ["completed"] * 2
     assert [len(result.resumed) for result in results] == [1, 1]
     for before, after in zip(whole_runs, configs, strict=True):

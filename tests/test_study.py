@@ -161,7 +161,7 @@ def test_stacks_hold_jobs_of_one_shape_and_keep_workers_busy(compose):
     jobs += [job(6, "num_hiddens=9"), job(7, "model=lstm"), job(8, "optimizer=adam")]
     jobs += [job(9 + k, "optimizer=torch", "optimizer.algorithm=SGD") for k in range(2)]
     found = stacks(jobs, jobs, workers=2, gpu_bytes=None)
-    assert [[own.number for own in stack.jobs] for stack in found] == [
+    assert [[own.number for own in stack] for stack in found] == [
         [0, 1, 2], [3, 4, 5], [6], [7], [8], [9], [10],
     ]  # fmt: skip
     assert depths(jobs[:6], workers=1, gpu_bytes=1 << 30) == [6]
@@ -169,7 +169,7 @@ def test_stacks_hold_jobs_of_one_shape_and_keep_workers_busy(compose):
     room = 4 * job_bytes(jobs[0], "cuda")  # a GPU with memory for four
     assert depths(jobs[:6], workers=1, gpu_bytes=room) == [3, 3]
     big = [job(k, "num_hiddens=1024", f"seed={k}") for k in range(4)]
-    assert [len(stack.lanes) for stack in stacks(big, big, workers=2, gpu_bytes=None)] == [
+    assert [len(stack) for stack in stacks(big, big, workers=2, gpu_bytes=None)] == [
         1,
         1,
         1,
@@ -178,7 +178,7 @@ def test_stacks_hold_jobs_of_one_shape_and_keep_workers_busy(compose):
 
 
 def depths(jobs: list[Job], **on) -> list[int]:
-    return [len(stack.lanes) for stack in stacks(jobs, jobs, **on)]
+    return [len(stack) for stack in stacks(jobs, jobs, **on)]
 
 
 def test_what_has_not_begun_begins_with_those_it_would_have_begun_with(compose):
@@ -190,8 +190,8 @@ def test_what_has_not_begun_begins_with_those_it_would_have_begun_with(compose):
 
     jobs = [job(number) for number in range(4)]
     left = stacks(jobs[2:], jobs, workers=2, gpu_bytes=None)
-    assert [stack.jobs for stack in left] == [jobs[2:]]
-    assert [stack.jobs for stack in stacks(jobs[1:], jobs, 2, None)] == [jobs[1:2], jobs[2:]]
+    assert left == [jobs[2:]]
+    assert stacks(jobs[1:], jobs, 2, None) == [jobs[1:2], jobs[2:]]
 
 
 # --- twelve jobs, of which three go wrong ----------------------------------------------------

@@ -175,7 +175,7 @@ from rnnlab.studies.executors import Task
 from rnnlab.studies.executors.local import Local
 
 folder = Path("run").absolute()
-task = Task([folder], {folder: compose(["size=tiny", "dataset.max_tokens=3000"])}, begins=True)
+task = Task({folder: compose(["size=tiny", "dataset.max_tokens=3000"])})
 print(Local().start(task).process.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """

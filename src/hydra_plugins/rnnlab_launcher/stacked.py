@@ -4,9 +4,9 @@ Hydra executes this at every start, so it imports nothing that takes time.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, configure_log, setup_globals
@@ -19,10 +19,31 @@ if TYPE_CHECKING:
 
 
 @dataclass
+class SlurmConf:
+    cluster: str = "slurm"  # local: processes of this machine, to try it out
+    partition: str | None = None
+    minutes: int = 60  # of a task, which saves before they are over and is queued again
+    cpus: int = 1
+    gpus: int = 0
+    more: dict[str, Any] = field(default_factory=dict)  # others of submitit's, by its names
+
+
+@dataclass
+class RayConf:
+    address: str = "auto"  # of the cluster; auto: the one that runs here
+    cpus: float = 1
+    gpus: float = 0
+    resources: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
 class StackedLauncherConf:
     _target_: str = "hydra_plugins.rnnlab_launcher.stacked.StackedLauncher"
     workers: int | None = None  # processes; null: one for each core, or for each GPU
     lanes: int | None = None  # at most this many in a stack; null: what was measured to be fast
+    backend: str = "local"  # slurm or ray, whose tasks wait in a queue
+    slurm: SlurmConf = field(default_factory=SlurmConf)
+    ray: RayConf = field(default_factory=RayConf)
 
 
 ConfigStore.instance().store(
@@ -33,8 +54,16 @@ ConfigStore.instance().store(
 class StackedLauncher(Launcher):
     """Trains rnnlab's jobs together; any other task function runs as with Hydra's own launcher."""
 
-    def __init__(self, workers: int | None = None, lanes: int | None = None) -> None:
+    def __init__(
+        self,
+        workers: int | None = None,
+        lanes: int | None = None,
+        backend: str = "local",
+        **settings: Any,
+    ) -> None:
+        """`settings` are those of the backends, by their names."""
         self.workers, self.lanes = workers, lanes
+        self.backend, self.settings = backend, settings
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -72,7 +101,14 @@ class StackedLauncher(Launcher):
         sweep = Path(str(self.config.hydra.sweep.dir))
         records = HydraRecords(task, self.hydra_context, self.config)
         asked, limits = task.asked(job_overrides, first), (self.workers, self.lanes)
-        planned = launch(Batch(sweep, first, asked, task.command, task.listed, *limits), records)
+        own = self.settings.get(self.backend)
+        batch = Batch(
+            *(sweep, first, asked, task.command, task.listed, *limits),
+            backend=self.backend,
+            settings={str(name): value for name, value in own.items()} if own else {},
+            is_search=task.search is not None,
+        )
+        planned = launch(batch, records)
         task.statuses += [*planned.statuses(), *("invalid" for _ in planned.invalid)]
         returned = {job.folder: records.end(overrides, job) for overrides, job in planned.rows}
         return [returned[job.folder] for _, job in planned.rows]

@@ -12,11 +12,25 @@ from contextlib import contextmanager
 from typing import Any
 
 _others: list[Callable[[], bool]] = []
+_warnings: set[signal.Signals] = set()  # signals that have their answer
 
 
 def also_stop_when(asked: Callable[[], bool]) -> None:
     """A stop is also asked for when this function says so."""
     _others.append(asked)
+
+
+def warned_by(*signals: signal.Signals) -> Callable[[], bool]:
+    """These ask for a stop from here on, and for no more, however often they come.
+
+    Returns a function that tells whether one has come.
+    """
+    came = threading.Event()
+    for number in signals:
+        signal.signal(number, lambda *_: came.set())
+    _warnings.update(signals)
+    also_stop_when(came.is_set)
+    return came.is_set
 
 
 def _handled_by(handler: Callable[[int, Any], None]) -> dict[signal.Signals, Any]:
@@ -27,7 +41,7 @@ def _handled_by(handler: Callable[[int, Any], None]) -> dict[signal.Signals, Any
     names = ["SIGINT", "SIGTERM", "SIGBREAK"]
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         names.append("SIGHUP")
-    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    signals = {getattr(signal, name) for name in names if hasattr(signal, name)} - _warnings
     return {number: signal.signal(number, handler) for number in signals}
 
 

@@ -78,6 +78,19 @@ def starting_apart() -> Iterator[None]:
             os.environ["PYTHONSAFEPATH"] = safe_path
 
 
+def is_alive(process: int) -> bool:
+    """True too where that cannot be asked: on Windows the question would be Ctrl-C."""
+    if sys.platform == "win32" or process <= 0:
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
 def leave_terminal() -> None:
     """In a process that was started apart: only what is sent to itself reaches it from now on."""
     for number in _from_terminals():

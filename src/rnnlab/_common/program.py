@@ -1,5 +1,6 @@
 """Where this program is, and how it is called here, for the words that a message tells to type."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -26,3 +27,8 @@ def shipped(name: str) -> Path:
     """A folder of the checkout, or its copy that travels in the wheel."""
     installed = PACKAGE / name
     return installed if installed.is_dir() else CHECKOUT / name
+
+
+def python_path() -> str:
+    """PYTHONPATH of a process that is to find this package too."""
+    return os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]))

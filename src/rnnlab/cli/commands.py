@@ -135,6 +135,27 @@ def reproduce(
 
 
 @app.command()
+def status(
+    study: Annotated[Path, typer.Argument(help="A study's folder.")],
+) -> None:
+    """Say how a study stands: what is done, what trains and where, what waits, what is lost."""
+    from rnnlab.studies.status import described, study_at
+
+    for line in described(study_at(study)):
+        say(line)
+
+
+@app.command()
+def stop(
+    study: Annotated[Path, typer.Argument(help="A study's folder.")],
+) -> None:
+    """Ask whoever trains a study, on whatever machine, to save and end."""
+    from rnnlab.studies.status import stop, study_at
+
+    say(stop(study_at(study)))
+
+
+@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="A study's folder, or any folder of runs.")],
 ) -> None:

@@ -51,6 +51,7 @@ class Task:
         yaml_files.forget()
         self.command, self.arguments = command, arguments
         self.statuses = statuses  # of the jobs that have begun
+        self.config: Config | None = None  # of a single run, once it is checked
         self.known: dict[tuple[str, ...], Asked | Mistaken] = {}
         parsed = OverridesParser.create().parse_overrides(arguments.overrides)
         require_forms(parsed)
@@ -111,7 +112,7 @@ class Task:
             require(is_known, given, "only hydra/launcher=stacked knows it")
         with self._composing():
             if not self.is_study:
-                self._found_possible(self.composer.config(self.own))
+                self.config, _ = self._found_possible(self.composer.config(self.own))
                 prepare()
                 return
             jobs = grid(self.own)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from argparse import Namespace
 from functools import partial
@@ -16,7 +17,9 @@ import hydra
 
 from rnnlab._common import interrupts
 from rnnlab._common.console import lost, on_screens, say
+from rnnlab._common.errors import require
 from rnnlab._common.importing import importing
+from rnnlab._common.torchrun import is_first, processes
 from rnnlab.cli.answers import COMPLETED, FAILED, INTERRUPTED, answering
 from rnnlab.cli.flags import in_order
 from rnnlab.cli.task import Task
@@ -63,6 +66,15 @@ def _run(command: Command, statuses: list[str], is_asked: bool = False) -> None:
                 _go_on_with_search(task, task.search, statuses)
                 return
             task.check(partial(_prepare, task))
+        if processes() > 1:
+            require(not task.is_study, "-m under torchrun", "it trains one job, and no study")
+            interrupts.warned_by(signal.SIGINT, signal.SIGTERM)  # each comes more than once
+        if not is_first():
+            from rnnlab.runs.helper import train_along
+
+            assert task.config  # it is checked
+            train_along(task.config, task.corpora)
+            return
     with contextlib.suppress(Shown):
         hydra.main(config_path=conf_dir(), config_name="config", **VERSION_BASE)(task)()
 

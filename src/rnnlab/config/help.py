@@ -41,6 +41,8 @@ Of a study (-m):
   plan=true               show its jobs, stacks, memory and time; train nothing
   sweep=FOLDER            its folder: a study that is there goes on, or grows
   on_invalid=skip         train the valid jobs; abort, the default, trains none
+  backend=slurm           its stacks are jobs of a queue: slurm, ray; or local
+  detach=true             leave it to train; rnnlab status FOLDER says how it is
   resume=FOLDER           go on with a run or a study; num_epochs=N: for longer
 
 Of Hydra:

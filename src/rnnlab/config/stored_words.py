@@ -18,12 +18,15 @@ from hydra.errors import HydraException
 from rnnlab.config.names import all_keys, groups
 
 FLAGS = ("-m", "--multirun", "on_invalid=skip", "on_invalid=abort")
+FLAGS += ("backend=local", "backend=slurm", "backend=ray")
 NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 OPTION = re.compile(r"optimizer\.options\.[A-Za-z]\w*")  # of a class of torch.optim
 SWEEPERS = re.compile(  # no object that Hydra would make, no storage
     "|".join(
         [
             r"hydra\.launcher\.(workers|lanes)",
+            r"hydra\.launcher\.slurm\.(cluster|partition|minutes|cpus|gpus)",
+            r"hydra\.launcher\.ray\.(cpus|gpus)",
             r"hydra\.sweeper\.(direction|n_trials|n_jobs|max_failure_rate|max_batch_size)",
             r"hydra\.sweeper\.sampler\.[A-Za-z]\w*",
         ]

@@ -142,7 +142,10 @@ def blocks_of(path: Path) -> Iterator[bytes]:
 def sha256_of(path: Path) -> str:
     """Of a file's bytes, whatever they are."""
     with opened(path) as (file, _):
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while block := file.read(BLOCK):
+            digest.update(block)
+        return digest.hexdigest()
 
 
 @contextlib.contextmanager

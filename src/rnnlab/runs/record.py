@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from rnnlab._common.console import complain
 from rnnlab._common.files import make_folder
 from rnnlab.config.identity import config_id
 from rnnlab.config.schema import Config
@@ -25,6 +26,7 @@ from rnnlab.runs.build import build_model, build_recipe
 from rnnlab.runs.folder import CHECKPOINTS
 from rnnlab.runs.log import logger_of
 from rnnlab.runs.needs import notes_on_engine
+from rnnlab.runs.ownership import LostError, Owner
 from rnnlab.runs.result import Result, Status
 from rnnlab.runs.start import Start
 from rnnlab.training.loop import Recipe
@@ -39,12 +41,14 @@ class Record:
     folder: Path
     recipe: Recipe  # the same for all runs of its stack
     result: Result
+    owner: Owner = field(init=False)
     log: Logger = field(init=False)
     seconds_before: float = field(init=False)  # of wall time, before the run was continued
     began: float = field(init=False)
     written: Status | None = field(init=False, default=None)  # what result.json says
 
     def __post_init__(self) -> None:
+        self.owner = Owner(self.folder)
         make_folder(self.folder / CHECKPOINTS)
         self.log = logger_of(self.folder)
         self.seconds_before = self.result.wall_seconds or 0.0
@@ -116,10 +120,19 @@ class Record:
         return self.result.status != Status.running
 
     def write(self) -> None:
+        """Raises LostError, as all that is written in the folder, once it is another's."""
+        self.owner.require()
+        self.owner.sign(self.result)
         self.result.ended = surroundings.moment() if self.has_ended else None
         self.result.wall_seconds = self.seconds_before + time.perf_counter() - self.began
         self.result.write(self.folder)
+        self.owner.wrote()
         self.written = self.result.status
+
+    def give_up(self, error: LostError) -> None:
+        """The folder is another's: nothing is written there any more."""
+        self.result.status, self.result.error = Status.interrupted, str(error)
+        complain(f"{error}.")
 
     def ends_early(self, status: Status, error: str) -> None:
         """Said while the exception is handled, whose trace goes to run.log."""
@@ -130,8 +143,8 @@ class Record:
         """Nobody trains it any more; raises OSError where that cannot be written."""
         expected = (OSError,) if self.result.status == Status.failed else ()  # perhaps that is why
         try:
-            with contextlib.suppress(*expected):
-                if self.written != self.result.status:
+            with contextlib.suppress(*expected, LostError):
+                if self.written != self.result.status and not self.owner.is_lost:
                     self.write()
         finally:
             for handler in self.log.handlers:

@@ -54,6 +54,9 @@ class Result:
     schema_version: int = SCHEMA_VERSION
     status: Status = Status.running
     process: int  # the id of the process that trains, or trained last
+    job: str | None = None  # and what a queue calls it: slurm 123
+    owner: str | None = None  # its mark, which no other process has (ownership.py)
+    heartbeat: str | None = None  # when it last said that it is alive
     error: str | None = None
     warnings: list[str] = field(default_factory=list)  # what went wrong besides training
     perplexity: float | None = None  # of the last epoch, over its minibatches as trained on

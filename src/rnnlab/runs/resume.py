@@ -18,6 +18,7 @@ from rnnlab.nn.engines import ENGINES
 from rnnlab.runs.checkpoint import Checkpoint
 from rnnlab.runs.composed import recompose
 from rnnlab.runs.folder import LAST, METRICS, begun_in, cut_back, held, remove_leftovers
+from rnnlab.runs.ownership import take_over
 from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.record import Record
 from rnnlab.runs.result import Result
@@ -36,8 +37,12 @@ def resume(folder: Path, changes: Mapping[str, Any]) -> Result:
     `changes` are dotted names and values; only those that do not redefine the experiment may
     change. On another device or engine the run is the same to rounding. Raises ConfigError.
     """
-    config = stored_config(folder, Result.read(folder))
-    return resume_stack([folder], {folder: changed(config, changes)})[0]
+    return resume_stack([folder], {folder: config_of(folder, changes)})[0]
+
+
+def config_of(folder: Path, changes: Mapping[str, Any]) -> Config:
+    """What a run goes on with."""
+    return changed(stored_config(folder, Result.read(folder)), changes)
 
 
 def resume_stack(
@@ -50,40 +55,39 @@ def resume_stack(
     The lane of a run that has ended, or None, stays idle: the bits of the others do not change.
     `configs` are those that differ from the runs' own.
     """
-    with held([folder for folder in lanes if folder]):
+    folders = [folder for folder in lanes if folder]
+    with held(folders):
+        take_over(folders)
         return _go_on(lanes, configs or {}, Corpora() if corpora is None else corpora)
 
 
 def train_stack(
-    lanes: Sequence[Path | None],
-    configs: Mapping[Path, Config],
-    corpora: Corpora,
-    swept: list[str],
-    *,
-    begins: bool,
+    configs: Mapping[Path, Config], corpora: Corpora, swept: list[str], *, apart: bool = False
 ) -> list[Result]:
-    """Begin runs, or go on with them where they were left.
+    """Begin runs together, by their folders, or go on with them where they were left.
 
-    Another process may still be in the folders, about to end: it is waited for. If they were to
-    begin and it has begun them, they go on as it did.
+    Another process may still be in the folders, about to end: it is waited for. What they come to
+    then, their folders say: whether one of them has begun, and with which others it trained.
+    `apart`: without places for these others.
     """
-    folders = [folder for folder in lanes if folder]
+    folders = [*configs]
     for folder in folders:
         make_folder(folder)
     with held(folders, PATIENCE):
-        if begins and not any((folder / LAST).exists() for folder in folders):
-            fresh = [configs[folder] for folder in folders]
-            for config in fresh:
-                check(config, corpora)
-            return begin(fresh, folders, corpora, swept)
-        return _go_on(_as_begun(folders) if begins else lanes, configs, corpora)
+        take_over(folders)
+        if any((folder / LAST).exists() for folder in folders):
+            return _go_on(folders if apart else _as_begun(folders), configs, corpora)
+        for config in configs.values():
+            check(config, corpora)
+        return begin([*configs.values()], folders, corpora, swept)
 
 
 def _as_begun(folders: Sequence[Path]) -> list[Path | None]:
-    """The lanes of the stack that the first of them trained in; the rest stays idle."""
+    """The lanes of the stack that they trained in; the rest stays idle."""
     names = {folder.absolute().name: folder for folder in folders}
-    stack = Result.read(folders[0]).stack
-    return [names.get(name) for name in stack] if set(names) <= {*stack} else [*folders]
+    stacks = [Result.read(folder).stack for folder in folders]
+    stack = next((stack for stack in stacks if set(names) <= {*stack}), [*names])
+    return [names.get(name) for name in stack]
 
 
 def _go_on(

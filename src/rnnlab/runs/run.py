@@ -77,6 +77,8 @@ class Run:
 
     def _close(self) -> None:
         trackers, self.trackers = self.trackers, []
+        if self.record.owner.is_lost:
+            return
         with contextlib.ExitStack() as closing:
             for tracker in trackers:
                 closing.callback(tracker.close, self.result)
@@ -92,6 +94,7 @@ class Run:
 
     def after_epoch(self, figures: Epoch) -> None:
         """Write down what the lane did in an epoch, evaluate and sample where that is due."""
+        self.record.owner.require()
         config, result, epoch = self.config, self.result, figures.epoch
         last = epoch == config.num_epochs
         self.seconds += figures["seconds"]
@@ -111,6 +114,7 @@ class Run:
 
     def within_epoch(self, figures: Epoch, num_minibatches: int, logged: bool) -> None:
         """Tell of the epoch under way; its figures so far are those of the same step, always."""
+        self.record.owner.require()
         config = self.config
         tokens = self.result.tokens + figures["tokens"]
         step = int(tokens) // (config.batch_size * config.num_steps)
@@ -124,6 +128,7 @@ class Run:
 
     def finish(self, status: Status) -> None:
         """The run has ended, and its last checkpoint is written."""
+        self.record.owner.require()
         lane = self.lane
         sampled = not lane.minibatch and _due(lane.epoch, self.config.log.sample_every)
         if status != Status.diverged and not sampled:  # nothing of its broken weights
@@ -156,6 +161,7 @@ class Run:
 
     def stage(self) -> None:
         """Write the best parameters, and all that continues the run from here as NEXT."""
+        self.record.owner.require()
         self._save_best()
         lane = self.lane
         progress = Progress(

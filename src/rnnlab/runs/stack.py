@@ -12,12 +12,16 @@ from rnnlab._common.errors import require
 from rnnlab._common.files import flush_names_of, make_folder
 from rnnlab._common.interrupts import stop_requests
 from rnnlab._common.program import resuming
+from rnnlab._common.torchrun import processes
 from rnnlab.config.schema import Config
+from rnnlab.runs import ownership
 from rnnlab.runs.build import build_lane
 from rnnlab.runs.checkpoint import Checkpoint
 from rnnlab.runs.composed import Composed
 from rnnlab.runs.ending import ending
 from rnnlab.runs.folder import LAST, NEXT, RESULT, cut_back, held, remove_leftovers
+from rnnlab.runs.helper import known_to_all
+from rnnlab.runs.ownership import LostError
 from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.record import Record
 from rnnlab.runs.result import Result, Status
@@ -29,6 +33,7 @@ from rnnlab.runs.trackers import log_names
 from rnnlab.training.lane import OneLane
 from rnnlab.training.loop import Training
 from rnnlab.training.metrics import Epoch
+from rnnlab.training.ranks import RankLostError, Ranks
 
 
 def run(
@@ -119,6 +124,10 @@ def train(places: Sequence[Record | None], begun: Sequence[Checkpoint] = ()) -> 
                 record.start(lane.parameters)
         made = map(Run.resume, records, lanes, begun) if begun else map(Run.begin, records, lanes)
         stack = Stack(training, [closing.enter_context(run) for run in made])
+        if training.ranks:
+            training.ranks.share(known_to_all(training, records[0].result.config_id))
+            stop = training.ranks.agreeing(stop)
+            closing.callback(training.ranks.leave)
         if not begun:
             stack.save()  # from here on there is something to continue
         stack.train(stop)
@@ -127,7 +136,9 @@ def train(places: Sequence[Record | None], begun: Sequence[Checkpoint] = ()) -> 
 def _training(places: Sequence[Record | None], first: Record) -> Training:
     """A lane for every place; those of None are idle."""
     like = [place or first for place in places]
-    training = Training(first.recipe, [build_lane(each.config, each.corpus) for each in like])
+    ranks = Ranks(first.recipe.device) if processes() > 1 else None
+    lanes = [build_lane(each.config, each.corpus) for each in like]
+    training = Training(first.recipe, lanes, ranks)
     for k, place in enumerate(places):
         if place is None:
             OneLane(training, k).idle()
@@ -143,7 +154,7 @@ class Stack:
     def __init__(self, training: Training, runs: list[Run]) -> None:
         self.training, self.runs = training, runs
         self.interval = min((r.config.checkpoint.seconds or math.inf) for r in runs)
-        self.saved = self.looked = time.monotonic()
+        self.saved = self.looked = self.saw = self.beaten = time.monotonic()
         self.saving = 0.0  # seconds that the last checkpoint took
         self.tokens, self.seconds = 0, 0.0  # of all lanes, since they began or went on
         self.reported = self.position  # up to here trackers know all
@@ -155,12 +166,19 @@ class Stack:
         """Until every run has ended, or a stop is asked for."""
         self._finish_done()
         while live := self._live():
-            figures = self.training.run_epoch(lambda: self._report() or stop() or self._is_due())
+            lost = None
+            try:
+                figures = self.training.run_epoch(
+                    lambda: self._look() or self._report() or stop() or self._is_due()
+                )
+            except RankLostError as error:  # nothing of its minibatch was done
+                figures, lost = None, error
             if figures is None:
                 self.save()
-                if not stop():
+                if not (lost or stop()):
                     continue
                 for run in live:
+                    run.result.error = str(lost) if lost else None
                     run.finish(Status.interrupted)
                 return
             self._measure_speed(figures)
@@ -178,6 +196,18 @@ class Stack:
     @property
     def position(self) -> tuple[int, int]:
         return self.training.epoch, self.training.minibatch
+
+    def _look(self) -> None:
+        """Whether the folders are still ours; and say that we are alive."""
+        now = time.monotonic()
+        if now - self.saw < ownership.LOOK_SECONDS:
+            return
+        self.saw = now
+        beats = now - self.beaten > ownership.BEAT_SECONDS
+        self.beaten = now if beats else self.beaten
+        for run in self._live():
+            with self._apart(run):
+                run.record.write() if beats else run.record.owner.require()
 
     def _report(self) -> None:
         """Before a minibatch: tell of the epoch under way what is due, and once for each step.
@@ -213,6 +243,7 @@ class Stack:
                 run.stage()
         for run in self._live():
             with self._apart(run):
+                run.record.owner.require()
                 commit(run.folder)
         self.saved = time.monotonic()
         self.saving = self.saved - began
@@ -235,6 +266,8 @@ class Stack:
         """What goes wrong with one run of several is that run's, and the others go on."""
         try:
             yield
+        except LostError as error:
+            run.record.give_up(error)
         except Exception as error:
             if len(self.runs) == 1:
                 raise

@@ -17,6 +17,7 @@ from typing import Any
 from rnnlab._common.errors import require
 from rnnlab._common.late import torch
 from rnnlab._common.machine import cores
+from rnnlab._common.torchrun import own_gpu, processes
 
 INSTRUCTIONS = (  # environment variables that choose a library's, beside torch's own
     "MKL_ENABLE_INSTRUCTIONS",
@@ -34,8 +35,8 @@ def resolve_device(wanted: str) -> torch.device:
     """
     if device_type(wanted) == "cpu":
         return torch.device("cpu")
-    index = wanted.partition(":")[2]
-    return torch.device("cuda", int(index) if index else torch.cuda.current_device())
+    index = wanted.partition(":")[2] or own_gpu()
+    return torch.device("cuda", torch.cuda.current_device() if index is None else int(index))
 
 
 def device_type(wanted: str) -> str:
@@ -119,6 +120,7 @@ def git_state() -> dict[str, Any] | None:
 def host(device: torch.device) -> dict[str, Any]:
     """The machine, and which of its GPUs trains."""
     gpu = {} if device.index is None else {"gpu": device.index}
+    gpu |= {"ranks": processes()} if processes() > 1 else {}
     return (
         gpu
         | {
@@ -135,7 +137,7 @@ def host(device: torch.device) -> dict[str, Any]:
 
 def numbers_of(host: dict[str, Any], *, threads: bool) -> dict[str, Any]:
     """What of a host the last bits of a result depend on; of some engines also the threads."""
-    names = (*(["threads"] if threads else []), "cpu", "instructions", *INSTRUCTIONS)
+    names = (*(["threads"] if threads else []), "ranks", "cpu", "instructions", *INSTRUCTIONS)
     return {name: host.get(name) for name in names}
 
 

@@ -3,6 +3,8 @@
     sweep=FOLDER      a study's folder, whatever its name
     plan=true         show what a study would train
     on_invalid=skip   train the valid jobs of a study
+    backend=slurm     where it trains: local, slurm or ray
+    detach=true       leave it to train, and end
     resume=FOLDER     go on with a run, or with a study as it was made
 
 A study's folder has its commands, so that it is enough to go on with it: Hydra's own multirun.yaml
@@ -31,6 +33,7 @@ COMMANDS = "commands.jsonl"  # in the study's folder: a list of arguments a line
 MOST = 1 << 20  # bytes of it
 SWEEP_DIR = "hydra.sweep.dir="
 MODE = "hydra.mode="
+BACKENDS = ("local", "slurm", "ray")
 TYPED_IN = "cwd="  # the last word of a line: the folder that its relative paths are seen from
 CHANGES = "resume"  # the first word of a line that changes jobs
 FLAGS = ("-m", "--multirun")
@@ -53,6 +56,7 @@ class Command:
     hydras: list[str]  # its arguments for Hydra
     plan: bool = False
     skips_invalid: bool = False
+    detach: bool = False
     resumed: Path | None = None
     sweep: Path | None = None  # a study's folder, if it is given
     is_stored: bool = False  # its words come from a folder, and not from a person
@@ -140,7 +144,11 @@ def _command(arguments: list[str]) -> Command:
                 require(value in ("true", "false"), given, "plan is true or false")
             case "on_invalid":
                 require(value in ("abort", "skip"), given, "on_invalid is abort or skip")
-        if name in ("sweep", "plan", "on_invalid"):
+            case "detach":
+                require(value in ("true", "false"), given, "detach is true or false")
+            case "backend":
+                require(value in BACKENDS, given, f"backend is one of {', '.join(BACKENDS)}")
+        if name in ("sweep", "plan", "on_invalid", "backend", "detach"):
             command.studys.append(given)
         match name:
             case "sweep":
@@ -152,6 +160,10 @@ def _command(arguments: list[str]) -> Command:
                 command.plan = value == "true"
             case "on_invalid":
                 command.skips_invalid = value == "skip"
+            case "detach":
+                command.detach = value == "true"
+            case "backend":
+                command.hydras.append(f"hydra.launcher.backend={value}")
             case _:
                 command.hydras.append(given)
     return command
@@ -162,7 +174,7 @@ def _noted_words(arguments: list[str]) -> list[str]:
     words = [
         word
         for word in arguments
-        if word.partition("=")[0] not in ("sweep", "plan")
+        if word.partition("=")[0] not in ("sweep", "plan", "detach")
         and not word.startswith((SWEEP_DIR, MODE))
     ]
     return words if {*FLAGS} & {*words} else ["-m", *words]

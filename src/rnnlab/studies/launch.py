@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import Any, Protocol
 
 from rnnlab._common.console import complain, one_line, say
-from rnnlab._common.errors import ConfigError
+from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import InUseError, locked, make_folder, remove_leftovers_of
 from rnnlab._common.interrupts import stop_requests
 from rnnlab._common.machine import cores
@@ -21,15 +23,17 @@ from rnnlab.runs.composed import Composed, save_mistaken
 from rnnlab.runs.folder import RESULT
 from rnnlab.runs.needs import notes_on_engine
 from rnnlab.runs.result import Status
+from rnnlab.studies.background import go_on
 from rnnlab.studies.command import COMMANDS, Command, Shown, changes_of, note
+from rnnlab.studies.executors.backends import executor_of
 from rnnlab.studies.executors.gpus import gpus_for
-from rnnlab.studies.executors.local import Local
+from rnnlab.studies.executors.worker import STOP, stop_asked_in
 from rnnlab.studies.job import Asked, Job, Mistaken
 from rnnlab.studies.loop import Loop
 from rnnlab.studies.mistakes import refuse_mistakes
 from rnnlab.studies.plan import Going, Plan, plan
 from rnnlab.studies.report import REPORTS
-from rnnlab.studies.stacks import stacks
+from rnnlab.studies.stacks import Stack, stacks
 from rnnlab.studies.view import StudyView
 
 
@@ -44,6 +48,9 @@ class Batch:
     listed: Sequence[str] = ()  # names that the command gives several values
     workers: int | None = None  # processes; None: one for each core, or for each GPU
     lanes: int | None = None  # at most this many in a stack; None: what was measured to be fast
+    backend: str = "local"
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of the backend
+    is_search: bool = False  # more is asked for, once it is known what came of this
 
 
 class Records(Protocol):
@@ -74,19 +81,42 @@ def launch(batch: Batch, records: Records) -> Plan:
         raise Shown
     if not batch.sweep.exists():
         _planned(batch, records)  # what is refused leaves no folder
+    detaches, is_local = batch.command.detach, batch.backend == "local"
+    rule = "a search waits for its trials; backend=local does so in the background"
+    require(is_local or not (detaches and batch.is_search), "detach=true of a search", rule)
     with _held(batch.sweep):
-        for name in (COMMANDS, *REPORTS):
-            remove_leftovers_of(batch.sweep, name)
-        planned = _planned(batch, records)
-        note(batch.sweep, batch.command)
-        changes = changes_of(batch.sweep, batch.command)
-        records.note(batch.sweep, {n: v for each in changes for n, v in each.values.items()})
-        with _saying_how_to_go_on(batch.sweep, planned):
-            stopped = _train(batch, planned, records)
-            _tell_all(planned)
-            _report(batch.sweep)
-            if stopped:
-                raise KeyboardInterrupt
+        planned = _begun(batch, records)
+        if not detaches:
+            with _saying_how_to_go_on(batch.sweep, planned):
+                stopped = _train(batch, planned, records)
+                _tell_all(planned)
+                _report(batch.sweep)
+                if stopped:
+                    raise KeyboardInterrupt
+            return planned
+        if not is_local:
+            _leave(batch, planned, records)
+    if is_local:  # and is free to hold the folder
+        say(f"process {go_on(batch.sweep, batch.command)} trains")
+    say(f"{batch.sweep}\nrnnlab status {shlex.quote(str(batch.sweep))}")
+    raise Shown
+
+
+def _begun(batch: Batch, records: Records) -> Plan:
+    """The plan, once the folder says what is trained there."""
+    for name in (COMMANDS, *REPORTS):
+        remove_leftovers_of(batch.sweep, name)
+    (batch.sweep / STOP).unlink(missing_ok=True)
+    planned = _planned(batch, records)
+    note(batch.sweep, batch.command)
+    changes = changes_of(batch.sweep, batch.command)
+    records.note(batch.sweep, {n: v for each in changes for n, v in each.values.items()})
+    for bad in planned.invalid:
+        if bad.before is None:
+            save_mistaken(bad.folder, bad.overrides, bad.mistake)
+    for job in planned.wanted:  # in their order, so that a study that goes on numbers them so
+        if job.before is None:
+            Composed(job.overrides).save(job.folder)
     return planned
 
 
@@ -135,36 +165,36 @@ def _planned(batch: Batch, records: Records) -> Plan:
 def _show(batch: Batch, planned: Plan) -> None:
     from rnnlab.studies.preview import show_plan
 
-    executor, gpu_bytes = _executor(batch, planned)
-    found = stacks(planned.wanted, planned.jobs, executor.slots, gpu_bytes, batch.lanes)
-    show_plan(planned, found, executor.slots)
+    room = _room(batch, planned)
+    show_plan(planned, room.divide(planned.wanted, planned.jobs), room.workers)
 
 
 def _train(batch: Batch, planned: Plan, records: Records) -> bool:
     """Whether it was stopped."""
-    executor, gpu_bytes = _executor(batch, planned)
-    divide = partial(
-        stacks,
-        study=planned.jobs,
-        workers=executor.slots,
-        gpu_bytes=gpu_bytes,
-        lanes=batch.lanes,
-    )
-    for bad in planned.invalid:
-        if bad.before is None:
-            save_mistaken(bad.folder, bad.overrides, bad.mistake)
-    for job in planned.wanted:  # in their order, so that a study that goes on numbers them so
-        if job.before is None:
-            Composed(job.overrides).save(job.folder)
-    device_type = "cpu" if gpu_bytes is None else "cuda"
+    with StudyView(batch.sweep, planned) as view, stop_requests() as stop:
+        loop, asked = _loop(batch, planned, records, view), stop_asked_in(batch.sweep)
+        loop.train(planned.wanted, lambda: stop() or asked())
+        return stop() or asked()
+
+
+def _leave(batch: Batch, planned: Plan, records: Records) -> None:
+    """All of it in a queue, whose names for it are told."""
+    loop = _loop(batch, planned, records, StudyView(batch.sweep, planned))
+    for name, stack in loop.leave(planned.wanted).items():
+        numbers = ", ".join(str(job.number) for job in stack)
+        say(f"{name}: {'job' if len(stack) == 1 else 'jobs'} {numbers}")
+
+
+def _loop(batch: Batch, planned: Plan, records: Records, view: StudyView) -> Loop:
+    room = _room(batch, planned)
     configs = [job.config for job in planned.wanted]
     kinds = {(each.engine, each.precision, each.model): each for each in configs}
-    notes = [notes_on_engine(each, device_type) for each in kinds.values()]
+    notes = [notes_on_engine(each, room.device_type) for each in kinds.values()]
     for said in dict.fromkeys(itertools.chain(*notes)):
         say(said)
-    with stop_requests() as stop, StudyView(batch.sweep, planned) as view:
-        Loop(executor, divide, partial(_open_folder, records), view).train(planned.wanted, stop)
-        return stop()
+    executor = executor_of(batch.backend, batch.sweep, batch.settings, room.workers, room.gpus)
+    divide = partial(room.divide, study=planned.jobs)
+    return Loop(executor, divide, partial(_open_folder, records), view, batch.sweep)
 
 
 def _report(sweep: Path) -> None:
@@ -198,11 +228,30 @@ def _held(sweep: Path) -> Iterator[None]:
         yield
 
 
-def _executor(batch: Batch, planned: Plan) -> tuple[Local, int | None]:
-    """Workers here; and the memory that a stack may fill, None on a CPU."""
+@dataclass(frozen=True)
+class Room:
+    """For how many stacks at once there is room, and for how deep ones."""
+
+    workers: int
+    gpus: tuple[int, ...] = ()  # of this machine
+    gpu_bytes: int | None = None  # that a stack may fill; None: it trains on a CPU
+    lanes: int | None = None
+
+    def divide(self, jobs: Sequence[Job], study: Sequence[Job]) -> list[Stack]:
+        return stacks(jobs, study, self.workers, self.gpu_bytes, self.lanes)
+
+    @property
+    def device_type(self) -> str:
+        return "cpu" if self.gpu_bytes is None else "cuda"
+
+
+def _room(batch: Batch, planned: Plan) -> Room:
+    if batch.backend != "local":  # whose memory is not known here: see worker.train
+        gpu_bytes = sys.maxsize if batch.settings.get("gpus") else None
+        return Room(batch.workers or 1, (), gpu_bytes, batch.lanes)
     free = gpus_for({job.config.device for job in planned.wanted})
     if not free:
-        return Local(batch.workers or cores()), None
+        return Room(batch.workers or cores(), lanes=batch.lanes)
     workers = batch.workers or len(free)
     sharing = ceil(workers / len(free))  # a GPU
-    return Local(workers, (*free,)), min(free.values()) * 9 // 10 // sharing
+    return Room(workers, (*free,), min(free.values()) * 9 // 10 // sharing, batch.lanes)

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rnnlab.runs.failure import note_vanished
+from rnnlab.runs.ownership import may_be_alive
 from rnnlab.runs.preflight import Corpora
 from rnnlab.runs.result import Result
 from rnnlab.studies.executors import Executor, Task
 from rnnlab.studies.job import Job
 from rnnlab.studies.stacks import Stack
+from rnnlab.studies.tasks import note, submitted
 
 POLL_SECONDS = 0.1  # between two looks at the workers
 LOOK_SECONDS = 1.0  # at the folders
@@ -48,21 +50,19 @@ class Work:
 
     @property
     def left(self) -> list[Job]:
-        return [job for job in self.stack.jobs if job.folder not in self.reported]
+        return [job for job in self.stack if job.folder not in self.reported]
 
     def open(self, open_folder: Callable[[Job], None]) -> None:
-        for job in self.stack.jobs if not self.is_open else ():
+        for job in self.stack if not self.is_open else ():
             open_folder(job)
         self.is_open = True
 
-    def task(self) -> Task:
-        jobs = self.stack.jobs
+    def task(self, study: Path) -> Task:
         return Task(
-            folders=[job.folder if job else None for job in self.stack.lanes],
-            configs={job.folder: job.config for job in jobs},
-            begins=self.stack.begins,
-            corpora=Corpora({job.config.dataset: job.corpus for job in jobs}),
-            swept=list(jobs[0].swept),
+            configs={job.folder: job.config for job in self.stack},
+            corpora=Corpora({job.config.dataset: job.corpus for job in self.stack}),
+            swept=list(self.stack[0].swept),
+            study=study,
         )
 
     def report_ended(self, view: View) -> None:
@@ -78,6 +78,7 @@ class Loop:
     """All stacks, from waiting to ended.
 
     `divide` makes stacks of jobs; `open_folder` is called for each job before its worker starts.
+    What trains in a queue already is taken up where it is.
     """
 
     def __init__(
@@ -86,7 +87,9 @@ class Loop:
         divide: Callable[[Sequence[Job]], list[Stack]],
         open_folder: Callable[[Job], None],
         view: View,
+        study: Path,
     ) -> None:
+        self.study = study
         self.executor, self.divide, self.open_folder = executor, divide, open_folder
         self.view = view
         self.waiting: list[Work] = []
@@ -98,13 +101,29 @@ class Loop:
 
         Who asks twice does not wait: KeyboardInterrupt goes through, and no worker is left.
         """
-        self.waiting = [Work(stack) for stack in self.divide(jobs)]
+        self._take_up(jobs)
         try:
             self._until_all_ended(stop)
         except KeyboardInterrupt:
             for work in self.running:
                 self.executor.kill(work.handle)
             raise
+
+    def leave(self, jobs: Sequence[Job]) -> dict[str, list[Job]]:
+        """Hand all to the queue, which has room; returns what it calls them."""
+        self._take_up(jobs)
+        self._start()
+        return {str(self.executor.name(work.handle)): work.stack for work in self.running}
+
+    def _take_up(self, jobs: Sequence[Job]) -> None:
+        left = {job.folder: job for job in jobs}
+        for task in reversed(submitted(self.study)):  # the last word on a folder
+            stack = [left[folder] for folder in task.folders if folder in left]
+            handle = self.executor.adopt(task.name) if stack else None
+            if handle is not None:
+                self.running.append(Work(stack, is_open=True, handle=handle))
+                left = {folder: job for folder, job in left.items() if job not in stack}
+        self.waiting = [Work(stack) for stack in self.divide([*left.values()])]
 
     def _until_all_ended(self, stop: Callable[[], bool]) -> None:
         looked = time.monotonic()
@@ -124,13 +143,17 @@ class Loop:
         self.stopping, self.waiting = True, []
         for work in self.running:
             self.executor.stop(work.handle)
+            if self.executor.name(work.handle) and not any(map(_trains, work.stack)):
+                self.executor.kill(work.handle)  # it waits, and may do so for long
 
     def _start(self) -> None:
         """As many as there is room for; and open another one's folders meanwhile."""
         while self.waiting and len(self.running) < self.executor.slots:
             work = self.waiting.pop(0)
             work.open(self.open_folder)
-            work.handle = self.executor.start(work.task())
+            work.handle = self.executor.start(work.task(self.study))
+            if name := self.executor.name(work.handle):
+                note(self.study, name, [job.folder for job in work.stack])
             self.running.append(work)
         if unopened := next((work for work in self.waiting if not work.is_open), None):
             unopened.open(self.open_folder)
@@ -154,3 +177,8 @@ class Loop:
         self.view.retried(work.left, reason)
         left = [replace(job, before=Result.find(job.folder)) for job in work.left]
         self.waiting[:0] = [Work(stack, is_retry=True) for stack in self.divide(left)]
+
+
+def _trains(job: Job) -> bool:
+    result = Result.find(job.folder)
+    return result is not None and may_be_alive(result)

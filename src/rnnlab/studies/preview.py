@@ -24,16 +24,15 @@ def show_plan(planned: Plan, stacks: list[Stack], num_workers: int) -> None:
     timed: dict[tuple[object, int], float] = {}
     ends = [0.0] * num_workers
     for number, stack in enumerate(stacks):
-        jobs = stack.jobs
-        numbers = ", ".join(str(job.number) for job in jobs)
-        kind = (shape_of(jobs[0]), len(stack.lanes))
+        numbers = ", ".join(str(job.number) for job in stack)
+        kind = (shape_of(stack[0]), len(stack))
         try:
             if kind not in timed:
                 timed[kind] = seconds_per_minibatch(stack, threads=1 if num_workers > 1 else None)
         except (MemoryError, RuntimeError):
             say(f"{_size(number, stack)}, which cannot be had here: jobs {numbers}")
             continue
-        seconds = timed[kind] * max(_epochs_left(j) * minibatches(j) for j in jobs)
+        seconds = timed[kind] * max(_epochs_left(j) * minibatches(j) for j in stack)
         heapq.heapreplace(ends, ends[0] + seconds)
         say(f"{_size(number, stack)}, {duration(seconds)}: jobs {numbers}")
     sizes = f"{_count(len(stacks), 'stack')} on {_count(num_workers, 'worker')}"
@@ -57,8 +56,7 @@ def _show_jobs(planned: Plan) -> None:
 
 
 def _size(number: int, stack: Stack) -> str:
-    depth = len(stack.lanes)
-    job = stack.jobs[0]
+    depth, job = len(stack), stack[0]
     mebibytes = stack_bytes(job.config, len(job.corpus.vocabulary), "cpu", depth) / 2**20
     return f"stack {number}: {_count(depth, 'lane')}, {mebibytes:,.0f} MiB"
 
@@ -88,13 +86,12 @@ def seconds_per_minibatch(stack: Stack, threads: int | None) -> float:
 
     if threads:
         torch.set_num_threads(threads)
-    first = stack.jobs[0]
+    first = stack[0]
     config = first.config
     model = build_model(config, len(first.corpus.vocabulary))
     recipe = build_recipe(config, model, resolve_device(config.device))
-    jobs = [job or first for job in stack.lanes]
-    endless = [replace(job.config, num_epochs=sys.maxsize) for job in jobs]
-    lanes = [build_lane(own, job.corpus) for own, job in zip(endless, jobs, strict=True)]
+    endless = [replace(job.config, num_epochs=sys.maxsize) for job in stack]
+    lanes = [build_lane(own, job.corpus) for own, job in zip(endless, stack, strict=True)]
     training, started = Training(recipe, lanes), time.perf_counter()
 
     def done() -> int:

@@ -6,7 +6,6 @@ Imports no torch: a study is planned before anything slow begins.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
@@ -36,16 +35,7 @@ def job_bytes(job: Job, device_type: str) -> int:
     return lane_bytes(job.config, len(job.corpus.vocabulary), device_type)
 
 
-@dataclass
-class Stack:
-    """Jobs that train together."""
-
-    lanes: list[Job | None]  # None: an idle lane, whose job has ended or goes on elsewhere
-    begins: bool  # else it goes on from its checkpoints
-
-    @property
-    def jobs(self) -> list[Job]:
-        return [job for job in self.lanes if job]
+Stack = list[Job]  # jobs that train together
 
 
 def stacks(
@@ -65,7 +55,7 @@ def stacks(
     fresh = {job.folder: job for job in jobs if job not in trained}
     parts = _by_shape(study, workers, gpu_bytes, lanes)
     begin = [[fresh[job.folder] for job in part if job.folder in fresh] for part in parts]
-    return _as_they_began(trained) + [Stack([*part], begins=True) for part in begin if part]
+    return _as_they_began(trained) + [part for part in begin if part]
 
 
 def _by_shape(
@@ -101,7 +91,7 @@ def _has_trained(job: Job) -> bool:
 
 
 def _as_they_began(jobs: Sequence[Job]) -> list[Stack]:
-    """With the same number of lanes, so that they go on bit for bit.
+    """Together, so that they go on bit for bit.
 
     A job that failed while others of its stack went on is elsewhere than they: it goes on alone.
     """
@@ -112,15 +102,14 @@ def _as_they_began(jobs: Sequence[Job]) -> list[Stack]:
     for folders, own in groups.items():
         results = [Result.find(folder) for folder in folders if folder]
         all_failed = all(result and result.status == Status.failed for result in results)
-        together: dict[Path | None, Job] = {}
-        for job in own:
-            if job.before and job.before.status == Status.failed and not all_failed:
-                found.append(Stack([job], begins=False))
-            else:
-                together[job.folder] = job
-        if together:
-            found.append(Stack([together.get(folder) for folder in folders], begins=False))
+        alone = [job for job in own if _has_failed(job) and not all_failed]
+        together = [job for job in own if job not in alone]
+        found += [[job] for job in alone] + ([together] if together else [])
     return found
+
+
+def _has_failed(job: Job) -> bool:
+    return job.before is not None and job.before.status == Status.failed
 
 
 def _began_with(job: Job) -> tuple[Path | None, ...]:

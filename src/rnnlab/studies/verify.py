@@ -85,12 +85,10 @@ def _compare(verdict: Verdict, name: str, whole: Path, broken: Path) -> None:
 @contextmanager
 def _training(configs: list[Config], folders: list[Path]) -> Iterator[BaseProcess]:
     """A process that trains, or goes on; when the block ends it is killed."""
-    begins = not all(map(has_checkpoint, folders))
-    if begins:
+    if not all(map(has_checkpoint, folders)):
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
-    task = Task([*folders], dict(zip(folders, configs, strict=True)), begins)
-    worker = Local().start(task)
+    worker = Local().start(Task(dict(zip(folders, configs, strict=True))))
     try:
         yield worker.process
     finally:

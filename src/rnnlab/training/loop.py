@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from rnnlab._common.shapes import Bool, Float, Integer
-from rnnlab.nn.engines import ENGINES, Engine
+from rnnlab.nn.engines import ENGINES, Computation, Engine
 from rnnlab.nn.model import Model, Parameters, State
 from rnnlab.nn.seeding import generator
 from rnnlab.training.clips import ByNorm, Clip, NoClip
@@ -28,6 +28,7 @@ from rnnlab.training.metrics import Epoch, Minibatch, Sums
 from rnnlab.training.optim import global_norm
 from rnnlab.training.plan import LaneEpoch, Plan
 from rnnlab.training.precision import PRECISIONS, Precision, tf32_allowed
+from rnnlab.training.ranks import OverRanks, Ranks
 from rnnlab.training.rules import SGD, OptimizerChoice
 from rnnlab.training.samplers import Sampler
 
@@ -71,11 +72,14 @@ class Lane:
 class Training:
     """Trains a stack, epoch by epoch; its attributes are all there is to a run's state."""
 
-    def __init__(self, recipe: Recipe, lanes: list[Lane]) -> None:
-        self.recipe, self.lanes = recipe, lanes
+    def __init__(self, recipe: Recipe, lanes: list[Lane], ranks: Ranks | None = None) -> None:
+        """`ranks` compute a part of the rows each, of a single lane."""
+        self.recipe, self.lanes, self.ranks = recipe, lanes, ranks
         self.precision = recipe.precision
         like = {"dtype": self.precision.parameters, "device": recipe.device}
-        self.engine = recipe.engine.computation(self.precision.products)
+        self.engine: Computation = recipe.engine.computation(self.precision.products)
+        if ranks:
+            self.engine = OverRanks(self.engine, ranks)
         self.clip = recipe.clip.clip
         self.lr = torch.tensor([lane.lr for lane in lanes], **like)
         self.theta = torch.tensor([lane.theta for lane in lanes], **like)
@@ -92,7 +96,7 @@ class Training:
         self.seconds = 0.0  # spent in it
         self.sums = Sums(len(lanes), recipe.device)
         recordable = recipe.engine.is_recordable and recipe.optimizer.is_recordable
-        on_gpu = self.windows.is_cuda
+        on_gpu = self.windows.is_cuda and not ranks
         self.step = StepGraph(self._step) if recordable and on_gpu else self._step
         # until loss, gradient, weights or an epoch's perplexity are not finite
         self.healthy = torch.ones(len(lanes), dtype=torch.bool, device=recipe.device)

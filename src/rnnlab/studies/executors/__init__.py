@@ -6,16 +6,15 @@
     executor.kill(handle)                         # they do not save; nobody polls any more
 
 A task says all that its worker needs, and what comes of it stands in the runs' folders: so a worker
-may be a process here, a job of Slurm or an actor of Ray, on another machine that sees the same
-folders. What such a backend must keep:
+may be a process here (local), a job of Slurm or an actor of Ray, on another machine that sees the
+same folders. What an executor keeps:
 
 - start returns at once; the task may wait in a queue. poll then goes on to say None.
 - poll is cheap, and asked ten times a second; it goes on to say how the task ended.
 - kill waits for nothing, and works on a worker that hangs: the study's process ends next. The runs
   are left as by any kill, and go on from their checkpoints when they are asked for again.
 - A worker that vanishes has ended: poll says so. The study starts its jobs once more.
-- A handle that can be pickled makes a study detachable: a later process takes its tasks up again
-  with an executor's own adopt(folders) -> handle, in place of start.
+- Where workers outlive the study's process, name says what a later one adopts them by.
 """
 
 from __future__ import annotations
@@ -33,14 +32,22 @@ Handle = TypeVar("Handle")
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker is to train: runs by their folders, in the order of their lanes."""
+    """What a worker is to train: runs by their folders, in the order of their lanes.
 
-    folders: list[Path | None]  # None: an idle lane
+    Whether they begin or go on, their folders say: so a task that is done again, whoever asks for
+    it, does what is left to do.
+    """
+
     configs: dict[Path, Config]
-    begins: bool  # else the runs go on from their checkpoints
-    corpora: Corpora = field(default_factory=Corpora)
+    corpora: Corpora = field(default_factory=Corpora)  # others are read where it trains
     swept: list[str] = field(default_factory=list)
+    apart: bool = False  # without places for those that it trained with before: they need memory
+    study: Path | None = None  # whose folder may ask for a stop (worker.STOP)
     typed: list[str] = field(default_factory=lambda: sys.orig_argv)  # the study's command
+
+    @property
+    def folders(self) -> list[Path]:
+        return [*self.configs]
 
 
 class Executor(Protocol[Handle]):
@@ -65,4 +72,12 @@ class Executor(Protocol[Handle]):
 
     def kill(self, handle: Handle) -> None:
         """End the task at once."""
+        ...
+
+    def name(self, handle: Handle) -> str | None:
+        """What the queue calls it; None where the task ends with this process."""
+        ...
+
+    def adopt(self, name: str) -> Handle | None:
+        """A task that another process has started; None where it is no more."""
         ...

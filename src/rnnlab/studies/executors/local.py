@@ -10,17 +10,15 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from rnnlab._common.errors import ConfigError
 from rnnlab._common.machine import leave_terminal, start_method, starting_apart
-from rnnlab.runs.failure import note_failure
-from rnnlab.runs.result import Result, Status
 from rnnlab.studies.executors import Task
+from rnnlab.studies.executors.worker import stop_asked_in, train
 
 context: Any = multiprocessing.get_context(start_method())
 
@@ -58,6 +56,12 @@ class Local:
 
     def kill(self, handle: Worker) -> None:
         handle.process.kill()
+
+    def name(self, handle: Worker) -> None:
+        """It ends with this process."""
+
+    def adopt(self, name: str) -> None:
+        """There is none."""
 
     def _gpu(self) -> int | None:
         self.workers = [worker for worker in self.workers if self.poll(worker) is None]
@@ -105,34 +109,5 @@ def _work(line: Connection, task: Task, threads: int | None, gpu: int | None) ->
     interrupts.also_stop_when(is_asked_to_stop)
     if is_asked_to_stop():
         sys.exit(1)  # nothing has been touched
-    sys.exit(0 if _train(task) else 1)
-
-
-def _train(task: Task) -> bool:
-    """Whatever goes wrong is in the results then. What cannot go on together goes on alone."""
-    from rnnlab.runs.resume import train_stack
-
-    folders = [folder for folder in task.folders if folder]
-    try:
-        train_stack(task.folders, task.configs, task.corpora, task.swept, begins=task.begins)
-        return True
-    except ConfigError as error:
-        if len(folders) > 1 and not task.begins:
-            return _train_apart(task, folders)
-        said = str(error)
-    except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-    for folder in folders:
-        note_failure(folder, said)
-    return False
-
-
-def _train_apart(task: Task, folders: list[Path]) -> bool:
-    """One after the other, until a stop is asked for."""
-    went = []
-    for folder in folders:
-        went.append(_train(replace(task, folders=[folder])))
-        result = Result.find(folder)
-        if result and result.status == Status.interrupted:
-            break
-    return all(went)
+    interrupts.also_stop_when(stop_asked_in(task.study))
+    sys.exit(0 if train(task) else 1)

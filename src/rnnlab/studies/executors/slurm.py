@@ -1,0 +1,178 @@
+"""Stacks as jobs of a Slurm cluster, by submitit; with cluster=local as processes of this machine.
+
+A task that is warned (SIGUSR2 before its time limit, SIGTERM when it is preempted) saves at the
+next minibatch and asks to be queued again; its folders say where it goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rnnlab._common.errors import ConfigError
+from rnnlab._common.machine import starting_apart
+from rnnlab._common.program import python_path
+from rnnlab.runs.ownership import QUEUED_AS
+from rnnlab.runs.preflight import Corpora
+from rnnlab.studies.executors import Task
+from rnnlab.studies.executors.worker import STOP, is_left, stop_asked_in, train
+
+FOLDER = ".tasks"  # of a study: what submitit writes
+MINUTES = 60  # of a task; one that needs more is warned, saves, and is queued again
+
+
+@dataclass
+class SlurmSettings:
+    cluster: str = "slurm"  # local: processes of this machine
+    partition: str | None = None
+    minutes: int = MINUTES
+    cpus: int = 1
+    gpus: int = 0
+    more: dict[str, Any] = field(default_factory=dict)  # of submitit's, by its names
+
+
+class Slurm:
+    """An Executor whose tasks wait in Slurm's queue."""
+
+    slots = sys.maxsize
+
+    def __init__(self, study: Path, settings: SlurmSettings) -> None:
+        try:
+            import submitit
+        except ImportError:
+            rule = "backend=slurm needs submitit: type pip install 'rnnlab[slurm]'"
+            raise ConfigError(rule) from None
+        self.study, self.settings, self.submitit = study, settings, submitit
+        self.folder = study.absolute() / FOLDER
+        self.is_local = settings.cluster == "local"
+        self.kind = "process" if self.is_local else "slurm"
+        try:
+            self.executor = submitit.AutoExecutor(self.folder, cluster=settings.cluster)
+            own = {"slurm_partition": settings.partition} if settings.partition else {}
+            self.executor.update_parameters(
+                name=job_name(study),
+                timeout_min=settings.minutes,
+                cpus_per_task=settings.cpus,
+                gpus_per_node=settings.gpus,
+                **own,
+                **settings.more,
+            )
+        except (RuntimeError, ValueError, NameError) as error:
+            raise ConfigError(f"backend=slurm cannot be used here: {error}.") from None
+
+    def start(self, task: Task) -> Any:
+        own = replace(task, corpora=Corpora())  # which are read where it trains
+        with starting_apart(), _importable():
+            return self.executor.submit(Training(own, self.settings.cpus))
+
+    def poll(self, handle: Any) -> str | None:
+        if self.is_local and handle._process is None:  # another launcher's
+            has_ended = not _watches_over(int(handle.job_id), self.folder)
+        else:
+            has_ended = handle.done()
+        return f"of {self.name(handle)} ended before its jobs" if has_ended else None
+
+    def stop(self, handle: Any) -> None:  # noqa: ARG002
+        (self.study / STOP).touch()
+
+    def kill(self, handle: Any) -> None:
+        if not self.is_local:
+            handle.cancel(check=False)
+        elif self.poll(handle) is None:
+            with suppress(ProcessLookupError):
+                os.kill(int(handle.job_id), signal.SIGINT)  # it ends its task
+
+    def name(self, handle: Any) -> str:
+        return f"{self.kind} {handle.job_id}"
+
+    def adopt(self, name: str) -> Any | None:
+        kind, _, number = name.partition(" ")
+        if kind != self.kind or not number.replace("_", "").isdigit():
+            return None
+        kinds = {True: self.submitit.LocalJob, False: self.submitit.SlurmJob}
+        handle = kinds[self.is_local](self.folder, number)
+        return None if self.poll(handle) else handle
+
+
+@dataclass
+class Training:
+    """What submitit calls where a task runs."""
+
+    task: Task
+    threads: int
+
+    def __call__(self) -> None:
+        from submitit import JobEnvironment
+
+        from rnnlab._common import interrupts
+
+        environment = JobEnvironment()
+        kind = "slurm" if environment.name() == "slurm" else "process"
+        os.environ[QUEUED_AS] = f"{kind} {environment.job_id}"
+        sys.orig_argv = self.task.typed
+        import torch
+
+        torch.set_num_threads(self.threads)
+        is_stopped = stop_asked_in(self.task.study)
+        interrupts.also_stop_when(is_stopped)
+        is_warned = interrupts.warned_by(signal.SIGUSR2, signal.SIGTERM)
+        train(self.task)
+        if is_warned() and is_left(self.task) and not is_stopped():
+            environment._requeue(0)  # documented for submitit's plugins
+
+
+def state_of(name: str, study: Path) -> str:
+    """What the queue says of a task, in a word or two; empty where it is not known, or gone."""
+    kind, _, number = name.partition(" ")
+    if kind == "process" and number.isdigit():
+        return "running" if _watches_over(int(number), study.absolute() / FOLDER) else ""
+    if kind != "slurm" or not number.replace("_", "").isdigit():
+        return ""
+    command = ["squeue", "--noheader", "--jobs", number, "--format", "%T"]
+    with suppress(OSError, subprocess.SubprocessError):
+        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+        return answer.stdout.strip().lower()
+    return ""
+
+
+def cancel_waiting(name: str, study: Path) -> None:
+    """A task of this study that waits in Slurm's queue."""
+    kind, _, number = name.partition(" ")
+    if kind == "slurm" and number.replace("_", "").isdigit():
+        own = f"--name={job_name(study)}"  # whatever number a folder has, no other job ends
+        with suppress(OSError, subprocess.SubprocessError):
+            command = ["scancel", own, "--state=PENDING", number]
+            subprocess.run(command, capture_output=True, check=False, timeout=20)
+
+
+def job_name(study: Path) -> str:
+    return f"rnnlab-{study.absolute().name}"[:60]
+
+
+def _watches_over(process: int, folder: Path) -> bool:
+    """A process of submitit's, over a task of this study."""
+    try:
+        words = Path(f"/proc/{process}/cmdline").read_bytes().decode().split("\0")
+    except (OSError, ValueError):
+        return False
+    return "submitit.local._local" in words and str(folder) in words
+
+
+@contextmanager
+def _importable() -> Iterator[None]:
+    """What is started inside finds this package, installed or not."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = python_path()
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONPATH"]
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
