@@ -3,6 +3,7 @@
 # make test-next  the tests on the next Hydra and OmegaConf (TESTS=tests/test_study.py: a part)
 # make test-elsewhere   without affinity, sessions and forkserver, and as on Python 3.14: tests/elsewhere
 # make test-lowest   the same on the oldest of everything that pyproject.toml allows
+# make test-cluster   queues, Ray, torchrun, machines that share a folder: with submitit and Ray
 # make test-slow  tests of studies that take half a minute each
 # make bench    engines against their peers on this machine (BENCH="--cells rnn --sizes 64,512")
 # make gpu-check   GPU tests and benchmarks, with the torch, numpy and pytest of $(PYTHON) alone
@@ -26,7 +27,7 @@ endef
 export ABOUT_SET_UP
 ABOUT_DEFAULT = 500 epochs: one to two minutes on two idle cores. Ctrl-C stops and saves.
 
-.PHONY: train test test-next test-elsewhere test-lowest test-slow lint format bench bench-sweep faults crashes attack fuzz soak gpu-check pictures clean
+.PHONY: train test test-next test-elsewhere test-lowest test-slow test-cluster lint format bench bench-sweep faults crashes attack fuzz soak gpu-check pictures clean
 
 train: .venv/installed
 	@$(if $(filter file,$(origin ARGS)),echo "$(ABOUT_DEFAULT)")
@@ -43,6 +44,10 @@ test-lowest: .venv-lowest/installed
 
 test-elsewhere: .venv/installed-dev
 	ELSEWHERE="spawn python3.14" PYTHONPATH=tests/elsewhere $(BIN)/$(PYTEST) $(TESTS)
+
+test-cluster: .venv/installed-dev
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[slurm,ray]'
+	$(BIN)/pytest -m cluster -n 2 --dist worksteal $(TESTS)
 
 test-slow: lint
 	$(BIN)/pytest -m slow

@@ -207,9 +207,9 @@ def allocated(cell_name: str, hiddens: int, K: int) -> int:
     lanes = [lane(seed=k) for k in range(K)]
     training = Training(recipe(model=model, precision="fp32"), lanes)
     run_epoch(training)
-    plan = training._plan()
+    step = training._plan()[0]
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        training.step(*plan[0])
+        training.step(*step)
     return sum(max(0, event.self_cpu_memory_usage) for event in profiler.key_averages())
 
 

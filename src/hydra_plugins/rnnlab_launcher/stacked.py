@@ -6,13 +6,13 @@ Hydra executes this at every start, so it imports nothing that takes time.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, configure_log, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
     from rnnlab.cli.task import Task
@@ -59,11 +59,10 @@ class StackedLauncher(Launcher):
         workers: int | None = None,
         lanes: int | None = None,
         backend: str = "local",
-        **settings: Any,
+        **_: object,
     ) -> None:
-        """`settings` are those of the backends, by their names."""
-        self.workers, self.lanes = workers, lanes
-        self.backend, self.settings = backend, settings
+        """The backends' own settings are read from the config."""
+        self.workers, self.lanes, self.backend = workers, lanes, backend
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -101,11 +100,11 @@ class StackedLauncher(Launcher):
         sweep = Path(str(self.config.hydra.sweep.dir))
         records = HydraRecords(task, self.hydra_context, self.config)
         asked, limits = task.asked(job_overrides, first), (self.workers, self.lanes)
-        own = self.settings.get(self.backend)
+        own = self.config.hydra.launcher.get(self.backend)
         batch = Batch(
             *(sweep, first, asked, task.command, task.listed, *limits),
             backend=self.backend,
-            settings={str(name): value for name, value in own.items()} if own else {},
+            settings=cast(dict[str, Any], OmegaConf.to_container(own)) if own else {},
             is_search=task.search is not None,
         )
         planned = launch(batch, records)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rnnlab._common.errors import ConfigError, require
-from rnnlab.data.cutting import NEWLINE, Indices, Words, cut_of, letters, ordered
+from rnnlab.data.cutting import NEWLINE, Indices, Words, compact, cut_of, letters, ordered
 from rnnlab.data.source import Clean, Source, Token
 
 LARGE = 1 << 26  # bytes of a text whose tokens are kept in a file, and not in memory
@@ -142,8 +142,9 @@ def tokenize(blocks: Callable[[], Iterable[bytes]], dataset: Source) -> tuple[In
     """Token indices (N,) of a UTF-8 text by the dataset's rules, and their vocabulary."""
     cut = cut_of(dataset)
     tokens = ordered(cut.counts(cut.pieces(blocks())), dataset.min_freq)
-    indices = [*map(cut.to_indices(tokens), cut.pieces(blocks()))]
-    return np.concatenate(indices), Vocabulary(tokens, dataset.token)
+    none = np.zeros(0, compact(len(tokens)))
+    indices = map(cut.to_indices(tokens), cut.pieces(blocks()))
+    return np.concatenate([none, *indices]), Vocabulary(tokens, dataset.token)
 
 
 def _first_known(tokens: Indices) -> int:

@@ -50,7 +50,8 @@ class Owner:
 
     def require(self) -> None:
         """Raise LostError once the folder is another's; costs a few microseconds."""
-        if self.written is None or _identity(self.folder) == self.written:
+        there = _identity(self.folder)
+        if self.written is None or there in (self.written, None):  # where it is gone writing fails
             return
         result = Result.find(self.folder)
         if result and result.owner == self.mark:

@@ -25,7 +25,7 @@ from rnnlab.runs.needs import notes_on_engine
 from rnnlab.runs.result import Status
 from rnnlab.studies.background import go_on
 from rnnlab.studies.command import COMMANDS, Command, Shown, changes_of, note
-from rnnlab.studies.executors.backends import executor_of
+from rnnlab.studies.executors.backends import executor_of, require_backend
 from rnnlab.studies.executors.gpus import gpus_for
 from rnnlab.studies.executors.worker import STOP, stop_asked_in
 from rnnlab.studies.job import Asked, Job, Mistaken
@@ -76,6 +76,7 @@ def launch(batch: Batch, records: Records) -> Plan:
     """
     if not batch.command.skips_invalid:
         refuse_mistakes(batch.asked, batch.first)
+    require_backend(batch.backend)
     if batch.command.plan:
         _show(batch, _planned(batch, records))
         raise Shown

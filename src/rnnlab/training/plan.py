@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from rnnlab._common.shapes import Bool, Integer
-from rnnlab.training.samplers import Starts
+from rnnlab.training.starts import Starts
 
 PIECE = 1 << 20  # starts that are made at once: 8 MiB of them
 

@@ -123,4 +123,7 @@ class OverRanks:
     def session(self, parameters: Parameters, shape: Sequence[int]) -> AbstractContextManager[None]:
         K, B, T = shape
         rows = self.ranks.rows(B)
-        return self.engine.session(parameters, (K, rows.stop - rows.start, T))
+        made = self.engine.session(parameters, (K, rows.stop - rows.start, T))
+        if not len(self.sent):
+            self.ranks.add_up(torch.zeros(1, device=self.ranks.device))  # all are ready to begin
+        return made

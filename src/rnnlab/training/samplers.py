@@ -7,44 +7,17 @@ start..start+T-1, its targets the same shifted by one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from rnnlab._common.choices import Choice, choice
 from rnnlab._common.late import torch
-from rnnlab._common.shapes import Bool, Integer, Tensor
+from rnnlab._common.shapes import Bool, Tensor
 from rnnlab.training.permutation import Permutation
+from rnnlab.training.starts import MOST, Computed, Starts
 
 if TYPE_CHECKING:
     from torch import Generator
-
-
-MOST = 1 << 22  # subsequences of an epoch whose starts are kept; beyond, they are computed
-
-
-class Starts(Protocol):
-    """(M, B): a tensor, or what computes the parts of it that are looked at."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, part: slice, /) -> Integer[Tensor, "m B"]: ...
-
-
-@dataclass(frozen=True)
-class Computed:
-    """`start` gives those of subsequences, which are numbered minibatch by minibatch."""
-
-    M: int
-    B: int
-    start: Callable[[Integer[Tensor, "m B"]], Integer[Tensor, "m B"]]
-
-    def __len__(self) -> int:
-        return self.M
-
-    def __getitem__(self, part: slice) -> Integer[Tensor, "m B"]:
-        minibatches = torch.arange(*part.indices(self.M))
-        return self.start(minibatches[:, None] * self.B + torch.arange(self.B))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 
@@ -14,5 +15,5 @@ from rnnlab.data.source import Source
 class Sample(Source):
     """Slack Water, written for this project."""
 
-    def read(self) -> bytes:
-        return resources.files("rnnlab").joinpath("data/sample.txt").read_bytes()
+    def blocks(self) -> Iterator[bytes]:
+        yield resources.files("rnnlab").joinpath("data/sample.txt").read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,15 @@ from rnnlab._common.errors import ConfigError
 from rnnlab._common.typed import read_as
 from rnnlab.studies.executors import Executor
 from rnnlab.studies.executors.local import Local
+
+NEEDS = {"slurm": "submitit", "ray": "ray"}
+
+
+def require_backend(backend: str) -> None:
+    """Raise ConfigError where what it needs is not installed."""
+    rule = f"backend={backend} needs {NEEDS.get(backend)}: type pip install 'rnnlab[{backend}]'"
+    if backend in NEEDS and find_spec(NEEDS[backend]) is None:
+        raise ConfigError(rule)
 
 
 def executor_of(

@@ -47,11 +47,8 @@ class Ray:
     slots = sys.maxsize
 
     def __init__(self, study: Path, settings: RaySettings) -> None:
-        try:
-            import ray
-        except ImportError:
-            rule = "backend=ray needs Ray: type pip install 'rnnlab[ray]'"
-            raise ConfigError(rule) from None
+        import ray
+
         self.study, self.settings, self.ray = study, settings, ray
         if not ray.is_initialized():
             quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -65,7 +62,7 @@ class Ray:
     def start(self, task: Task) -> Actor:
         own = replace(task, corpora=Corpora())  # which are read where it trains
         name, wanted = f"rnnlab-{secrets.token_hex(6)}", self.settings
-        actor = self.ray.remote(Worker).options(
+        options = self.ray.remote(Worker).options(
             name=name,
             namespace=NAMESPACE,
             lifetime="detached",
@@ -74,7 +71,7 @@ class Ray:
             resources=wanted.resources,
             runtime_env={"env_vars": {"PYTHONPATH": python_path()}},
         )
-        actor = actor.remote(name, max(1, int(wanted.cpus)))
+        actor: Any = options.remote(name, max(1, int(wanted.cpus)))
         return Actor(name, actor, actor.train.remote(own))
 
     def poll(self, handle: Actor) -> str | None:

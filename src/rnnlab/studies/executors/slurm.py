@@ -44,11 +44,8 @@ class Slurm:
     slots = sys.maxsize
 
     def __init__(self, study: Path, settings: SlurmSettings) -> None:
-        try:
-            import submitit
-        except ImportError:
-            rule = "backend=slurm needs submitit: type pip install 'rnnlab[slurm]'"
-            raise ConfigError(rule) from None
+        import submitit
+
         self.study, self.settings, self.submitit = study, settings, submitit
         self.folder = study.absolute() / FOLDER
         self.is_local = settings.cluster == "local"
