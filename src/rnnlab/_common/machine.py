@@ -78,6 +78,22 @@ def starting_apart() -> Iterator[None]:
             os.environ["PYTHONSAFEPATH"] = safe_path
 
 
+@contextmanager
+def without_output() -> Iterator[None]:
+    """What is started inside holds no terminal and no pipe of this process open."""
+    kept = {number: os.dup(number) for number in (1, 2)}
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for number in kept:
+            os.dup2(nowhere, number)
+        yield
+    finally:
+        for number, own in kept.items():
+            os.dup2(own, number)
+            os.close(own)
+        os.close(nowhere)
+
+
 def is_alive(process: int) -> bool:
     """True too where that cannot be asked: on Windows the question would be Ctrl-C."""
     if sys.platform == "win32" or process <= 0:

@@ -20,7 +20,7 @@ same folders. What an executor keeps:
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -48,6 +48,12 @@ class Task:
     @property
     def folders(self) -> list[Path]:
         return [*self.configs]
+
+    def seen_from_elsewhere(self) -> Task:
+        """By paths that another machine has too, and without texts, which are read there."""
+        configs = {folder.absolute(): config for folder, config in self.configs.items()}
+        study = self.study and self.study.absolute()
+        return replace(self, configs=configs, study=study, corpora=Corpora())
 
 
 class Executor(Protocol[Handle]):

@@ -10,14 +10,13 @@ import os
 import secrets
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.program import python_path
 from rnnlab.runs.ownership import QUEUED_AS
-from rnnlab.runs.preflight import Corpora
 from rnnlab.studies.executors import Task
 from rnnlab.studies.executors.worker import STOP, stop_asked_in, train
 
@@ -60,7 +59,6 @@ class Ray:
                 raise ConfigError(f"backend=ray with {address} is not there: {said}.") from None
 
     def start(self, task: Task) -> Actor:
-        own = replace(task, corpora=Corpora())  # which are read where it trains
         name, wanted = f"rnnlab-{secrets.token_hex(6)}", self.settings
         options = self.ray.remote(Worker).options(
             name=name,
@@ -72,7 +70,7 @@ class Ray:
             runtime_env={"env_vars": {"PYTHONPATH": python_path()}},
         )
         actor: Any = options.remote(name, max(1, int(wanted.cpus)))
-        return Actor(name, actor, actor.train.remote(own))
+        return Actor(name, actor, actor.train.remote(task.seen_from_elsewhere()))
 
     def poll(self, handle: Actor) -> str | None:
         ended = f"{handle.name} ended before its jobs"

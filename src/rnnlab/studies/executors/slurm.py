@@ -12,15 +12,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rnnlab._common.errors import ConfigError
-from rnnlab._common.machine import starting_apart
+from rnnlab._common.machine import starting_apart, without_output
 from rnnlab._common.program import python_path
 from rnnlab.runs.ownership import QUEUED_AS
-from rnnlab.runs.preflight import Corpora
 from rnnlab.studies.executors import Task
 from rnnlab.studies.executors.worker import STOP, is_left, stop_asked_in, train
 
@@ -65,9 +64,9 @@ class Slurm:
             raise ConfigError(f"backend=slurm cannot be used here: {error}.") from None
 
     def start(self, task: Task) -> Any:
-        own = replace(task, corpora=Corpora())  # which are read where it trains
-        with starting_apart(), _importable():
-            return self.executor.submit(Training(own, self.settings.cpus))
+        with starting_apart(), _importable(), without_output():
+            own = Training(task.seen_from_elsewhere(), self.settings.cpus)
+            return self.executor.submit(own)
 
     def poll(self, handle: Any) -> str | None:
         if self.is_local and handle._process is None:  # another launcher's
