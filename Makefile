@@ -8,6 +8,8 @@
 # make bench    engines against their peers on this machine (BENCH="--cells rnn --sizes 64,512")
 # make gpu-check   GPU tests and benchmarks, with the torch, numpy and pytest of $(PYTHON) alone
 # make bench-sweep   a study beside Hydra's other launchers (half an hour)
+# make bench-large   a text of 2 GB beside a small one (5 GB of disk)
+# make bench-scaling   queues, several processes of a job; writes docs/scaling.md
 # make faults   kill and break runs and studies in every way we know; writes docs/reliability.md (half an hour)
 # make crashes  a kill and a power cut after every file operation of a run, a stack, a study (a quarter of an hour)
 # make attack  what a folder from somebody else can do, and other attacks; writes docs/reliability.md
@@ -27,7 +29,7 @@ endef
 export ABOUT_SET_UP
 ABOUT_DEFAULT = 500 epochs: one to two minutes on two idle cores. Ctrl-C stops and saves.
 
-.PHONY: train test test-next test-elsewhere test-lowest test-slow test-cluster lint format bench bench-sweep faults crashes attack fuzz soak gpu-check pictures clean
+.PHONY: train test test-next test-elsewhere test-lowest test-slow test-cluster lint format bench bench-sweep bench-large bench-scaling faults crashes attack fuzz soak gpu-check pictures clean
 
 train: .venv/installed
 	@$(if $(filter file,$(origin ARGS)),echo "$(ABOUT_DEFAULT)")
@@ -67,6 +69,13 @@ bench-sweep: .venv/installed-dev
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[peers]'
 	$(BIN)/python benchmarks/studies.py
 	$(BIN)/python benchmarks/report.py
+
+bench-large: .venv/installed-dev
+	$(BIN)/python benchmarks/large_text.py
+
+bench-scaling: .venv/installed-dev
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[slurm]'
+	$(BIN)/python benchmarks/scaling.py
 
 faults: .venv/installed-dev
 	PYTHONPATH=tests $(BIN)/python tests/faults.py

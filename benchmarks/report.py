@@ -42,7 +42,7 @@ not a worker's.
 ## Memory, and the length of the corpus
 
 One thread, RNN. A token costs the same whatever the length of the text; an epoch's plan (offset, order, starts) is in
-the figure with its share. Peak memory grows with the text itself, a byte a token, and 8 bytes a subsequence for the plan.
+the figure with its share. Peak memory grows with the text itself, a byte a token, up to 64 MiB, and with 8 bytes a subsequence for a random order, up to four million.
 
 {lengths}
 

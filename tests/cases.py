@@ -227,7 +227,8 @@ def in_this_process(executor: Any) -> Iterator[None]:
             (page, "effects_figure", nothing),
             (page, "heat_map", nothing),
             (loop, "POLL_SECONDS", 0),
-            (launch, "_executor", lambda *_: (executor, None)),
+            (launch, "executor_of", lambda *_: executor),
+            (launch, "cores", lambda: 1),
         ):
             patches.enter_context(patch.object(module, name, value))
         yield

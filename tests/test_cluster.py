@@ -29,7 +29,7 @@ pytestmark = pytest.mark.cluster
 
 STUDY = "-m lr=0.3,0.5,0.7,1 theta=1,5 seed=0,1,2 num_hiddens=32 dataset.max_tokens=8000".split()
 STUDY += "batch_size=16 num_steps=20 checkpoint.every=50 log.sample_every=0 log.every=10".split()
-EPOCHS = 600
+EPOCHS = 400
 SLURM = "backend=slurm hydra.launcher.slurm.cluster=local hydra.launcher.lanes=6".split()
 FIGURES = ("epoch", "perplexity", "gradient_norm", "clipped_fraction", "loss")
 

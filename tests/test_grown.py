@@ -149,6 +149,8 @@ class Killed:
 
     def stop(self, handle: Task) -> None: ...
 
+    def name(self, handle: Task) -> None: ...
+
 
 def test_a_job_that_was_killed_twice_before_its_first_word_has_failed_and_says_why():
     status, out, err = typed(*STUDY, "lr=0.5,1", "sweep=S", executor=Killed())

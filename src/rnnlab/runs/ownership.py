@@ -8,6 +8,7 @@ finds another's mark there has lost the folder: it writes nothing there any more
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import secrets
@@ -78,7 +79,12 @@ def may_be_alive(result: Result) -> bool:
 
 
 def seconds_since(text: str) -> float:
-    return time.time() - datetime.fromisoformat(text).timestamp()
+    """Infinite where it is no time."""
+    try:
+        then = datetime.fromisoformat(text)
+        return time.time() - then.timestamp() if then.tzinfo else math.inf
+    except (ValueError, OverflowError):
+        return math.inf
 
 
 def take_over(folders: Sequence[Path]) -> None:

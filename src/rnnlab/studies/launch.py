@@ -112,12 +112,6 @@ def _begun(batch: Batch, records: Records) -> Plan:
     note(batch.sweep, batch.command)
     changes = changes_of(batch.sweep, batch.command)
     records.note(batch.sweep, {n: v for each in changes for n, v in each.values.items()})
-    for bad in planned.invalid:
-        if bad.before is None:
-            save_mistaken(bad.folder, bad.overrides, bad.mistake)
-    for job in planned.wanted:  # in their order, so that a study that goes on numbers them so
-        if job.before is None:
-            Composed(job.overrides).save(job.folder)
     return planned
 
 
@@ -187,6 +181,13 @@ def _leave(batch: Batch, planned: Plan, records: Records) -> None:
 
 
 def _loop(batch: Batch, planned: Plan, records: Records, view: StudyView) -> Loop:
+    """With all its jobs' folders."""
+    for bad in planned.invalid:
+        if bad.before is None:
+            save_mistaken(bad.folder, bad.overrides, bad.mistake)
+    for job in planned.wanted:  # in their order, so that a study that goes on numbers them so
+        if job.before is None:
+            Composed(job.overrides).save(job.folder)
     room = _room(batch, planned)
     configs = [job.config for job in planned.wanted]
     kinds = {(each.engine, each.precision, each.model): each for each in configs}
