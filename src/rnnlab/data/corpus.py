@@ -87,6 +87,13 @@ class Corpus:
         own = run[: unknown[0]] if len(unknown) else run
         return wanted or (self.vocabulary.decode(own.tolist()),)
 
+    def windows(self, starts: Indices, length: int) -> Indices:
+        """Of a mapped text: `length` tokens from each place on, (*starts, length)."""
+        from rnnlab.data.token_file import windows
+
+        assert self.file
+        return windows(self.file, starts, length)
+
     def __reduce__(self) -> str | tuple[Any, ...]:
         """Another process maps the same file."""
         if self.file is None:

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +52,23 @@ def mapped(file: Path) -> Indices:
     return np.load(file, mmap_mode="c")
 
 
+def windows(file: Path, starts: Indices, length: int) -> Indices:
+    """`length` tokens from each place on, (*starts, length): read, and not looked at where they are
+    mapped, since pages that were looked at count as this process' memory, until all of them do."""
+    mapping, descriptor = _opened(file)
+    size, dtype = mapping.itemsize, mapping.dtype
+    first = mapping.offset
+    parts = [
+        os.pread(descriptor, length * size, first + size * at) for at in starts.ravel().tolist()
+    ]
+    return np.frombuffer(b"".join(parts), dtype).reshape(*starts.shape, length)
+
+
+@cache
+def _opened(file: Path) -> tuple[Any, int]:
+    return mapped(file), os.open(file, os.O_RDONLY)
+
+
 def _make(folder: Path, dataset: Source, sha256: str, size: int) -> None:
     """In two readings: what there is, and where."""
     for name in (TOKENS, VOCABULARY):
@@ -58,17 +78,21 @@ def _make(folder: Path, dataset: Source, sha256: str, size: int) -> None:
 
         def read() -> Iterator[bytes]:
             for block in dataset.blocks():
-                digest.update(block)
                 yield block
                 shown.advance(len(block), 2 * size)
 
+        def digested() -> Iterator[bytes]:
+            for block in read():
+                digest.update(block)
+                yield block
+
         counts = cut.counts(cut.pieces(read()))
-        tokens, digest = ordered(counts, dataset.min_freq), hashlib.sha256()
+        tokens = ordered(counts, dataset.min_freq)
         dtype, shape = np.dtype(compact(len(tokens))), (sum(counts.values()),)
         header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
         with writing(folder, TOKENS) as file:
             np.lib.format.write_array_header_1_0(file, header)
-            for indices in map(cut.to_indices(tokens), cut.pieces(read())):
+            for indices in map(cut.to_indices(tokens), cut.pieces(digested())):
                 file.write(indices.data)
             if digest.hexdigest() != sha256:
                 raise ConfigError(f"{dataset.place} has changed while it was read; begin again.")

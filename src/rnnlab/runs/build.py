@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from rnnlab.config.schema import Config
@@ -39,4 +41,5 @@ def build_lane(config: Config, corpus: Corpus) -> Lane:
         theta=config.theta,
         seed=config.seed,
         num_epochs=config.num_epochs,
+        read=corpus.windows if corpus.file and hasattr(os, "pread") else None,
     )

@@ -15,7 +15,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rnnlab._common.shapes import Bool, Float, Integer
@@ -67,6 +69,8 @@ class Lane:
     theta: float
     seed: int
     num_epochs: int
+    # of a text in a file: so many tokens from each of these places on
+    read: Callable[[NDArray[np.integer], int], NDArray[np.integer]] | None = None
 
 
 class Training:
@@ -86,6 +90,8 @@ class Training:
         texts, self.text_starts = _join([lane.tokens for lane in lanes], recipe.device)
         self.windows = texts.unfold(0, recipe.num_steps + 1, 1)
 
+        self.read = lanes[0].read  # lanes with such a text have the same one
+
         self.shape = torch.Size([len(lanes), recipe.batch_size, recipe.num_steps])
         self.parameters = recipe.model.init([lane.seed for lane in lanes], **like)
         self.optimizer = recipe.optimizer.start(self.parameters)
@@ -96,7 +102,7 @@ class Training:
         self.seconds = 0.0  # spent in it
         self.sums = Sums(len(lanes), recipe.device)
         recordable = recipe.engine.is_recordable and recipe.optimizer.is_recordable
-        on_gpu = self.windows.is_cuda and not ranks
+        on_gpu = self.windows.is_cuda and not (ranks or self.read)
         self.step = StepGraph(self._step) if recordable and on_gpu else self._step
         # until loss, gradient, weights or an epoch's perplexity are not finite
         self.healthy = torch.ones(len(lanes), dtype=torch.bool, device=recipe.device)
@@ -212,7 +218,11 @@ class Training:
 
     def _windows(self, starts: Integer[Tensor, "K B"]) -> tuple[Tensor, Tensor]:
         """Inputs X and targets Y (K, B, T): every pair is a token and its successor."""
-        window = self.windows[starts.to(self.windows.device)].to(starts.device, torch.int64)
+        if self.read:
+            read = self.read(starts.cpu().numpy(), self.recipe.num_steps + 1)
+            window = torch.from_numpy(read.astype(np.int64)).to(starts.device)
+        else:
+            window = self.windows[starts.to(self.windows.device)].to(starts.device, torch.int64)
         return window[:, :, :-1], window[:, :, 1:]
 
     def _finish(

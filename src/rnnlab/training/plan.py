@@ -15,7 +15,7 @@ from torch import Tensor
 from rnnlab._common.shapes import Bool, Integer
 from rnnlab.training.starts import Starts
 
-PIECE = 1 << 20  # starts that are made at once: 8 MiB of them
+PIECE = 1 << 17  # starts that are made at once: 1 MiB of them
 
 
 class Step(NamedTuple):
