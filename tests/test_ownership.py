@@ -13,13 +13,18 @@ from pathlib import Path
 import pytest
 import torch
 
+from rnnlab._common.errors import ConfigError
 from rnnlab._common.machine import is_alive
 from rnnlab.runs import ownership
 from rnnlab.runs import stack as experiment
+from rnnlab.runs.composed import Composed
 from rnnlab.runs.folder import read_metrics
 from rnnlab.runs.ownership import LostError, Owner, may_be_alive, take_over
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.executors import Task, worker
+from rnnlab.studies.executors.slurm import state_of
+from rnnlab.studies.status import described, stop
+from rnnlab.studies.tasks import note, submitted
 from rnnlab.training.loop import Training
 
 TINY = ["size=tiny", "num_epochs=4", "dataset.max_tokens=3000", "checkpoint.every=1"]
@@ -108,3 +113,41 @@ def test_a_stack_that_does_not_fit_trains_in_parts_that_do(compose, monkeypatch)
             for place in (folder, Path(f"alone-{folder}"))
         )
         assert found == wanted and len(found) == 4
+
+
+def test_the_status_of_a_study_is_what_its_folders_say(compose, gone):
+    study = Path("S")
+    for number in range(5):
+        Composed([f"seed={number}"]).save(study / f"{number}_seed={number}")
+    done, lost, elsewhere, failed, _ = sorted(study.iterdir())
+    for folder in (done, lost, elsewhere, failed):
+        experiment.run(compose(*TINY), folder)
+    running(lost, gone, platform.node(), 70).write(lost)
+    running(elsewhere, 7, "other", 3).write(elsewhere)
+    replace(Result.read(failed), status=Status.failed, error="no").write(failed)
+    note(study, "process 999999999", [elsewhere])
+    first, *groups, best, advice = described(study)
+    assert first == "5 jobs in S: 1 completed, 1 lost, 1 running, 1 failed, 1 waiting"
+    assert groups == [
+        f"lost process {gone} on {platform.node()}: job 1, epoch 4 of 4, seen 70 s ago",
+        "running process 7 on other: job 2, epoch 4 of 4, seen 3 s ago",
+        "waiting: job 4",
+    ]
+    assert best.startswith("best so far: training perplexity ")
+    assert advice == "go on with: rnnlab resume S"
+    assert stop(study) == "asked 1 of 5 jobs to save and end"
+    assert (study / worker.STOP).exists() and worker.stop_asked_in(study)()
+    with pytest.raises(ConfigError, match="the status of T is not allowed: no job was begun there"):
+        [*described(Path("T"))]
+    assert [task.folders for task in submitted(study)] == [(elsewhere,)]
+
+
+@pytest.mark.parametrize("line", [b"{", b"[]", b'{"task": 1, "folders": []}', b'{"task": "x"}'])
+def test_a_line_of_tasks_that_is_none_is_passed_over(line):
+    Path("tasks.jsonl").write_bytes(line + b'\n{"task": "slurm 1", "folders": ["a"]}\n')
+    assert [task.name for task in submitted(Path())] == ["slurm 1"]
+
+
+def test_names_of_tasks_ask_no_other_program():
+    for name in ("slurm 1; rm", "process x", "slurm --help", "other 1", ""):
+        assert state_of(name, Path()) == ""
