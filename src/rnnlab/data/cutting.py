@@ -80,7 +80,7 @@ class Characters:
         for piece in pieces:
             for start in range(0, len(piece), CHUNK):
                 chunk = piece[start : start + CHUNK]
-                here = np.bincount(chunk)
+                here = _histogram(chunk)
                 new = np.flatnonzero(here * (counts[: len(here)] == 0))
                 order += sorted(new.tolist(), key=lambda code: int(np.argmax(chunk == code)))
                 counts[: len(here)] += here
@@ -97,6 +97,15 @@ class Characters:
             return table[piece]
 
         return indices
+
+
+def _histogram(codes: Indices) -> NDArray[np.int64]:
+    """How often each code is there; bytes are counted in pairs, in half the time."""
+    if codes.dtype != np.uint8:
+        return np.bincount(codes)
+    even = len(codes) & ~1
+    pairs = np.bincount(codes[:even].view(np.uint16), minlength=1 << 16).reshape(256, 256)
+    return pairs.sum(0) + pairs.sum(1) + np.bincount(codes[even:], minlength=256)
 
 
 def _code_points(block: bytes) -> Indices:

@@ -65,7 +65,7 @@ def require_utf8(path: Path, raw: bytes, at: int = 0) -> None:
         what, command = found
         raise ConfigError(f"{path} is {what}, and not a text in UTF-8; {_typed(command, path)}")
     try:
-        raw.decode()
+        _ = raw.isascii() or raw.decode()
     except UnicodeDecodeError as error:
         what, command = _narrow(raw, error.start)
         byte = f"byte {at + error.start} is 0x{raw[error.start]:02x}"
