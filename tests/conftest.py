@@ -20,6 +20,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # idle threads spin on a core that anot
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
 if "NUMBA_CACHE_DIR" not in os.environ:  # a test's own cache is empty: each would compile anew
     os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" / "kernels")
+if "MPLCONFIGDIR" not in os.environ:  # the same of matplotlib's list of fonts
+    os.environ["MPLCONFIGDIR"] = str(Path(__file__).parents[1] / ".pytest_cache" / "matplotlib")
+    Path(os.environ["MPLCONFIGDIR"]).mkdir(parents=True, exist_ok=True)
 import torch
 
 if find_spec("jaxtyping") and find_spec("beartype"):
