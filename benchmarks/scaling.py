@@ -204,7 +204,7 @@ def seconds_of_study(jobs: int, folder: str, *words: str) -> float:
 
 
 def all_reduce() -> dict[str, float]:
-    Path("all_reduce.py").write_text(ALL_REDUCE)
+    Path("all_reduce.py").write_text(ALL_REDUCE, encoding="utf-8")
     return json.loads(run_ranks(2, "all_reduce.py").splitlines()[-1])
 
 
