@@ -207,16 +207,20 @@ def test_a_local_study_goes_on_in_the_background(reference, study):
 
 
 def test_what_a_backend_needs_is_said(monkeypatch, study):
-    for backend, package in (("slurm", "submitit"), ("ray", "ray")):
+    for backend, package in (("slurm", "submitit>=1.5.4,<2"), ("ray", "ray>=2.50,<3")):
+        name = package.partition(">")[0]
         monkeypatch.setattr(backends, "find_spec", lambda _: None)
         with pytest.raises(ConfigError) as caught:
             backends.require_backend(backend)
-        wanted = f"backend={backend} needs {package}: type pip install 'rnnlab[{backend}]'"
+        wanted = f"backend={backend} needs {name}: type pip install '{package}'"
         assert str(caught.value) == wanted
     backends.require_backend("local")
     status, _, err = run(*STUDY, "backend=slurms", f"sweep={study}")
     assert (status, study.exists()) == (2, False)
     assert err == "backend=slurms is not allowed: backend is one of local, slurm, ray.\n"
+    status, _, err = run(*STUDY, "hydra.launcher.backend=cloud", f"sweep={study}")
+    assert (status, study.exists()) == (2, False)
+    assert err == ("hydra.launcher.backend=cloud is not allowed: it is one of local, slurm, ray.\n")
 
 
 # --- Ray -------------------------------------------------------------------------------------

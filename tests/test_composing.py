@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from rnnlab.config._hydra import to_yaml
-from rnnlab.config.compose import Composer, composing, plain, without_hydra
+from rnnlab.config.compose import Composer, composing, contents, without_hydra
 from rnnlab.config.mistakes import explain
 
 VALID = [
@@ -63,7 +63,7 @@ def test_yaml_is_written_as_omegaconf_writes_it(compose):
     words = ["on", "1e3", "0x1f", "a: b", "${lr}", "é", " x ", "l\n\nl ", "w " * 90, "null", "'"]
     plain_words = OmegaConf.create({word: [word, {"x": word}, 1, None] for word in words})
     for config in (compose(["lr=2"]), plain_words):
-        assert to_yaml(plain(config)) == OmegaConf.to_yaml(config)
+        assert to_yaml(contents(config)) == OmegaConf.to_yaml(config)
     for word in ("😀", "", "\x85x", "\ufeff"):  # otherwise, and as good
         assert OmegaConf.create(to_yaml({word: word})) == {word: word}
 

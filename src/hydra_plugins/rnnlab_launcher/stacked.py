@@ -6,7 +6,7 @@ Hydra executes this at every start, so it imports nothing that takes time.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, configure_log, setup_globals
@@ -14,26 +14,10 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from rnnlab.config.backends import BACKENDS, RaySettings, SlurmSettings
+
 if TYPE_CHECKING:
     from rnnlab.cli.task import Task
-
-
-@dataclass
-class SlurmConf:
-    cluster: str = "slurm"  # local: processes of this machine, to try it out
-    partition: str | None = None
-    minutes: int = 60  # of a task, which saves before they are over and is queued again
-    cpus: int = 1
-    gpus: int = 0
-    more: dict[str, Any] = field(default_factory=dict)  # others of submitit's, by its names
-
-
-@dataclass
-class RayConf:
-    address: str = "auto"  # of the cluster; auto: the one that runs here
-    cpus: float = 1
-    gpus: float = 0
-    resources: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -42,8 +26,8 @@ class StackedLauncherConf:
     workers: int | None = None  # processes; null: one for each core, or for each GPU
     lanes: int | None = None  # at most this many in a stack; null: what was measured to be fast
     backend: str = "local"  # slurm or ray, whose tasks wait in a queue
-    slurm: SlurmConf = field(default_factory=SlurmConf)
-    ray: RayConf = field(default_factory=RayConf)
+    slurm: SlurmSettings = field(default_factory=SlurmSettings)
+    ray: RaySettings = field(default_factory=RaySettings)
 
 
 ConfigStore.instance().store(
@@ -100,11 +84,13 @@ class StackedLauncher(Launcher):
         sweep = Path(str(self.config.hydra.sweep.dir))
         records = HydraRecords(task, self.hydra_context, self.config)
         asked, limits = task.asked(job_overrides, first), (self.workers, self.lanes)
-        own = self.config.hydra.launcher.get(self.backend)
+        rule = f"it is one of {', '.join(BACKENDS)}"
+        require(self.backend in BACKENDS, f"hydra.launcher.backend={self.backend}", rule)
+        settings = self.config.hydra.launcher.get(self.backend)
         batch = Batch(
             *(sweep, first, asked, task.command, task.listed, *limits),
             backend=self.backend,
-            settings=cast(dict[str, Any], OmegaConf.to_container(own)) if own else {},
+            settings=OmegaConf.to_object(settings) if settings else None,
             is_search=task.search is not None,
         )
         planned = launch(batch, records)

@@ -20,7 +20,7 @@ from rnnlab.config._hydra import seen_by_resolvers
 from rnnlab.config.compose import (
     as_saved,
     composed_from,
-    plain,
+    contents,
     with_overrides,
     without_hydra,
 )
@@ -69,7 +69,7 @@ class HydraRecords:
         """config.yaml and hydra.yaml, as Hydra saves them for a job of its own launcher."""
         composer = self.task.composer
         hydras = composer.hydras(job.overrides)
-        saved = plain(hydras)
+        saved = contents(hydras)
         for name, value in (composed_from(hydras, job.overrides) | _place(job)).items():
             part, key = name.split(".")
             saved[part][key] = value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from argparse import Namespace
 from pathlib import Path
 
@@ -11,10 +10,11 @@ from rnnlab._common import interrupts
 from rnnlab._common.console import say
 from rnnlab._common.errors import require
 from rnnlab._common.importing import importing
-from rnnlab._common.torchrun import is_first, processes
 from rnnlab.cli.answers import INTERRUPTED
 from rnnlab.cli.next_steps import telling_next_steps
+from rnnlab.cli.ranks import has_helped
 from rnnlab.config.compose import values_of
+from rnnlab.runs.preflight import Corpora
 from rnnlab.runs.result import Status
 
 
@@ -25,13 +25,7 @@ def resume(folder: Path, arguments: Namespace, statuses: list[str]) -> None:
     require(folder.is_dir(), f"resume={folder}", "it is the folder of a run or a study")
     with interrupts.ending_at_once(INTERRUPTED), importing():
         from rnnlab.runs import resume as resuming
-    if processes() > 1:
-        interrupts.warned_by(signal.SIGINT, signal.SIGTERM)  # each comes more than once
-    if not is_first():
-        from rnnlab.runs.helper import train_along
-        from rnnlab.runs.preflight import Corpora
-
-        train_along(resuming.config_of(folder, changes), Corpora())
+    if has_helped(lambda: resuming.config_of(folder, changes), Corpora()):
         return
     statuses.append(Status.running)
     with telling_next_steps(folder):

@@ -21,7 +21,7 @@ from rnnlab._common.errors import ConfigError, require
 from rnnlab.cli.next_steps import telling_next_steps
 from rnnlab.config import yaml_files
 from rnnlab.config._hydra import OF_HYDRA
-from rnnlab.config.compose import Composer, absolute_word, as_saved, composing, plain, to_config
+from rnnlab.config.compose import Composer, absolute_word, as_saved, composing, contents, to_config
 from rnnlab.config.forms import require_forms
 from rnnlab.config.grid import grid
 from rnnlab.config.mistakes import explain
@@ -51,7 +51,6 @@ class Task:
         yaml_files.forget()
         self.command, self.arguments = command, arguments
         self.statuses = statuses  # of the jobs that have begun
-        self.config: Config | None = None  # of a single run, once it is checked
         self.known: dict[tuple[str, ...], Asked | Mistaken] = {}
         parsed = OverridesParser.create().parse_overrides(arguments.overrides)
         require_forms(parsed)
@@ -112,7 +111,7 @@ class Task:
             require(is_known, given, "only hydra/launcher=stacked knows it")
         with self._composing():
             if not self.is_study:
-                self.config, _ = self._found_possible(self.composer.config(self.own))
+                self.single()
                 prepare()
                 return
             jobs = grid(self.own)
@@ -123,6 +122,11 @@ class Task:
         some_are_valid = any(isinstance(job, Asked) for job in asked)
         if not (self.command.skips_invalid and some_are_valid):
             refuse_mistakes(asked)
+
+    def single(self) -> Config:
+        """Of a run that is no study's, found possible; raises ConfigError."""
+        with self._composing():
+            return self._found_possible(self.composer.config(self.own))[0]
 
     def asked(self, jobs: Sequence[Sequence[str]], first: int = 0) -> list[Asked | Mistaken]:
         """Each job with its config and its text, or with what is wrong with it.
@@ -141,7 +145,7 @@ class Task:
 
         self.statuses.append(Status.running)
         whole, config = HydraConfig.get(), to_config(composed).placed(self.command.home)
-        texts = as_saved(composed, plain(whole), config)
+        texts = as_saved(composed, contents(whole), config)
         made_of = Composed(with_paths(whole.overrides.task, config), texts)
         folder = Path(whole.runtime.output_dir)
         with telling_next_steps(folder):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 from argparse import Namespace
 from functools import partial
@@ -19,9 +18,10 @@ from rnnlab._common import interrupts
 from rnnlab._common.console import lost, on_screens, say
 from rnnlab._common.errors import require
 from rnnlab._common.importing import importing
-from rnnlab._common.torchrun import is_first, processes
+from rnnlab._common.torchrun import processes
 from rnnlab.cli.answers import COMPLETED, FAILED, INTERRUPTED, answering
 from rnnlab.cli.flags import in_order
+from rnnlab.cli.ranks import has_helped
 from rnnlab.cli.task import Task
 from rnnlab.config._hydra import VERSION_BASE, get_args_parser
 from rnnlab.config.help import help_text
@@ -66,14 +66,9 @@ def _run(command: Command, statuses: list[str], is_asked: bool = False) -> None:
                 _go_on_with_search(task, task.search, statuses)
                 return
             task.check(partial(_prepare, task))
-        if processes() > 1:
-            require(not task.is_study, "-m under torchrun", "it trains one job, and no study")
-            interrupts.warned_by(signal.SIGINT, signal.SIGTERM)  # each comes more than once
-        if not is_first():
-            from rnnlab.runs.helper import train_along
-
-            assert task.config  # it is checked
-            train_along(task.config, task.corpora)
+        alone = "it trains one job, and no study"
+        require(processes() == 1 or not task.is_study, "-m under torchrun", alone)
+        if not task.is_study and has_helped(task.single, task.corpora):
             return
     with contextlib.suppress(Shown):
         hydra.main(config_path=conf_dir(), config_name="config", **VERSION_BASE)(task)()

@@ -185,10 +185,10 @@ def as_saved(task: DictConfig, hydras: Mapping[str, Any], config: Config) -> dic
     """
     for name, value in paths_in(config).items():
         OmegaConf.update(task, name, value)
-    return {"config.yaml": to_yaml(plain(task)), "hydra.yaml": to_yaml({"hydra": hydras})}
+    return {"config.yaml": to_yaml(contents(task)), "hydra.yaml": to_yaml({"hydra": hydras})}
 
 
-def plain(composed: Any) -> dict[str, Any]:
+def contents(composed: Any) -> dict[str, Any]:
     """Its dicts, lists and values, interpolations as they were written."""
     return cast(dict[str, Any], OmegaConf.to_container(composed, enum_to_str=True))
 

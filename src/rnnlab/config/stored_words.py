@@ -15,10 +15,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString
 from hydra.errors import HydraException
 
+from rnnlab.config.backends import BACKENDS
 from rnnlab.config.names import all_keys, groups
 
 FLAGS = ("-m", "--multirun", "on_invalid=skip", "on_invalid=abort")
-FLAGS += ("backend=local", "backend=slurm", "backend=ray")
+FLAGS += tuple(f"backend={name}" for name in BACKENDS)
 NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 OPTION = re.compile(r"optimizer\.options\.[A-Za-z]\w*")  # of a class of torch.optim
 SWEEPERS = re.compile(  # no object that Hydra would make, no storage

@@ -53,15 +53,15 @@ def mapped(file: Path) -> Indices:
 
 
 def windows(file: Path, starts: Indices, length: int) -> Indices:
-    """`length` tokens from each place on, (*starts, length): read, and not looked at where they are
-    mapped, since pages that were looked at count as this process' memory, until all of them do."""
+    """`length` tokens from each place on, (*starts, length).
+
+    They are read, and not looked at where they are mapped: pages that were looked at count as this
+    process' memory, and in the end all of them would.
+    """
     mapping, descriptor = _opened(file)
-    size, dtype = mapping.itemsize, mapping.dtype
-    first = mapping.offset
-    parts = [
-        os.pread(descriptor, length * size, first + size * at) for at in starts.ravel().tolist()
-    ]
-    return np.frombuffer(b"".join(parts), dtype).reshape(*starts.shape, length)
+    size, places = mapping.itemsize, mapping.offset + mapping.itemsize * starts.ravel()
+    read = [os.pread(descriptor, length * size, place) for place in places.tolist()]
+    return np.frombuffer(b"".join(read), mapping.dtype).reshape(*starts.shape, length)
 
 
 @cache

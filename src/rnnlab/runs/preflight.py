@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from rnnlab._common.console import complain
 from rnnlab._common.errors import ConfigError, require
+from rnnlab._common.torchrun import processes
 from rnnlab.config.schema import Config
 from rnnlab.data.corpus import Corpus, load
 from rnnlab.data.source import Source
@@ -64,6 +65,11 @@ def _check_length(config: Config, corpus: Corpus) -> None:
         f"one minibatch needs {needed} tokens ({B} x {T}, an offset of up to {offset}, and the "
         f"last target), and the corpus has {N}; take a smaller batch_size or num_steps, "
         "or a longer text",
+    )
+    require(
+        processes() <= B,
+        f"batch_size={B} over {processes()} processes",
+        "each computes some of a minibatch's rows, one at least",
     )
     require(
         not config.dataset.val_fraction or len(corpus.held_out) >= 2,

@@ -177,9 +177,10 @@ class Stack:
                 self.save()
                 if not (lost or stop()):
                     continue
-                for run in live:
-                    run.result.error = str(lost) if lost else None
-                    run.finish(Status.interrupted)
+                for run in self._live():
+                    with self._apart(run):
+                        run.result.error = str(lost) if lost else None
+                        run.finish(Status.interrupted)
                 return
             self._measure_speed(figures)
             for run in live:
@@ -207,7 +208,10 @@ class Stack:
         self.beaten = now if beats else self.beaten
         for run in self._live():
             with self._apart(run):
-                run.record.write() if beats else run.record.owner.require()
+                if beats:
+                    run.record.write()
+                else:
+                    run.record.owner.require()
 
     def _report(self) -> None:
         """Before a minibatch: tell of the epoch under way what is due, and once for each step.

@@ -24,6 +24,7 @@ from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import entered, read_bytes, write_whole
 from rnnlab._common.program import resuming, training
 from rnnlab._common.typed import loads
+from rnnlab.config.backends import BACKENDS
 from rnnlab.config.identity import FREE_IN_WORDS, is_free
 from rnnlab.config.names import all_keys
 from rnnlab.config.words import as_override, is_override, key_of, quoted
@@ -33,7 +34,6 @@ COMMANDS = "commands.jsonl"  # in the study's folder: a list of arguments a line
 MOST = 1 << 20  # bytes of it
 SWEEP_DIR = "hydra.sweep.dir="
 MODE = "hydra.mode="
-BACKENDS = ("local", "slurm", "ray")
 TYPED_IN = "cwd="  # the last word of a line: the folder that its relative paths are seen from
 CHANGES = "resume"  # the first word of a line that changes jobs
 FLAGS = ("-m", "--multirun")

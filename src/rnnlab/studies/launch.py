@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -49,7 +49,7 @@ class Batch:
     workers: int | None = None  # processes; None: one for each core, or for each GPU
     lanes: int | None = None  # at most this many in a stack; None: what was measured to be fast
     backend: str = "local"
-    settings: Mapping[str, Any] = field(default_factory=dict)  # of the backend
+    settings: Any = None  # of the backend (config/backends.py)
     is_search: bool = False  # more is asked for, once it is known what came of this
 
 
@@ -166,8 +166,9 @@ def _show(batch: Batch, planned: Plan) -> None:
 
 def _train(batch: Batch, planned: Plan, records: Records) -> bool:
     """Whether it was stopped."""
-    with StudyView(batch.sweep, planned) as view, stop_requests() as stop:
-        loop, asked = _loop(batch, planned, records, view), stop_asked_in(batch.sweep)
+    view, asked = StudyView(batch.sweep, planned), stop_asked_in(batch.sweep)
+    loop = _loop(batch, planned, records, view)
+    with stop_requests() as stop, view:
         loop.train(planned.wanted, lambda: stop() or asked())
         return stop() or asked()
 
@@ -249,7 +250,7 @@ class Room:
 
 def _room(batch: Batch, planned: Plan) -> Room:
     if batch.backend != "local":  # whose memory is not known here: see worker.train
-        gpu_bytes = sys.maxsize if batch.settings.get("gpus") else None
+        gpu_bytes = sys.maxsize if batch.settings.gpus else None
         return Room(batch.workers or 1, (), gpu_bytes, batch.lanes)
     free = gpus_for({job.config.device for job in planned.wanted})
     if not free:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rnnlab._common.errors import require
-from rnnlab._common.files import InUseError, entered, locked
+from rnnlab._common.files import LOCK, InUseError, entered, locked
 from rnnlab._common.program import resuming
 from rnnlab.runs.folder import OVERRIDES, RESULT, last_metrics, number_of
 from rnnlab.runs.ownership import may_be_alive, said_of, seconds_since
@@ -120,12 +121,15 @@ def _progress(group: Sequence[Standing]) -> str:
         return ""
     epochs = [(last_metrics(own.folder) or {"epoch": 0})["epoch"] for own in begun]
     wanted = max(own.result.config.get("num_epochs", 0) for own in begun if own.result)
-    beats = [own.result.heartbeat for own in begun if own.result and own.result.heartbeat]
-    seen = f", seen {duration(max(0, seconds_since(max(beats))))} ago" if beats else ""
+    beats = [seconds_since(own.result.heartbeat or "") for own in begun if own.result]
+    last = max(0.0, min(beats))
+    seen = f", seen {duration(last)} ago" if math.isfinite(last) else ""
     return f", epoch {min(epochs)} of {wanted}{seen}"
 
 
 def _is_held(study: Path) -> bool:
+    if not (study / LOCK).exists():  # whoever only looks makes none
+        return False
     try:
         with locked(study):
             return False

@@ -11,7 +11,7 @@ from rnnlab._common.late import torch
 from rnnlab._common.shapes import Integer, Tensor
 
 ROUNDS = 6
-MULTIPLIER = 0xD6E8FEB86659FD93 - (1 << 64)  # of Evensen's mixer "rrmxmx", as a signed number
+MULTIPLIER = 0xD6E8FEB86659FD93 - (1 << 64)  # of degski64, as a signed number
 
 
 class Permutation:
@@ -39,7 +39,7 @@ class Permutation:
 
 
 def _mixed(x: Integer[Tensor, "*n"]) -> Integer[Tensor, "*n"]:
-    """Every bit of 64 depends on every one of them; products wrap around."""
+    """degski64, by which every bit of 64 depends on every one of them; products wrap around."""
     for _ in range(2):
         x = (x ^ ((x >> 32) & 0xFFFFFFFF)) * MULTIPLIER
     return x ^ ((x >> 32) & 0xFFFFFFFF)

@@ -81,6 +81,7 @@ class OverRanks:
     def __init__(self, engine: Computation, ranks: Ranks) -> None:
         self.engine, self.ranks = engine, ranks
         self.sent = torch.empty(0)
+        self.is_ready = False  # so are the others
 
     def loss_and_gradients(
         self,
@@ -124,6 +125,7 @@ class OverRanks:
         K, B, T = shape
         rows = self.ranks.rows(B)
         made = self.engine.session(parameters, (K, rows.stop - rows.start, T))
-        if not len(self.sent):
-            self.ranks.add_up(torch.zeros(1, device=self.ranks.device))  # all are ready to begin
+        if not self.is_ready:
+            self.ranks.add_up(torch.zeros(1, device=self.ranks.device))
+            self.is_ready = True
         return made

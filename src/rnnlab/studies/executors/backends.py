@@ -1,48 +1,43 @@
-"""backend=local|slurm|ray: which executor, made of its settings."""
+"""backend=local|slurm|ray: which executor, and what it needs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from rnnlab._common.errors import ConfigError
-from rnnlab._common.typed import read_as
 from rnnlab.studies.executors import Executor
 from rnnlab.studies.executors.local import Local
 
-NEEDS = {"slurm": "submitit", "ray": "ray"}
+NEEDS = {  # as pyproject.toml has them
+    "slurm": ("submitit", ">=1.5.4,<2"),
+    "ray": ("ray", ">=2.50,<3"),
+}
 
 
 def require_backend(backend: str) -> None:
     """Raise ConfigError where what it needs is not installed."""
-    rule = f"backend={backend} needs {NEEDS.get(backend)}: type pip install 'rnnlab[{backend}]'"
-    if backend in NEEDS and find_spec(NEEDS[backend]) is None:
-        raise ConfigError(rule)
+    package, bounds = NEEDS.get(backend, ("", ""))
+    if package and find_spec(package) is None:
+        command = f"pip install '{package}{bounds}'"
+        raise ConfigError(f"backend={backend} needs {package}: type {command}")
 
 
 def executor_of(
     backend: str,
     study: Path,
-    settings: Mapping[str, Any],
+    settings: Any,
     workers: int,
     gpus: tuple[int, ...] = (),
 ) -> Executor[Any]:
     """Raises ConfigError where it cannot be had."""
     if backend == "slurm":
-        from rnnlab.studies.executors.slurm import Slurm, SlurmSettings
+        from rnnlab.studies.executors.slurm import Slurm
 
-        return Slurm(study, _settings(SlurmSettings, settings))
+        return Slurm(study, settings)
     if backend == "ray":
-        from rnnlab.studies.executors.ray import Ray, RaySettings
+        from rnnlab.studies.executors.ray import Ray
 
-        return Ray(study, _settings(RaySettings, settings))
+        return Ray(study, settings)
     return Local(workers, gpus)
-
-
-def _settings(kind: type[Any], given: Mapping[str, Any]) -> Any:
-    try:
-        return read_as(kind, dict(given))
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"hydra.launcher: {error}.") from None

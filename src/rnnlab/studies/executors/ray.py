@@ -10,25 +10,18 @@ import os
 import secrets
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.program import python_path
+from rnnlab.config.backends import RaySettings
 from rnnlab.runs.ownership import QUEUED_AS
 from rnnlab.studies.executors import Task
 from rnnlab.studies.executors.worker import STOP, stop_asked_in, train
 
 NAMESPACE = "rnnlab"
-
-
-@dataclass
-class RaySettings:
-    address: str = "auto"  # of the cluster; auto: the one that runs here
-    cpus: float = 1
-    gpus: float = 0
-    resources: dict[str, float] = field(default_factory=dict)  # others that a stack wants
 
 
 @dataclass

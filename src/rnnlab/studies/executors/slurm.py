@@ -7,34 +7,25 @@ next minibatch and asks to be queued again; its folders say where it goes on.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.machine import starting_apart, without_output
 from rnnlab._common.program import python_path
+from rnnlab.config.backends import SlurmSettings
 from rnnlab.runs.ownership import QUEUED_AS
 from rnnlab.studies.executors import Task
 from rnnlab.studies.executors.worker import STOP, is_left, stop_asked_in, train
 
 FOLDER = ".tasks"  # of a study: what submitit writes
-MINUTES = 60  # of a task; one that needs more is warned, saves, and is queued again
-
-
-@dataclass
-class SlurmSettings:
-    cluster: str = "slurm"  # local: processes of this machine
-    partition: str | None = None
-    minutes: int = MINUTES
-    cpus: int = 1
-    gpus: int = 0
-    more: dict[str, Any] = field(default_factory=dict)  # of submitit's, by its names
 
 
 class Slurm:
@@ -89,11 +80,10 @@ class Slurm:
         return f"{self.kind} {handle.job_id}"
 
     def adopt(self, name: str) -> Any | None:
-        kind, _, number = name.partition(" ")
-        if kind != self.kind or not number.replace("_", "").isdigit():
+        if (number := _number(name, self.kind)) is None:
             return None
-        kinds = {True: self.submitit.LocalJob, False: self.submitit.SlurmJob}
-        handle = kinds[self.is_local](self.folder, number)
+        kind = self.submitit.LocalJob if self.is_local else self.submitit.SlurmJob
+        handle = kind(self.folder, number)
         return None if self.poll(handle) else handle
 
 
@@ -126,10 +116,9 @@ class Training:
 
 def state_of(name: str, study: Path) -> str:
     """What the queue says of a task, in a word or two; empty where it is not known, or gone."""
-    kind, _, number = name.partition(" ")
-    if kind == "process" and number.isdigit():
+    if (number := _number(name, "process")) is not None:
         return "running" if _watches_over(int(number), study.absolute() / FOLDER) else ""
-    if kind != "slurm" or not number.replace("_", "").isdigit():
+    if (number := _number(name, "slurm")) is None:
         return ""
     command = ["squeue", "--noheader", "--jobs", number, "--format", "%T"]
     with suppress(OSError, subprocess.SubprocessError):
@@ -140,12 +129,17 @@ def state_of(name: str, study: Path) -> str:
 
 def cancel_waiting(name: str, study: Path) -> None:
     """A task of this study that waits in Slurm's queue."""
-    kind, _, number = name.partition(" ")
-    if kind == "slurm" and number.replace("_", "").isdigit():
+    if (number := _number(name, "slurm")) is not None:
         own = f"--name={job_name(study)}"  # whatever number a folder has, no other job ends
         with suppress(OSError, subprocess.SubprocessError):
             command = ["scancel", own, "--state=PENDING", number]
             subprocess.run(command, capture_output=True, check=False, timeout=20)
+
+
+def _number(name: str, kind: str) -> str | None:
+    """That a task of this kind has: 123, or 123_4 of an array."""
+    own, _, number = name.partition(" ")
+    return number if own == kind and re.fullmatch(r"[0-9]+(_[0-9]+)?", number) else None
 
 
 def job_name(study: Path) -> str:
