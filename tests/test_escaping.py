@@ -23,7 +23,7 @@ from rnnlab.runs.figures import perplexity_figure, saved
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.report.entries import Entry
 from rnnlab.studies.report.escaping import in_code_span
-from rnnlab.studies.report.page import write_report
+from rnnlab.studies.report.write import write_report
 from rnnlab.studies.report.ranking import Group
 from rnnlab.studies.report.tables import command
 

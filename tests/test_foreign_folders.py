@@ -33,7 +33,7 @@ from rnnlab.runs.resume import resume
 from rnnlab.studies.job import Job
 from rnnlab.studies.plan import Plan
 from rnnlab.studies.report import page
-from rnnlab.studies.report.page import write_report
+from rnnlab.studies.report.write import write_report
 from rnnlab.studies.view import StudyView
 
 TINY = ["num_hiddens=4", "batch_size=2", "num_steps=5", "num_epochs=2", "log.sample_length=5"]

@@ -26,7 +26,7 @@ from rnnlab.studies.report.curves import curves_figure
 from rnnlab.studies.report.effects import effects_figure
 from rnnlab.studies.report.entries import Entry, changed_names, read
 from rnnlab.studies.report.heatmap import heat_map
-from rnnlab.studies.report.page import write_report
+from rnnlab.studies.report.write import write_report
 from rnnlab.studies.report.ranking import HELD_OUT, TRAINING, Ranking
 from rnnlab.studies.report.statistics import interval, student
 from rnnlab.studies.report.tables import best, overview

@@ -160,7 +160,7 @@ def report(
     folder: Annotated[Path, typer.Argument(help="A study's folder, or any folder of runs.")],
 ) -> None:
     """Sum runs up: report.html, report.md and results.csv in the folder."""
-    from rnnlab.studies.report.page import write_report
+    from rnnlab.studies.report.write import write_report
 
     say(write_report(folder))
 

@@ -121,6 +121,14 @@ def remove_leftovers(folder: Path) -> None:
         remove_leftovers_of(folder, name)
 
 
+def last_messages(folder: Path, count: int) -> list[str]:
+    """The last lines of run.log, as far as they can be read."""
+    try:
+        return read_end(folder, MESSAGES, END).decode(errors="replace").splitlines()[-count:]
+    except OSError:
+        return []
+
+
 # --- who works in it -------------------------------------------------------------------------
 
 

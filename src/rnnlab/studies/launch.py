@@ -205,7 +205,7 @@ def _report(sweep: Path) -> None:
     if not any(sweep.rglob(RESULT)):
         return
     try:
-        from rnnlab.studies.report.page import write_report
+        from rnnlab.studies.report.write import write_report
 
         say(write_report(sweep))
     except Exception as error:

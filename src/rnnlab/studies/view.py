@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 import time
 from pathlib import Path
@@ -12,10 +11,9 @@ from rich.live import Live
 from rich.table import Table
 
 from rnnlab._common.console import one_line
-from rnnlab._common.files import read_end
 from rnnlab._common.plain_console import PlainConsole
 from rnnlab.config.identity import changed
-from rnnlab.runs.folder import END, MESSAGES, job_number, last_metrics
+from rnnlab.runs.folder import MESSAGES, job_number, last_messages, last_metrics
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.job import Job
 from rnnlab.studies.plan import Plan
@@ -91,10 +89,9 @@ class StudyView:
 
     def _show_log(self, folder: Path) -> None:
         """Its end, where it can be read."""
-        with contextlib.suppress(OSError):
-            lines = read_end(folder, MESSAGES, END).decode(errors="replace").splitlines()
+        if lines := last_messages(folder, LOG_LINES):
             self.console.print(f"{folder / MESSAGES} ends with:")
-            for line in lines[-LOG_LINES:]:
+            for line in lines:
                 self.console.print(f"    {line}")
 
     def retried(self, jobs: list[Job], reason: str) -> None:

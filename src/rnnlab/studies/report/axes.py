@@ -40,10 +40,10 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def texts_apart(ranking: Ranking) -> dict[tuple[str, str], str]:
+def texts_apart(ranking: Ranking, most: int | None = TEXTS) -> dict[tuple[str, str], str]:
     """The first few texts and their names, which tell the vocabulary where it takes that."""
     firsts = {entry.text: entry for entry in reversed(ranking.entries)}
-    named = {text: str(firsts[text].result.dataset.get("name")) for text in ranking.texts[:TEXTS]}
+    named = {text: str(firsts[text].result.dataset.get("name")) for text in ranking.texts[:most]}
     names = [*named.values()]
     return {
         text: name if names.count(name) == 1 else f"{name} (V {firsts[text].vocab_size})"

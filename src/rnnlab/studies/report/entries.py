@@ -18,8 +18,9 @@ from rnnlab.config.identity import as_typed, differing, settings_of
 from rnnlab.runs.folder import FIGURES, METRICS, RESULT, number_of, read_metrics
 from rnnlab.runs.result import FAR_BEYOND, Result
 
-Curve = list[tuple[int, float]]  # epoch, perplexity
+Curve = list[tuple[int, float]]  # epoch, figure
 ASTRAY = 100 * FAR_BEYOND  # times guessing: an overfitted model's held-out text has less
+DRAWN = (*FIGURES[METRICS], "gradient_norm", "clipped_fraction")  # of metrics.jsonl
 ABSENT = ""  # a setting that a run has not, as an rnn has no reset gate
 
 
@@ -74,12 +75,29 @@ class Entry:
     @cached_property
     def curves(self) -> tuple[Curve, Curve]:
         """Of training, and of held-out text, as far as they are logged."""
-        curves: tuple[Curve, Curve] = ([], [])
+        training, held_out = (self.curve(figure) for figure in FIGURES[METRICS])
+        return training, held_out
+
+    def curve(self, figure: str) -> Curve:
+        """A figure of metrics.jsonl over the epochs; of perplexities those that are no nonsense."""
+        return self._logged.get(figure, [])
+
+    @cached_property
+    def _logged(self) -> dict[str, Curve]:
+        curves: dict[str, Curve] = {figure: [] for figure in DRAWN}
         for line in read_metrics(self.folder):
-            for curve, figure in zip(curves, FIGURES[METRICS], strict=True):
-                if (perplexity := self._sane(line[figure])) is not None:
-                    curve.append((line["epoch"], perplexity))
+            for figure, curve in curves.items():
+                value = line.get(figure)
+                if figure in FIGURES[METRICS]:
+                    value = self._sane(value)
+                if value is not None:
+                    curve.append((line["epoch"], value))
         return curves
+
+    @property
+    def last_epoch(self) -> int:
+        """The last that was logged."""
+        return max((curve[-1][0] for curve in self._logged.values() if curve), default=0)
 
     def setting(self, name: str) -> str:
         """As one would type it."""

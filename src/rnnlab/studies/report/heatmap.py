@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,7 +23,7 @@ FILLED = 0.75  # of the cells
 @as_it_is
 def heat_map(ranking: Ranking) -> Figure | None:
     """One map for each text; None where no two settings were combined with each other."""
-    pair = grid(ranking)
+    pair = next(iter(grids(ranking)), None)
     if pair is None:
         return None
     x, y = (values_of(ranking.entries, name) for name in (pair[1], pair[0]))
@@ -40,18 +41,21 @@ def heat_map(ranking: Ranking) -> Figure | None:
     return figure
 
 
-def grid(ranking: Ranking) -> tuple[str, str] | None:
-    """The first two settings, numbers before words, most of whose combinations were tried."""
+def grids(ranking: Ranking) -> list[tuple[str, str]]:
+    """Two settings most of whose combinations were tried; numbers before words."""
     values = {name: values_of(ranking.entries, name) for name in ranking.settings}
     names = [name for name, own in values.items() if 1 < len(own) <= SIDE]
     words = [n for n in names if not any(map(is_number, values[n].values()))]
     names.sort(key=lambda name: (name not in FIRST, name in words))
-    for pair in itertools.combinations(names, 2):
-        tried = {(e.text, *map(e.setting, pair)) for e in ranking.entries if e.settings}
+
+    def is_grid(names: tuple[str, str]) -> bool:
+        tried = {(e.text, *map(e.setting, names)) for e in ranking.entries if e.settings}
         least = min(sum(text == own for own, *_ in tried) for text in ranking.texts)
-        if least >= FILLED * math.prod(len(values[name]) for name in pair):
-            return pair
-    return None
+        lines = Counter((text, k, pair[k]) for text, *pair in tried for k in (0, 1))
+        is_crossed = min(lines.values()) > 1  # one alone in its row was combined with nothing
+        return is_crossed and least >= FILLED * math.prod(len(values[name]) for name in names)
+
+    return [*filter(is_grid, itertools.combinations(names, 2))]
 
 
 def _map(axes: Axes, ranking: Ranking, entries: list[Entry], pair: tuple[str, str]) -> None:

@@ -1,87 +1,51 @@
-"""The report of a folder of runs: report.html (self-contained), report.md, results.csv.
+"""report.html: one file that fetches nothing, whose pictures and table are drawn in the browser.
 
-Whatever comes from texts, configs and names is escaped (escaping.py).
+What the runs came to is JSON in the page (contents.py); web/ has the page itself, its style and
+its scripts, which are put together here. A policy in the page allows these and nothing else: no
+request, no script that came with a text.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+import re
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from matplotlib.figure import Figure
+from rnnlab.studies.report.escaping import in_html
 
-from rnnlab._common.errors import require
-from rnnlab._common.files import write_whole
-from rnnlab.runs.figures import saved
-from rnnlab.studies.report.curves import curves_figure
-from rnnlab.studies.report.effects import effects_figure
-from rnnlab.studies.report.entries import read
-from rnnlab.studies.report.escaping import in_code_span, in_html, in_markdown
-from rnnlab.studies.report.heatmap import heat_map
-from rnnlab.studies.report.ranking import Ranking
-from rnnlab.studies.report.spreadsheet import to_csv
-from rnnlab.studies.report.tables import best, markdown_table, overview, tables
-
-Commands = list[tuple[str, str]]  # what is best, and how to train it
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; color: #222 }
-body { padding: 0 1rem } code { background: #f2f2f2; padding: 0.1rem 0.3rem }
-table { border-collapse: collapse; margin: 0.5rem 0 1.5rem; display: block; overflow-x: auto }
-td, th { padding: 0.2rem 0.7rem; text-align: left; vertical-align: top }
-th { border-bottom: 2px solid #888 } td { border-bottom: 1px solid #ddd }
-svg { max-width: 100%; height: auto }
-"""
+WEB = Path(__file__).parent / "web"
+SCRIPTS = """elements scales view rows tooltip curves table effects parallel heatmap clipping texts
+    page""".split()  # each knows those before it
 
 
-def write_report(home: Path) -> Path:
-    """Write the files into `home`, and return the page's path; ConfigError without runs."""
-    entries, skipped = read(home)
-    require(bool(entries), f"a report of {home}", "it has no run's folder in it")
-    ranking = Ranking(entries)
-    commands = best(ranking)
-    write_whole(home, "results.csv", to_csv(entries))
-    write_whole(home, "report.md", to_markdown(home, ranking, commands, skipped))
-    write_whole(home, "report.html", to_html(home, ranking, commands, skipped))
-    return home / "report.html"
-
-
-def to_markdown(home: Path, ranking: Ranking, commands: Commands, skipped: list[str]) -> str:
-    parts = [f"# {in_markdown(home.name)}", overview(ranking)]
-    parts += [f"{in_markdown(what)}: {in_code_span(words)}" for what, words in commands]
-    for table in tables(ranking):
-        parts.append(f"## {table.title}")
-        parts += [in_markdown(table.note)] if table.note else []
-        parts.append(markdown_table(table.head, table.rows))
-    parts += [f"Not read: {in_markdown(sentence)}" for sentence in skipped]
-    return "\n\n".join(parts) + "\n"
-
-
-def to_html(home: Path, ranking: Ranking, commands: Commands, skipped: list[str]) -> str:
-    """One file: pictures are inside it, and nothing is fetched from anywhere."""
-    parts = [f"<h1>{in_html(home.name)}</h1>", _p(overview(ranking))]
-    for what, words in commands:
-        parts.append(f"<p>{in_html(what)}<br><code>{in_html(words)}</code></p>")
-    pictures = {
-        "Perplexity while training": curves_figure(ranking),
-        "What each setting does": effects_figure(ranking),
-        "Two settings together": heat_map(ranking),
+def page(title: str, contents: dict[str, Any]) -> str:
+    """Raises ValueError for contents that JSON has no words for, as NaN."""
+    style, script = (_read("page.css"), "\n".join(_read(f"{name}.js") for name in SCRIPTS))
+    parts = {
+        "title": in_html(title),
+        "policy": f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}",
+        "style": style,
+        "data": _in_script(contents),
+        "script": script,
     }
-    parts += [f"<h2>{title}</h2>{_svg(figure)}" for title, figure in pictures.items() if figure]
-    for table in tables(ranking):
-        body = "".join(_row(row, "td") for row in table.rows)
-        note = _p(table.note) if table.note else ""
-        parts.append(f"<h2>{table.title}</h2>{note}<table>{_row(table.head, 'th')}{body}</table>")
-    parts += [_p(f"Not read: {sentence}") for sentence in skipped]
-    head = f'<meta charset="utf-8"><title>{in_html(home.name)}</title><style>{STYLE}</style>'
-    return f"<!doctype html><html lang=en><head>{head}</head><body>{''.join(parts)}</body></html>\n"
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _read("page.html"))
 
 
-def _p(text: str) -> str:
-    return f"<p>{in_html(text)}</p>"
+def _in_script(contents: dict[str, Any]) -> str:
+    """JSON in ASCII that ends no element and begins none."""
+    text = json.dumps(contents, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
 
 
-def _row(cells: list[str], tag: str) -> str:
-    return "<tr>" + "".join(f"<{tag}>{in_html(cell)}</{tag}>" for cell in cells) + "</tr>"
+def _hash(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
 
 
-def _svg(figure: Figure) -> str:
-    return saved(figure, "svg").decode().partition("?>")[2].partition('dtd">')[2]
+@cache
+def _read(name: str) -> str:
+    return (WEB / name).read_text(encoding="utf-8")

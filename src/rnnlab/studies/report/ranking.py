@@ -21,8 +21,10 @@ from rnnlab.studies.report.entries import Entry, changed_names
 from rnnlab.studies.report.statistics import spread
 
 HELD_OUT, TRAINING = "held-out perplexity", "training perplexity"
-IRRELEVANT = ("log.", "checkpoint.")  # for what a run comes to
+IRRELEVANT = ("log.", "checkpoint.", "note", "tags")  # for what a run comes to
 MOST_COLUMNS = 7  # of settings; the others are named where they are unusual
+MOST_WORDS = 3  # of a name; where more settings differ, what most runs have is not named
+USUAL = 0.6  # the share of runs that have it
 
 
 @dataclass(frozen=True)
@@ -118,13 +120,13 @@ class Ranking:
 
     def words(self, entry: Entry) -> str:
         """lr=1 model=gru: what it has, and where that would be long, what is unusual of it."""
-        return entry.words(self._names(entry)) or self._nothing
+        return entry.words(self._names(entry)) or self._nothing(entry)
 
     def brief(self, entry: Entry) -> str:
         """The same for a picture, of numbers the digits that tell them apart."""
         own = {name: value for name, value in entry.settings.items() if name in self._names(entry)}
         words = [f"{name}={self.in_brief(name, own[name])}" for name in own]
-        return " ".join(words) or self._nothing
+        return " ".join(words) or self._nothing(entry)
 
     def in_brief(self, name: str, value: Any) -> str:
         return f"{value:.{self._digits[name]}g}" if isinstance(value, float) else as_typed(value)
@@ -140,11 +142,20 @@ class Ranking:
         return found
 
     def _names(self, entry: Entry) -> list[str]:
-        unusual = [n for n in self.settings if entry.setting(n) != self.commonest[n]]
-        return unusual if self.others else self.settings
+        if len(self.settings) <= MOST_WORDS:
+            return self.settings
+        return [n for n in self.settings if entry.setting(n) != self._usual.get(n)]
 
-    @property
-    def _nothing(self) -> str:
+    @cached_property
+    def _usual(self) -> dict[str, str]:
+        """What nearly all runs have, of settings of which there is such a value."""
+        least = USUAL * len(self.entries)
+        own = self.commonest.items()
+        return {n: v for n, v in own if sum(e.setting(n) == v for e in self.entries) > least}
+
+    def _nothing(self, entry: Entry) -> str:
+        if not entry.settings:
+            return entry.name
         return "the usual settings" if self.settings else ""
 
     # --- who is best -------------------------------------------------------------------------
@@ -161,7 +172,8 @@ class Ranking:
         for entry in self.entries:
             own = entry.settings
             values = [by_value(own[name]) if name in own else None for name in self.settings]
-            found.setdefault((entry.text, *values), []).append(entry)
+            alone = "" if own else entry.name  # of which nothing is known
+            found.setdefault((entry.text, *values, alone), []).append(entry)
         groups = [
             Group(own, [value for e in own if (value := self.value(e)) is not None])
             for own in found.values()
@@ -201,6 +213,6 @@ class Ranking:
 
     def described(self, group: Group) -> str:
         """lr=1 theta=5: training perplexity 1.23 ± 0.01, mean of 3 seeds."""
-        words = self.words(group.entries[0])
+        words = self.brief(group.entries[0])
         many = f", mean of {len(group.values)} seeds" if len(group.values) > 1 else ""
         return f"{words}{': ' if words else ''}{self.measure} {group}{many}"

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rnnlab._common.console import one_line
-from rnnlab._common.errors import ConfigError
-from rnnlab._common.program import training
-from rnnlab.config.shortest import shortest
-from rnnlab.config.stored import from_dict
 from rnnlab.runs.result import Status
+from rnnlab.studies.report.commands import commands
 from rnnlab.studies.report.entries import Entry
 from rnnlab.studies.report.escaping import in_markdown
 from rnnlab.studies.report.ranking import HELD_OUT, TRAINING, Group, Ranking
 
 MOST_BEST = 3  # texts whose best is named
+NAMED = 6  # runs that did not complete
 FIRST = 10  # runs whose texts are shown
 
 
@@ -84,32 +81,52 @@ def overview(ranking: Ranking) -> str:
 
 def best(ranking: Ranking) -> list[tuple[str, str]]:
     """Of each text the best settings, and the command that trains them."""
-    found = []
-    for group in ranking.best[:MOST_BEST]:
-        text = group.entries[0].result.dataset.get("name")
-        of = f" of {text}" if len(ranking.texts) > 1 else ""
-        found.append((f"Best{of}: {ranking.described(group)}", command(group)))
+    groups = ranking.best[:MOST_BEST]
+    ended = [[e for e in group.entries if e.result.status.is_final] for group in groups]
+    found = [
+        (f"Best{_of_text(ranking, group)}: {_with_next(ranking, group)}", command)
+        for group, command in zip(groups, commands(ended), strict=True)
+    ]
     return found or [("Best", "(no run has completed)")]
 
 
-def command(group: Group) -> str:
-    """What trains its runs again that came to their end, in words that are safe to paste."""
-    ended = [entry for entry in group.entries if entry.result.status.is_final]
-    first = ended[0]
-    try:
-        words = shortest(from_dict(first.result.config))
-    except ConfigError:  # a choice that is not known here
-        words = None
-    if words is not None and "".join(words).isprintable():
-        seeds = sorted({entry.result.seed for entry in ended})
-        if len(seeds) > 1:
-            words = [word for word in words if not word.startswith("seed=")]
-            words = ["-m", *words, f"seed={','.join(map(str, seeds))}"]
-        return training(*words)
-    folder = str(first.folder.absolute())
-    if not folder.isprintable():
-        return f"(the name of the best run's folder cannot be typed: {one_line(first.folder.name)})"
-    return shlex.join(["rnnlab", "reproduce", folder])
+def _of_text(ranking: Ranking, group: Group) -> str:
+    text = group.entries[0].result.dataset.get("name")
+    return f" of {text}" if len(ranking.texts) > 1 else ""
+
+
+def _with_next(ranking: Ranking, group: Group) -> str:
+    """And how far the next best is behind."""
+    text = group.entries[0].text
+    own = [g for g in ranking.groups if g.entries[0].text == text and g.mean < math.inf]
+    if len(own) < 2:
+        return ranking.described(group)
+    words, behind = ranking.brief(own[1].entries[0]), own[1].mean - group.mean
+    gap = f"{behind:.2g} more" if behind else "the same"
+    return f"{ranking.described(group)}; next is {words} with {shown(own[1].mean)}, {gap}"
+
+
+def differences(ranking: Ranking) -> list[str]:
+    """Of two runs, what they differ in: lr: 1 and 3."""
+    if len(ranking.entries) != 2:
+        return []
+    pairs = [(name, *(e.setting(name) or "none" for e in ranking.entries)) for name in ranking.names]
+    return [f"{name}: {first} and {second}" for name, first, second in pairs]
+
+
+def troubles(ranking: Ranking) -> list[str]:
+    """What did not complete, a sentence for each kind: 2 diverged: lr=30 theta=5; lr=30 theta=10."""
+    found: dict[str, list[str]] = {}
+    for entry in ranking.entries:
+        if entry.result.status in (Status.diverged, Status.failed, Status.interrupted):
+            words = ranking.brief(entry) or entry.name
+            found.setdefault(entry.result.status, []).append(words)
+    return [f"{len(own)} {status}: {_listed([*dict.fromkeys(own)])}" for status, own in found.items()]
+
+
+def _listed(words: list[str]) -> str:
+    more = f"; and {len(words) - NAMED} settings more" if len(words) > NAMED else ""
+    return "; ".join(words[:NAMED]) + more
 
 
 def shown(figure: float | None) -> str:
