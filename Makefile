@@ -4,12 +4,14 @@
 # make test-elsewhere   without affinity, sessions and forkserver, and as on Python 3.14: tests/elsewhere
 # make test-lowest   the same on the oldest of everything that pyproject.toml allows
 # make test-cluster   queues, Ray, torchrun, machines that share a folder: with submitit and Ray
+# make test-browser   the report in a headless Chromium (Debian: apt-get install chromium chromium-driver)
 # make test-slow  tests of studies that take half a minute each
 # make bench    engines against their peers on this machine (BENCH="--cells rnn --sizes 64,512")
 # make gpu-check   GPU tests and benchmarks, with the torch, numpy and pytest of $(PYTHON) alone
 # make bench-sweep   a study beside Hydra's other launchers (half an hour)
 # make bench-large   a text of 2 GB beside a small one (5 GB of disk)
 # make bench-scaling   queues, several processes of a job; writes docs/scaling.md
+# make bench-page   the report of a thousand runs in a browser
 # make faults   kill and break runs and studies in every way we know; writes docs/reliability.md (half an hour)
 # make crashes  a kill and a power cut after every file operation of a run, a stack, a study (a quarter of an hour)
 # make attack  what a folder from somebody else can do, and other attacks; writes docs/reliability.md
@@ -29,7 +31,7 @@ endef
 export ABOUT_SET_UP
 ABOUT_DEFAULT = 500 epochs: one to two minutes on two idle cores. Ctrl-C stops and saves.
 
-.PHONY: train test test-next test-elsewhere test-lowest test-slow test-cluster lint format bench bench-sweep bench-large bench-scaling faults crashes attack fuzz soak gpu-check pictures clean
+.PHONY: train test test-next test-elsewhere test-lowest test-slow test-cluster test-browser lint format bench bench-sweep bench-large bench-scaling bench-page faults crashes attack fuzz soak gpu-check pictures clean
 
 train: .venv/installed
 	@$(if $(filter file,$(origin ARGS)),echo "$(ABOUT_DEFAULT)")
@@ -50,6 +52,10 @@ test-elsewhere: .venv/installed-dev
 test-cluster: .venv/installed-dev
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[slurm,ray]'
 	$(BIN)/pytest -m cluster -n 2 --dist worksteal $(TESTS)
+
+test-browser: .venv/installed-dev
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[browser]'
+	$(BIN)/pytest -m browser $(TESTS)
 
 test-slow: lint
 	$(BIN)/pytest -m slow
@@ -77,6 +83,10 @@ bench-scaling: .venv/installed-dev
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[slurm]'
 	$(BIN)/python benchmarks/scaling.py
 
+bench-page: .venv/installed-dev
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[browser]'
+	PYTHONPATH=tests $(BIN)/python benchmarks/page.py
+
 faults: .venv/installed-dev
 	PYTHONPATH=tests $(BIN)/python tests/faults.py
 
@@ -98,8 +108,8 @@ gpu-check:
 	PYTHONPATH=src $(PYTHON) benchmarks/engines.py --device cuda --cells rnn,lstm,gru --rounds 3 --sizes 64,512 --lanes 1,64 --save benchmarks/results/cuda.json
 
 pictures: .venv/installed-dev
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[pictures]'
-	$(BIN)/python docs/make_pictures.py $(RUNS)
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[browser]'
+	PYTHONPATH=tests $(BIN)/python docs/make_pictures.py $(RUNS)
 
 format: .venv/installed-dev
 	$(BIN)/ruff check --fix

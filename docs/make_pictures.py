@@ -1,20 +1,18 @@
 """Take the documentation's pictures of TensorBoard from a folder of finished runs.
 
-    python docs/make_pictures.py RUNS_FOLDER
+    make pictures RUNS=RUNS_FOLDER
 
 Serves the folder with TensorBoard on a free local port, opens it in a headless Chromium and
 writes docs/images/tensorboard.png (the curves), tensorboard-text.png (the samples) and
 tensorboard-hparams.png (the table of runs). Needs selenium, Chromium and Chromium's driver:
-`pip install selenium` and, on Debian, `apt-get install chromium chromium-driver`.
+see tests/browser.py.
 """
 
 import contextlib
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,10 +23,10 @@ from selenium.common import WebDriverException
 from selenium.webdriver.support import expected_conditions as expected
 from selenium.webdriver.support.ui import WebDriverWait
 
+from browser import chromium, resize
+
 IMAGES = Path(__file__).resolve().parent / "images"
 PATIENCE, DRAWING = 60, 4  # seconds: until something is there, until a page is drawn
-FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --no-proxy-server
-    --disable-background-networking --disable-component-update --disable-sync --lang=en"""
 CURVES = {  # the address of the time series
     "pinnedCards": '[{"plugin": "scalars", "tag": "perplexity/train"}]',
     "runColorGroup": r"regex:^(.*?)(?:-\d+)?$",  # runs that differ by a last number share a colour
@@ -61,22 +59,8 @@ def tensorboard(runs: Path) -> Iterator[str]:
             server.terminate()
 
 
-@contextlib.contextmanager
-def chromium() -> Iterator[webdriver.Chrome]:
-    """A headless Chromium with a fresh profile, for as long as the block lasts."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
-    service = webdriver.ChromeService(shutil.which("chromedriver"))
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        for flag in (*FLAGS.split(), f"--user-data-dir={profile}"):
-            options.add_argument(flag)
-        with webdriver.Chrome(options, service) as browser:
-            yield browser
-
-
 def visit(browser: webdriver.Chrome, address: str, height: int) -> None:
-    size = {"width": 1400, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    resize(browser, 1400, height)
     browser.get("about:blank")  # another #tab alone would not load the page anew
     browser.get(address)
     time.sleep(DRAWING)

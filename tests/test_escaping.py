@@ -21,11 +21,14 @@ from rnnlab._common.console import one_line
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.figures import perplexity_figure, saved
 from rnnlab.runs.result import Result, Status
-from rnnlab.studies.report.entries import Entry
+from rnnlab.studies.report.commands import commands
+from rnnlab.studies.report.curves import curves_figure
+from rnnlab.studies.report.effects import effects_figure
+from rnnlab.studies.report.entries import Entry, read
 from rnnlab.studies.report.escaping import in_code_span
+from rnnlab.studies.report.heatmap import heat_map
+from rnnlab.studies.report.ranking import Ranking
 from rnnlab.studies.report.write import write_report
-from rnnlab.studies.report.ranking import Group
-from rnnlab.studies.report.tables import command
 
 pytestmark = pytest.mark.attack(6, "hostile texts in Markdown, CSV, HTML and pictures")
 
@@ -73,7 +76,7 @@ def test_in_markdown(study):
     assert not re.findall(r"\w://|www\.e", re.sub("````.*````", "", text))  # no links at GitHub
     page = MarkdownIt("commonmark").enable("table").render(text)
     (best,) = re.findall("<code>(.*?)</code>", page)
-    assert best.startswith("(the name of the best run's folder cannot be typed: 0`")
+    assert best.startswith("(the name of the run's folder cannot be typed: 0`")
     tags = {tag.strip("/") for tag in re.findall(r"<(/?\w+)", page)}
     assert tags == set("h1 p code h2 table thead tbody tr th td".split())
     widths, shown = [], html.unescape(page)
@@ -89,11 +92,14 @@ def test_in_markdown(study):
 
 def test_in_the_page(study):
     page = write_report(study).read_text(encoding="utf-8")
-    outside = re.sub("<svg.*?</svg>|<style>.*?</style>", "", page, flags=re.DOTALL)
-    known = "!doctype html head meta title body h1 h2 p br code table tr th td"
+    outside = re.sub("<script.*?</script>|<style>.*?</style>", "", page, flags=re.DOTALL)
+    known = "!doctype html head meta title body main noscript"
     assert set(re.findall(r"<([\w!]+)", outside)) == set(known.split())
     assert page.replace("\n", "").replace("\t", "").isprintable()
-    assert "<script" not in page
+    own, script = re.findall("<script.*?>(.*?)</script>", page, flags=re.DOTALL)
+    assert not re.search("[<>&]", own)  # what comes from elsewhere is here, and ends nothing
+    assert HOSTILE in [*json.loads(own)["runs"][0]["samples"]]
+    assert "evil" not in script
 
 
 def test_in_a_spreadsheet(study):
@@ -122,7 +128,11 @@ def test_in_pictures(given, study, recwarn):
         result.status = Status.completed
         result.config |= {"lr": k % 2, "theta": k // 2, given: f"{given}{k}"}
         store(result, folder)
-    assert write_report(study).read_text(encoding="utf-8").count("<svg") == 3
+    ranking = Ranking(read(study)[0])
+    for make in (curves_figure, effects_figure, heat_map):
+        figure = make(ranking)
+        assert figure
+        assert saved(figure, "svg")
     curve = [(1, 3.0), (2, 2.0)]
     for kind in ("svg", "png"):
         assert saved(perplexity_figure(curve, curve, title=given), kind)
@@ -164,7 +174,7 @@ def command_of(compose) -> Callable[..., str]:
             group, _, knob = name.rpartition(".")
             (values[group] if group else values)[knob] = value
         result = replace(Result.without_run(""), status=Status.completed, config=values)
-        return command(Group([Entry.of(folder, result)], [1.0]))
+        return commands([[Entry.of(folder, result)]])[0]
 
     return command_of
 
@@ -187,7 +197,7 @@ def test_the_best_command_is_safe_to_paste(command_of, changes):
     folder, odd = Path("a b;`id`"), Path("x\x1b[2J\n")
     again = ["rnnlab", "reproduce", str(folder.absolute())]
     assert shlex.split(command_of(changes, folder)) == again
-    said = r"(the name of the best run's folder cannot be typed: x\x1b[2J\n)"
+    said = r"(the name of the run's folder cannot be typed: x\x1b[2J\n)"
     assert command_of(changes, odd) == said
 
 

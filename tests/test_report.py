@@ -26,10 +26,10 @@ from rnnlab.studies.report.curves import curves_figure
 from rnnlab.studies.report.effects import effects_figure
 from rnnlab.studies.report.entries import Entry, changed_names, read
 from rnnlab.studies.report.heatmap import heat_map
-from rnnlab.studies.report.write import write_report
 from rnnlab.studies.report.ranking import HELD_OUT, TRAINING, Ranking
 from rnnlab.studies.report.statistics import interval, student
 from rnnlab.studies.report.tables import best, overview
+from rnnlab.studies.report.write import write_report
 
 SMALL = ["num_hiddens=4", "batch_size=2", "num_steps=5", "dataset.max_tokens=150", "num_epochs=2"]
 HOME = Path("study")

@@ -3,6 +3,7 @@
 import math
 import sys
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -158,11 +159,19 @@ def stop(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="A study's folder, or any folder of runs.")],
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Write it anew when something changes, until Ctrl-C."),
+    ] = False,
 ) -> None:
     """Sum runs up: report.html, report.md and results.csv in the folder."""
-    from rnnlab.studies.report.write import write_report
+    from rnnlab.studies.report import write
 
-    say(write_report(folder))
+    if not watch:
+        say(write.write_report(folder))
+        return
+    for page in write.watch(folder):
+        say(f"{datetime.now():%H:%M:%S} {page}")
 
 
 @app.command(context_settings=OTHERS, add_help_option=False)

@@ -36,12 +36,13 @@ class Shortest:
     def __init__(self) -> None:
         self.composer = Composer(lambda words: hydra.compose("config", words, True))
         self.given = cache(self._given)
+        self.choices = groups()
 
     def of(self, config: Config) -> Words | None:
         wanted = config.as_dict()
         chosen = {group: wanted[group]["name"] for group in GROUPS}
         values = flat(wanted)
-        known = all(name in groups()[group] for group, name in chosen.items())
+        known = all(name in self.choices[group] for group, name in chosen.items())
         if not known or "${" in str(wanted) or not all(map(NAME.fullmatch, values)):
             return None
         usual = self.given()

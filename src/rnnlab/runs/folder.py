@@ -124,7 +124,8 @@ def remove_leftovers(folder: Path) -> None:
 def last_messages(folder: Path, count: int) -> list[str]:
     """The last lines of run.log, as far as they can be read."""
     try:
-        return read_end(folder, MESSAGES, END).decode(errors="replace").splitlines()[-count:]
+        text = read_end(folder, MESSAGES, END).decode(errors="replace")
+        return text.rstrip("\n").split("\n")[-count:] if text else []
     except OSError:
         return []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 import time
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,7 @@ from rnnlab.studies.report.ranking import HELD_OUT, TRAINING, Ranking
 from rnnlab.studies.report.tables import shown
 
 SHOWN = 20  # running jobs in the live table
+LISTED = 20  # runs in the table at the end, the best ones
 LOG_LINES = 5  # of a failed job
 
 
@@ -65,12 +67,14 @@ class StudyView:
         if kind is None:
             ranking = Ranking(read(self.sweep)[0])
             self.console.print(self._final(ranking))
+            if (left := len(ranking.entries) - LISTED) > 0:
+                self.console.print(f"and {left} more, which the report has")
             if best := best_of(ranking):
                 self.console.print(f"best: {best}")
             if warned := self._warned():
                 self.console.print(f"\n{warned}")
             logdir = shlex.join(["tensorboard", "--logdir", str(self.sweep)])
-            self.console.print(f"\n{self.sweep}\n{logdir}")
+            self.console.print("\n".join(["", str(self.sweep), *_writing(ranking), logdir]))
 
     def ended(self, job: Job, result: Result) -> None:
         """A job has ended: told at once if it went wrong, with the end of its log if it failed."""
@@ -124,12 +128,11 @@ class StudyView:
         ended = [Entry.of(folder, result) for folder, result in self.results.items()]
         best = best_of(Ranking(ended))
         waiting = len(self.jobs) - len(self.results) - len(running)
-        table = Table(
-            title=f"{len(self.results) - failed} done, {failed} failed, {len(running)} running, "
-            f"{waiting} waiting; "
-            + (f"best {best}; " if best else "")
-            + f"{speed:,.0f} tokens/s; {left}"
+        title = (
+            f"{len(self.results) - failed} done, {failed} failed, {len(running)} running, "
+            f"{waiting} waiting; {speed:,.0f} tokens/s; {left}" + (f"; best {best}" if best else "")
         )
+        table = Table(title=textwrap.fill(title, self.console.width))
         for name in ("job", "changed", "epoch", TRAINING):
             table.add_column(name)
         for job, last in running[:SHOWN]:
@@ -148,12 +151,15 @@ class StudyView:
         for name in ("job", "changed", "status", TRAINING, *held_out):
             table.add_column(name)
         own = {job.folder: job for job in self.planned.all}
-        for entry in ranking.runs:
+        for entry in ranking.runs[LISTED:]:
+            own.pop(entry.folder, None)
+        for entry in ranking.runs[:LISTED]:
             job, result = own.pop(entry.folder, None), entry.result
             number = job.number if job else job_number(entry.folder)
             table.add_row(
                 entry.folder.name if number is None else str(number),
-                entry.words(self.planned.swept) or self.changed.get(entry.folder, ""),
+                ranking.brief_words(entry, self.planned.swept)
+                or self.changed.get(entry.folder, ""),
                 "not ended" if result.status == Status.running else result.status,
                 shown(entry.training),
                 *(shown(entry.held_out) for _ in held_out),
@@ -172,6 +178,14 @@ class StudyView:
         ]
         more = f" (and {len(found) - 1} more: result.json has them)" if len(found) > 1 else ""
         return f"warning: {one_line(found[0])}{more}" if found else ""
+
+
+def _writing(ranking: Ranking) -> list[str]:
+    """What makes the best run write, if there is one."""
+    for entry in ranking.best[0].entries[:1] if ranking.best else []:
+        prefix = next(iter(entry.result.samples), "")
+        return [shlex.join(["rnnlab", "generate", str(entry.folder), "--prefix", prefix])]
+    return []
 
 
 def best_of(ranking: Ranking) -> str:

@@ -5,24 +5,25 @@ settings       each {name, values: [[as typed, in brief, number or null], ...]} 
                those that differ between the runs
 runs           each {name, title, link, text, status, settings: [index into values, or -1], value,
                training, held_out, best, epochs, seconds, clipped, command, error, log, samples,
-               curves: {figure: [epochs, values]}}
+               curves: {figure: [index into epochs, values]}}
+epochs         of the curves' points
 groups         runs that differ in their seed only: {runs: [indices], shown, mean, command}, best
                first; value and mean are null where there is none yet, "diverged" where it is so
 texts          what was trained on: perplexities of different texts do not compare
 grids          pairs of settings that form a grid, the most telling one first
 
-Curves are thinned to MOST_POINTS and figures rounded: a page of a thousand runs is 3 MB.
+Curves are thinned and figures rounded: a page of a thousand runs is 3 MB.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from rnnlab._common.console import plain
 from rnnlab.runs.folder import last_messages
 from rnnlab.runs.result import Status
 from rnnlab.studies.report.axes import is_number, texts_apart, values_of
@@ -32,8 +33,12 @@ from rnnlab.studies.report.heatmap import grids
 from rnnlab.studies.report.ranking import Group, Ranking
 from rnnlab.studies.report.tables import best, differences, overview, troubles
 
-MOST_POINTS = {"perplexity": 200, "val_perplexity": 200, "clipped_fraction": 40, "gradient_norm": 40}
-DIGITS = {"clipped_fraction": 3, "gradient_norm": 3}
+DRAWN = {  # curves: points at most, and digits of each
+    "perplexity": (200, 4),
+    "val_perplexity": (100, 4),
+    "clipped_fraction": (40, 2),
+    "gradient_norm": (40, 3),
+}
 LOG_LINES = 12  # of a run that failed
 LONGEST_SAMPLE = 600  # characters
 
@@ -42,15 +47,15 @@ def contents(home: Path, ranking: Ranking, skipped: list[str], is_watched: bool)
     entries = ranking.entries
     values = {name: _values(ranking, name) for name in ranking.names}
     places = {name: {typed: k for k, typed in enumerate(own)} for name, own in values.items()}
-    texts = texts_apart(ranking, most=None)
-    runs = [_run(ranking, entry, places, [*texts]) for entry in entries]
+    texts, epochs = texts_apart(ranking, most=None), dict[tuple[int, ...], int]()
+    runs = [_run(ranking, entry, places, [*texts], epochs) for entry in entries]
     for run, command in zip(runs, commands([[entry] for entry in entries]), strict=True):
         run["command"] = command
     numbers = {id(entry): k for k, entry in enumerate(entries)}
     groups = [_group(group, numbers) for group in ranking.groups]
     for group, command in zip(groups, commands([g.entries for g in ranking.groups]), strict=True):
         group["command"] = command
-    return {
+    whole = {
         "title": home.name,
         "written": f"{datetime.now():%Y-%m-%d %H:%M:%S}",
         "is_watched": is_watched,
@@ -64,15 +69,33 @@ def contents(home: Path, ranking: Ranking, skipped: list[str], is_watched: bool)
             for name, own in values.items()
         ],
         "texts": [*texts.values()],
+        "epochs": [*epochs],
         "runs": runs,
         "groups": groups,
         "grids": grids(ranking),
         "skipped": skipped,
     }  # fmt: skip
+    return _shown(whole)
+
+
+def _shown(value: Any) -> Any:
+    """Texts without characters that are obeyed and not seen, as those that reverse a line."""
+    match value:
+        case str():
+            return plain(value)
+        case dict():
+            return {plain(key): _shown(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_shown(item) for item in value]
+    return value
 
 
 def _run(
-    ranking: Ranking, entry: Entry, places: dict[str, dict[str, int]], texts: list[tuple[str, str]]
+    ranking: Ranking,
+    entry: Entry,
+    places: dict[str, dict[str, int]],
+    texts: list[tuple[str, str]],
+    epochs: dict[tuple[int, ...], int],
 ) -> dict[str, Any]:
     result, clipped = entry.result, entry.curve("clipped_fraction")
     samples = {prefix: text[:LONGEST_SAMPLE] for prefix, text in result.samples.items()}
@@ -97,7 +120,7 @@ def _run(
         "error": result.error,
         "log": last_messages(entry.folder, LOG_LINES) if result.status == Status.failed else [],
         "samples": samples,
-        "curves": {name: _thinned(name, entry.curve(name)) for name in MOST_POINTS},
+        "curves": {name: _thinned(name, entry.curve(name), epochs) for name in DRAWN},
     }
 
 
@@ -118,16 +141,20 @@ def _value(ranking: Ranking, name: str, typed: str, value: Any) -> list[Any]:
     return [typed, ranking.in_brief(name, value) or '""', number]
 
 
-def _figure(value: float | None, digits: int = 5) -> float | str | None:
+def _figure(value: float | None, digits: int = 5) -> float | int | str | None:
     """Null where there is none; what is infinite has diverged."""
     if value is None:
         return None
-    return float(f"{value:.{digits}g}") if math.isfinite(value) else "diverged"
+    if not math.isfinite(value):
+        return "diverged"
+    short = float(f"{value:.{digits}g}")
+    return int(short) if short.is_integer() and abs(short) < 1e9 else short
 
 
-def _thinned(name: str, curve: Curve) -> list[Sequence[float]]:
-    """Epochs and values: every k-th, and the last."""
-    step = math.ceil(len(curve) / MOST_POINTS[name])
-    kept = curve[:: -step or None][::-1] if step else []
-    digits = DIGITS.get(name, 5)
-    return [[x for x, _ in kept], [float(f"{y:.{digits}g}") for _, y in kept]]
+def _thinned(name: str, curve: Curve, epochs: dict[tuple[int, ...], int]) -> list[Any]:
+    """Every k-th point, and the last; its epochs once for all curves that have the same."""
+    most, digits = DRAWN[name]
+    step = math.ceil(len(curve) / most)
+    kept = curve[::-step][::-1] if step else []
+    own = tuple(epoch for epoch, _ in kept)
+    return [epochs.setdefault(own, len(epochs)), [_figure(y, digits) for _, y in kept]]

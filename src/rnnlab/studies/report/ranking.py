@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -124,12 +124,15 @@ class Ranking:
 
     def brief(self, entry: Entry) -> str:
         """The same for a picture, of numbers the digits that tell them apart."""
-        own = {name: value for name, value in entry.settings.items() if name in self._names(entry)}
-        words = [f"{name}={self.in_brief(name, own[name])}" for name in own]
-        return " ".join(words) or self._nothing(entry)
+        return self.brief_words(entry, self._names(entry)) or self._nothing(entry)
+
+    def brief_words(self, entry: Entry, names: Iterable[str]) -> str:
+        own = [(name, entry.settings[name]) for name in names if name in entry.settings]
+        return " ".join(f"{name}={self.in_brief(name, value)}" for name, value in own)
 
     def in_brief(self, name: str, value: Any) -> str:
-        return f"{value:.{self._digits[name]}g}" if isinstance(value, float) else as_typed(value)
+        digits = self._digits.get(name)
+        return f"{value:.{digits}g}" if digits and isinstance(value, float) else as_typed(value)
 
     @cached_property
     def _digits(self) -> dict[str, int]:

@@ -110,18 +110,22 @@ def differences(ranking: Ranking) -> list[str]:
     """Of two runs, what they differ in: lr: 1 and 3."""
     if len(ranking.entries) != 2:
         return []
-    pairs = [(name, *(e.setting(name) or "none" for e in ranking.entries)) for name in ranking.names]
+    pairs = [
+        (name, *(e.setting(name) or "none" for e in ranking.entries)) for name in ranking.names
+    ]
     return [f"{name}: {first} and {second}" for name, first, second in pairs]
 
 
 def troubles(ranking: Ranking) -> list[str]:
-    """What did not complete, a sentence for each kind: 2 diverged: lr=30 theta=5; lr=30 theta=10."""
+    """What did not complete, a sentence for each kind: 2 diverged: lr=30; lr=30 theta=10."""
     found: dict[str, list[str]] = {}
     for entry in ranking.entries:
         if entry.result.status in (Status.diverged, Status.failed, Status.interrupted):
             words = ranking.brief(entry) or entry.name
             found.setdefault(entry.result.status, []).append(words)
-    return [f"{len(own)} {status}: {_listed([*dict.fromkeys(own)])}" for status, own in found.items()]
+    return [
+        f"{len(own)} {status}: {_listed([*dict.fromkeys(own)])}" for status, own in found.items()
+    ]
 
 
 def _listed(words: list[str]) -> str:

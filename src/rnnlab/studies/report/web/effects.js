@@ -80,7 +80,7 @@ function tickBelow(x, height, words, room) {
   const isWide = words.length * 6.6 > room, shown = words.length > 16 ? `${words.slice(0, 15)}…` : words;
   const at = { class: "tick", x, y: height - BOTTOM + 15, "text-anchor": isWide ? "end" : "middle", "font-size": isWide ? 10 : null };
   if (isWide) at.transform = `rotate(-22 ${x} ${height - BOTTOM + 12})`;
-  return element("text", at, shown, element("title", {}, words));
+  return element("text", at, shown, shown === words ? null : element("title", {}, words));
 }
 
 function medians(rows, k, present, x, y) {

@@ -3,6 +3,7 @@
 // here or below takes HTML from a string.
 
 const data = JSON.parse(document.getElementById("data").textContent);
+for (const run of data.runs) for (const curve of Object.values(run.curves)) curve[0] = data.epochs[curve[0]];
 const SVG = new Set(["svg", "g", "path", "line", "rect", "circle", "text", "clipPath", "title", "defs", "pattern"]);
 
 function element(name, attributes = {}, ...children) {
@@ -27,7 +28,7 @@ function section(title, note = "") {
 }
 
 function copyButton(words) {
-  const button = element("button", { type: "button", title: words }, "copy");
+  const button = element("button", { type: "button", class: "copy", title: words }, "copy");
   button.addEventListener("click", async () => {
     button.textContent = (await copied(words)) ? "copied" : "press Ctrl-C";
     setTimeout(() => (button.textContent = "copy"), 1500);

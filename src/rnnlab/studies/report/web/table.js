@@ -1,4 +1,7 @@
-// All rows, sorted by any column. A sort moves lines; only a filter makes other ones.
+// All rows, sorted by any column. Lines are made as one scrolls to them: a browser takes half a second
+// to lay a thousand out.
+
+const AT_ONCE = 150;  // lines
 
 const runsTable = section("Runs");
 const frameOfRows = element("div", { class: "rows", tabindex: "0" });
@@ -53,6 +56,12 @@ function figureColumn(key, words) {
 
 let lines = new Map();  // of the table, by rows' keys
 let ofWhat = "";
+let more = () => {};  // makes so many lines more
+frameOfRows.addEventListener("scroll", () => {
+  const { scrollTop, clientHeight, scrollHeight } = frameOfRows;
+  if (scrollTop + 2 * clientHeight > scrollHeight) more(AT_ONCE);
+});
+addEventListener("beforeprint", () => more(Infinity));
 
 function renderTable(rows) {
   const own = columns();
@@ -62,7 +71,9 @@ function renderTable(rows) {
   }
   const descending = view.sort.startsWith("-"), by = own.find((column) => column.name === view.sort.replace("-", "") && column.value);
   const sorted = by ? sortedBy(rows, by.value, descending) : rows;
-  const body = element("tbody", {}, ...sorted.map((row) => lineFor(row, own)));
+  const body = element("tbody");
+  more = (count) => body.append(...sorted.slice(body.children.length, body.children.length + count).map((row) => lineFor(row, own)));
+  more(AT_ONCE);
   const head = element("tr", {}, ...own.map((column) => headCell(column, by, descending)));
   frameOfRows.replaceChildren(element("table", {}, element("thead", {}, head), body));
   const total = view.fold === "yes" ? allGroups.length : allRuns.length;
