@@ -43,13 +43,14 @@ def watch(home: Path) -> Iterator[Path]:
 
     Ends by Ctrl-C; then the page is written once more, and stays as it is.
     """
-    seen = None
+    seen, page = _state(home), write_report(home, is_watched=True)
     try:
+        yield page
         while True:
+            time.sleep(PAUSE)
             if (now := _state(home)) != seen:
                 seen = now
                 yield write_report(home, is_watched=True)
-            time.sleep(PAUSE)
     finally:
         write_report(home)
 
