@@ -273,9 +273,51 @@ def test_the_table_of_results_has_every_setting_that_differs():
         ["sweeps/x/0_b", "rnn", "", "none", "1e-05", "", "1"],
         ["sweeps/x/1_c", "gru", "after", "value", "1", "5", "1"],
     ]
-    figures = "status training_perplexity held_out_perplexity best_perplexity best_of epochs tokens"
-    figures += " seconds tokens_per_second config_id error"
-    assert [*table()[0]] == ["folder", *names, *figures.split()]
+    assert [*table()[0]] == ["folder", *names, *FIGURES]
+
+
+FIGURES = """
+    seed text vocab_size status training_perplexity held_out_perplexity best_perplexity best_of
+    gradient_norm clipped_fraction epochs tokens seconds tokens_per_second stack_tokens_per_second
+    used_device used_engine used_precision began ended config_id error
+""".split()
+
+
+def test_the_columns_of_figures_are_always_the_same():
+    """A seed that differs is not there twice, nor the asked engine for the one that trained."""
+    for seed, asked in ((3, "auto"), (4, "eager")):
+        entry = forge(f"{seed}", 2.0, seed=seed, engine=asked)
+        entry.result.engine, entry.result.began = "fused", "2026-01-02T03:04:05+00:00"
+        entry.result.stack_tokens_per_second = 7.5
+        entry.result.write(entry.folder)
+        lines = [
+            {"epoch": 1, "perplexity": 3.0, "val_perplexity": None, "gradient_norm": 9.0},
+            {"epoch": 2, "perplexity": 2.0, "val_perplexity": None, "gradient_norm": 0.25}
+            | {"clipped_fraction": 0.5},
+        ]
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (entry.folder / "metrics.jsonl").write_text(text)
+    write_report(HOME)
+    assert [*table()[0]] == ["folder", "engine", *FIGURES]
+    first, second = table()
+    assert [first["engine"], second["engine"]] == ["auto", "eager"]
+    assert [first["seed"], second["seed"]] == ["3", "4"]
+    assert [first["text"], first["vocab_size"]] == ["sample", "28"]
+    assert [first["gradient_norm"], first["clipped_fraction"]] == ["0.25", "0.5"]
+    assert [first["used_engine"], first["began"]] == ["fused", "2026-01-02T03:04:05+00:00"]
+    assert [first["stack_tokens_per_second"], first["ended"]] == ["7.5", ""]
+
+
+def test_a_setting_called_like_a_figure_has_no_column_of_its_own():
+    """A stored config may say anything."""
+    for number in range(2):
+        entry = forge(f"{number}", 2.0)
+        entry.result.config |= {"status": f"x{number}", "folder": number}
+        entry.result.write(entry.folder)
+    write_report(HOME)
+    (head, *_) = csv.reader((HOME / "results.csv").open(newline=""))
+    assert head == ["folder", *FIGURES]
+    assert table()[0]["status"] == "completed"
 
 
 # --- any folder ------------------------------------------------------------------------------
