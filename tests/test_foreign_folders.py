@@ -32,7 +32,6 @@ from rnnlab.runs.result import Result, Status
 from rnnlab.runs.resume import resume
 from rnnlab.studies.job import Job
 from rnnlab.studies.plan import Plan
-from rnnlab.studies.report import page
 from rnnlab.studies.report.write import write_report
 from rnnlab.studies.view import StudyView
 
@@ -68,12 +67,6 @@ def asked_for():
         yield asked, f"http://127.0.0.1:{running.server_port}"
         running.shutdown()
         thread.join()
-
-
-@pytest.fixture(autouse=True)
-def _without_pictures(monkeypatch) -> None:
-    for name in ("curves_figure", "effects_figure", "heat_map"):
-        monkeypatch.setattr(page, name, lambda *_: None)
 
 
 def change(folder: Path, **values) -> None:

@@ -184,6 +184,27 @@ def bench(options: Annotated[list[str] | None, typer.Argument()] = None) -> None
     measure()
 
 
+@app.command()
+def figure(
+    folder: Annotated[Path, typer.Argument(help="A study's folder, or any folder of runs.")],
+    kind: Annotated[str, typer.Argument(help="curves, effects or heatmap.")],
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="pdf, svg or png; else as the file's name ends, or pdf."),
+    ] = None,
+    width: Annotated[
+        str, typer.Option(help="Of the whole figure, in mm, cm or in: a column has 84mm.")
+    ] = "84mm",
+    output: Annotated[
+        Path | None, typer.Option(help="The file.", show_default="KIND.pdf in the folder")
+    ] = None,
+) -> None:
+    """Draw runs for a paper: rnnlab figure STUDY curves --width 174mm --format svg."""
+    from rnnlab.studies.report.figures import write_figure
+
+    say(write_figure(folder, kind, width, form, output))
+
+
 def _tell(differences: list[str], same: str) -> None:
     """The verdict; exit status 1 if anything differs."""
     if not differences:

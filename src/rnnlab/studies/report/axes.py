@@ -1,4 +1,4 @@
-"""What the figures of a report share: values of a setting in order, and the range that is shown."""
+"""What the page and the figures share: values of a setting in order, texts apart, medians."""
 
 from __future__ import annotations
 
@@ -7,15 +7,10 @@ import statistics
 from collections.abc import Iterable
 from typing import Any
 
-from matplotlib.axes import Axes
-
-from rnnlab.runs.figures import label
 from rnnlab.studies.report.entries import ABSENT, Entry
 from rnnlab.studies.report.ranking import Ranking
 
-BEYOND = 30  # times the lowest perplexity is shown
-TAB10 = [f"C{number}" for number in range(10)]  # the colours that matplotlib tells apart
-SHORT = 18  # characters of a tick's label
+BEYOND = 30  # times the lowest perplexity is shown: what explodes leaves the picture
 TEXTS = 4  # that are told apart
 
 
@@ -28,12 +23,6 @@ def values_of(entries: Iterable[Entry], name: str) -> dict[str, Any]:
 def _order(shown: str, value: Any) -> tuple[bool, bool, float, str]:
     number = value if is_number(value) else math.inf
     return shown == ABSENT, not is_number(value), number, shown
-
-
-def ticks_of(ranking: Ranking, name: str, values: dict[str, Any]) -> list[str]:
-    """What stands at the values' places."""
-    shown = (ranking.in_brief(name, value) if key else "none" for key, value in values.items())
-    return [label(text, SHORT) for text in shown]
 
 
 def is_number(value: Any) -> bool:
@@ -55,9 +44,3 @@ def median(values: Iterable[float | None]) -> float:
     """One that diverged is worse than all others; NaN where nothing is known."""
     known = [value for value in values if value is not None]
     return statistics.median_high(known) if known else math.nan
-
-
-def cut_off(axes: Axes, values: list[float]) -> None:
-    """What explodes leaves the picture: else nothing else is seen in it."""
-    if values and max(values) > BEYOND * min(values):
-        axes.set_ylim(min(values) * 0.9, BEYOND * min(values))

@@ -29,7 +29,7 @@ from rnnlab.runs.result import Status
 from rnnlab.studies.report.axes import is_number, texts_apart, values_of
 from rnnlab.studies.report.commands import commands
 from rnnlab.studies.report.entries import Curve, Entry
-from rnnlab.studies.report.heatmap import grids
+from rnnlab.studies.report.grids import grids
 from rnnlab.studies.report.ranking import Group, Ranking
 from rnnlab.studies.report.tables import best, differences, overview, troubles
 

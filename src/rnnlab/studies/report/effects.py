@@ -1,4 +1,4 @@
-"""Where every run ended, over each setting that differs."""
+"""Where every run ended, over each setting that differs: a panel for each, with medians."""
 
 from __future__ import annotations
 
@@ -6,109 +6,123 @@ import math
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
 
-from rnnlab.runs.figures import INK, TRAIN, Ticks, as_it_is, label, perplexity_axes
-from rnnlab.studies.report.axes import (
-    TAB10,
-    cut_off,
-    is_number,
-    median,
-    texts_apart,
-    ticks_of,
-    values_of,
-)
+from rnnlab._common.errors import require
+from rnnlab.runs.figures import Ticks, perplexity_axes
+from rnnlab.studies.report.axes import BEYOND, is_number, median, texts_apart, values_of
 from rnnlab.studies.report.ranking import Ranking
+from rnnlab.studies.report.room import fitted, legend_below, name_places, ticks_of
+from rnnlab.studies.report.style import INCH, MM, Kept, look, printed
 
-LOST = "#a01010"
 LISTED = 12  # values side by side; more numbers are points along an axis, more texts have no room
-PANELS, IN_A_ROW = 12, 4
-DECADES = 20  # the largest number over the smallest, from where an axis is logarithmic
+ROWS = 4  # of panels
+WIDE, HIGH = 42 * MM, 38 * MM  # of a panel
+AXIS = 11 * MM  # what of its width is not the picture
+MARGIN = 1.06  # above and below all runs
+BLUE = "#0072B2"
+DECADES, LONG = 20, 200  # the largest number over the smallest of a logarithmic axis
+MEDIAN: dict[str, Any] = {"marker": "_", "markersize": 9, "markeredgewidth": 1.2, "linewidth": 0.7}
+DIVERGED: dict[str, Any] = {"color": "#D55E00", "marker": "x", "markersize": 3.5, "linestyle": ""}
 
 
-@as_it_is
-def effects_figure(ranking: Ranking) -> Figure | None:
-    """A panel for each setting, with the median of each of its values; texts have colours."""
-    listed = {name: values_of(ranking.entries, name) for name in ranking.names}
+@printed
+def effects_figure(ranking: Ranking, width: float) -> Kept:
+    """So many points wide."""
+    ended = [entry for entry in ranking.entries if ranking.value(entry) is not None]
+    ends = [v for e in ended if (v := ranking.value(e)) is not None and v < math.inf]
+    require(bool(ends), "a figure of effects", "no run has come to a finite perplexity")
+    names = ranking.settings or ranking.names  # of seeds nothing is learnt but how they scatter
+    listed = {name: values_of(ended, name) for name in names}
     shown = {name: values for name, values in listed.items() if _has_room(values)}
-    ends = [v for e in ranking.entries if (v := ranking.value(e)) is not None and v < math.inf]
-    if not ends or not shown:
-        return None
-    wide, high = min(len(shown), IN_A_ROW), math.ceil(min(len(shown), PANELS) / IN_A_ROW)
-    figure = Figure(figsize=(0.8 + 2.6 * wide, 0.3 + 2.9 * high), layout="constrained")
-    panels = figure.subplots(high, wide, sharey=True, squeeze=False).flat
+    require(bool(shown), "a figure of effects", "what has completed differs in no setting")
+    across = min(len(shown), max(1, round(width / WIDE)))
+    down = min(ROWS, math.ceil(len(shown) / across))
+    figure = Kept(figsize=(width / INCH, down * HIGH / INCH))
+    panels = [*figure.subplots(down, across, sharey=True, squeeze=False).flat]
+    room, more = width / across - AXIS, 0.0
     for number, (axes, name) in enumerate(zip(panels, shown, strict=False)):
-        perplexity_axes(axes, name, "" if number % wide else ranking.measure)
-        cut_off(axes, ends)
-        _panel(axes, ranking, name, shown[name])
+        perplexity_axes(axes, fitted(name, room), "" if number % across else ranking.measure)
+        more = max(more, _panel(axes, ranking, name, shown[name], room))
+    figure.set_figheight(down * (HIGH + more) / INCH)
+    panels[0].set_ylim(min(ends) / MARGIN, min(max(ends) * MARGIN, BEYOND * min(ends)))
     for axes in panels[len(shown) :]:
         axes.set_axis_off()
-    keys = _keys(ranking, any(len(values) <= LISTED for values in shown.values()))
-    if len(shown) > PANELS:
-        keys.append(Line2D([], [], linestyle="", label=f"{len(shown) - PANELS} settings more"))
-    figure.legend(handles=keys, loc="outside upper right", fontsize=8,
-                  frameon=False, ncols=6)  # fmt: skip
+    has_medians = any(len(values) <= LISTED for values in shown.values())
+    legend_below(figure, _keys(ranking, has_medians, more=len(shown) - len(panels)))
     return figure
 
 
 def _has_room(values: dict[str, Any]) -> bool:
-    return len(values) <= LISTED or any(map(is_number, values.values()))
+    return len(values) > 1 and (len(values) <= LISTED or any(map(is_number, values.values())))
 
 
-def _panel(axes: Axes, ranking: Ranking, name: str, values: dict[str, Any]) -> None:
+def _panel(axes: Axes, ranking: Ranking, name: str, values: dict[str, Any], room: float) -> float:
+    """How much higher it has to be for what is written below it."""
     numbers = {shown: value for shown, value in values.items() if is_number(value)}
     along = len(values) > LISTED
-    places = numbers if along else {shown: k for k, shown in enumerate(values)}
-    for text, colour in _colours(ranking).items():
+    places = numbers if along else {shown: float(k) for k, shown in enumerate(values)}
+    for text, style in _looks(ranking):
         ends = [
             (places[entry.setting(name)], value)
             for entry in ranking.entries
             if entry.text == text and entry.setting(name) in places
             if (value := ranking.value(entry)) is not None
         ]
-        finite = [end for end in ends if end[1] < math.inf]
-        lost = [place for place, value in ends if value == math.inf]
-        axes.plot([x for x, _ in finite], [y for _, y in finite], "o", color=colour, alpha=0.5,
-                  markersize=4)  # fmt: skip
-        if lost:
-            axes.plot(lost, [1] * len(lost), "x", color=LOST, markersize=5, clip_on=False,
-                      transform=axes.get_xaxis_transform())  # fmt: skip
+        _draw(axes, ends, style)
         if not along:
             medians = [median(y for x, y in ends if x == place) for place in places.values()]
             line = "-" if numbers == values else ""
-            axes.plot([*places.values()], medians, "_", color=colour, markersize=14,
-                      linestyle=line, linewidth=1)  # fmt: skip
+            axes.plot([*places.values()], medians, color=style["color"], linestyle=line, **MEDIAN)
+    axes.grid(visible=False, axis="x")
     if along:
-        if min(numbers.values()) > 0 and max(numbers.values()) > DECADES * min(numbers.values()):
-            axes.set(xscale="log")
-            axes.xaxis.set_major_locator(Ticks(1, 3))
-            axes.xaxis.set_major_formatter("{x:g}")
-            axes.minorticks_off()
-        return
-    ticks = ticks_of(ranking, name, values)
-    axes.set_xticks([*places.values()], ticks)
+        _scale(axes, [*numbers.values()])
+        return 0.0
+    more = name_places(axes, ticks_of(ranking, name, values, 2 * WIDE), room)
     axes.set_xlim(-0.5, len(values) - 0.5)
-    if max(map(len, ticks)) * len(ticks) > 24:  # characters that a panel has room for
-        axes.tick_params(axis="x", rotation=60, labelsize=7)
+    return more
 
 
-def _colours(ranking: Ranking) -> dict[tuple[str, str], Any]:
-    texts = texts_apart(ranking)
-    colours = [TRAIN] if len(texts) == 1 else TAB10
-    return dict(zip(texts, colours, strict=False))
+def _draw(axes: Axes, ends: list[tuple[float, float]], style: dict[str, Any]) -> None:
+    """What diverged stands at the top, wherever that is."""
+    finite = [end for end in ends if end[1] < math.inf]
+    axes.plot([x for x, _ in finite], [y for _, y in finite], alpha=0.6, linestyle="", **style)
+    lost = [x for x, y in ends if y == math.inf]
+    if lost:
+        axes.plot(lost, [1] * len(lost), clip_on=False,
+                  transform=axes.get_xaxis_transform(), **DIVERGED)  # fmt: skip
 
 
-def _keys(ranking: Ranking, has_medians: bool) -> list[Line2D]:
+def _scale(axes: Axes, numbers: list[float]) -> None:
+    if min(numbers) > 0 and max(numbers) > DECADES * min(numbers):
+        axes.set(xscale="log")
+        is_long = max(numbers) > LONG * min(numbers)  # every 1 and 3 would not have room
+        axes.xaxis.set_major_locator(LogLocator() if is_long else Ticks(1, 3))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.minorticks_off()
+
+
+def _looks(ranking: Ranking) -> list[tuple[tuple[str, str], dict[str, Any]]]:
+    """Colour and mark of each text; of a single one blue dots."""
+    texts = [*texts_apart(ranking)]
+    if len(texts) == 1:
+        return [(texts[0], look(0) | {"color": BLUE})]
+    return [(text, look(rank)) for rank, text in enumerate(texts)]
+
+
+def _keys(ranking: Ranking, has_medians: bool, more: int) -> list[Line2D]:
     """What the marks mean."""
-    median = Line2D([], [], color=INK, marker="_", linestyle="", markersize=14, label="median")
-    keys = [median] if has_medians else []
+    names, looks = texts_apart(ranking), _looks(ranking)
+    keys = [
+        Line2D([], [], linestyle="", label=names[text] if len(looks) > 1 else "a run", **style)
+        for text, style in looks
+    ]
+    if has_medians:
+        colour = looks[0][1]["color"]
+        keys.append(Line2D([], [], color=colour, linestyle="", label="median", **MEDIAN))
     if any(ranking.value(entry) == math.inf for entry in ranking.entries):
-        keys.append(Line2D([], [], color=LOST, marker="x", linestyle="", label="diverged"))
-    if len(ranking.texts) > 1:
-        names = texts_apart(ranking)
-        keys += [
-            Line2D([], [], color=colour, marker="o", linestyle="", label=label(names[text]))
-            for text, colour in _colours(ranking).items()
-        ]
+        keys.append(Line2D([], [], label="diverged", **DIVERGED))
+    if more > 0:
+        keys.append(Line2D([], [], linestyle="", label=f"{more} settings more"))
     return keys

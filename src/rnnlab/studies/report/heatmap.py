@@ -1,80 +1,131 @@
-"""Median perplexity over two settings, where these form a grid."""
+"""Median perplexity over two settings, where these form a grid: a map for each text.
+
+The paler, the better, in colours whose order grey print keeps (viridis). What diverged is hatched,
+what nobody has trained to its end is empty.
+"""
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections import Counter
+from typing import Any
 
+import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.colors import LogNorm
+from matplotlib.patches import Patch, Rectangle
 
-from rnnlab.runs.figures import as_it_is, label
-from rnnlab.studies.report.axes import BEYOND, is_number, median, texts_apart, ticks_of, values_of
-from rnnlab.studies.report.entries import Entry
+from rnnlab._common.errors import require
+from rnnlab.runs.figures import Ticks
+from rnnlab.studies.report.axes import BEYOND, median, texts_apart, values_of
+from rnnlab.studies.report.grids import grids
 from rnnlab.studies.report.ranking import Ranking
+from rnnlab.studies.report.room import fitted, legend_below, name_places, ticks_of, width_of
+from rnnlab.studies.report.style import INCH, LETTERS, MM, Kept, ink_on, printed
 
-PAPER = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1.5}  # under a number
-FIRST = ("lr", "theta")  # what is looked at first
-SIDE = 15  # rows and columns
-FILLED = 0.75  # of the cells
+LOW, HIGH = 6.5 * MM, 11 * MM  # of a cell
+SHAPE = 0.45  # its height over its width, between these
+WIDE = 9 * MM  # what it has at least where maps are side by side
+AXIS, HEADS = 20 * MM, 14 * MM  # what of a map's width, and of its height, is not cells
+NUMBERS = [(4, LETTERS), (3, LETTERS), (3, 6), (3, 5)]  # digits and points, the best first
+HATCHED: dict[str, Any] = {"facecolor": "white", "edgecolor": "#707070", "hatch": "//////"}
+MAP = "viridis_r"
+Cells = list[list[float]]  # by rows: NaN where nothing is known, infinite what diverged
 
 
-@as_it_is
-def heat_map(ranking: Ranking) -> Figure | None:
-    """One map for each text; None where no two settings were combined with each other."""
-    pair = next(iter(grids(ranking)), None)
-    if pair is None:
-        return None
-    x, y = (values_of(ranking.entries, name) for name in (pair[1], pair[0]))
-    texts = texts_apart(ranking)
-    size = ((0.6 + 0.85 * len(x)) * len(texts) + 0.8, 1.4 + 0.5 * len(y))
-    figure = Figure(figsize=size, layout="constrained")
-    for axes, (text, name) in zip(
-        figure.subplots(1, len(texts), squeeze=False)[0], texts.items(), strict=True
-    ):
-        _map(axes, ranking, [e for e in ranking.entries if e.text == text], pair)
-        axes.set_title(label(name) if len(texts) > 1 else "", fontsize=9)
-    others = [name for name in ranking.names if name not in pair]
-    rest = f", median over {label(', '.join(others))}" if others else ""
-    figure.suptitle(f"{ranking.measure}{rest}", fontsize=10)
+@printed
+def heat_map(ranking: Ranking, width: float) -> Kept:
+    """So many points wide."""
+    pairs, texts = grids(ranking), texts_apart(ranking)
+    require(bool(pairs), "a heat map", "no two settings were combined with each other")
+    rows, columns = (values_of(ranking.entries, name) for name in pairs[0])
+    maps = [_medians(ranking, text, pairs[0]) for text in texts]
+    every = [cell for cells in maps for row in cells for cell in row]
+    require(any(map(math.isfinite, every)), "a heat map", "no run has come to a finite perplexity")
+    beside = max(1, min(len(maps), int(width / (AXIS + WIDE * len(columns)))))
+    down, room = math.ceil(len(maps) / beside), width / beside - AXIS
+    high = min(HIGH, max(LOW, SHAPE * room / len(columns)))
+    figure = Kept(figsize=(width / INCH, down * (HEADS + high * len(rows)) / INCH))
+    figure.set_layout_engine("constrained", hspace=0.08)  # between a map and the next one's title
+    figure.suptitle(fitted(_title(ranking, pairs[0]), width))
+    panels = [*figure.subplots(down, beside, squeeze=False).flat]
+    for axes, name, cells in zip(panels, texts.values(), maps, strict=False):
+        _map(axes, cells)
+        axes.set_title(fitted(name, room) if len(maps) > 1 else "")
+        axes.set_xlabel(fitted(pairs[0][1], room))
+        axes.set_ylabel(fitted(pairs[0][0], high * len(rows)))
+        axes.set_yticks(range(len(rows)), ticks_of(ranking, pairs[0][0], rows, width))
+        more = name_places(axes, ticks_of(ranking, pairs[0][1], columns, width), room)
+        figure.set_figheight(down * (HEADS + high * len(rows) + more) / INCH)
+    for axes in panels[len(maps) :]:
+        axes.set_axis_off()
+    if math.inf in every:
+        legend_below(figure, [Patch(**HATCHED, label="diverged")])
+    _number(figure, dict(zip(panels, maps, strict=False)))
     return figure
 
 
-def grids(ranking: Ranking) -> list[tuple[str, str]]:
-    """Two settings most of whose combinations were tried; numbers before words."""
-    values = {name: values_of(ranking.entries, name) for name in ranking.settings}
-    names = [name for name, own in values.items() if 1 < len(own) <= SIDE]
-    words = [n for n in names if not any(map(is_number, values[n].values()))]
-    names.sort(key=lambda name: (name not in FIRST, name in words))
-
-    def is_grid(names: tuple[str, str]) -> bool:
-        tried = {(e.text, *map(e.setting, names)) for e in ranking.entries if e.settings}
-        least = min(sum(text == own for own, *_ in tried) for text in ranking.texts)
-        lines = Counter((text, k, pair[k]) for text, *pair in tried for k in (0, 1))
-        is_crossed = min(lines.values()) > 1  # one alone in its row was combined with nothing
-        return is_crossed and least >= FILLED * math.prod(len(values[name]) for name in names)
-
-    return [*filter(is_grid, itertools.combinations(names, 2))]
+def _title(ranking: Ranking, pair: tuple[str, str]) -> str:
+    others = [name for name in ranking.names if name not in pair]
+    return f"{ranking.measure}{', median over ' if others else ''}{', '.join(others)}"
 
 
-def _map(axes: Axes, ranking: Ranking, entries: list[Entry], pair: tuple[str, str]) -> None:
+def _medians(ranking: Ranking, text: tuple[str, str], pair: tuple[str, str]) -> Cells:
+    own: dict[tuple[str, ...], list[float | None]] = {}
+    for entry in ranking.entries:
+        if entry.text == text:
+            place = tuple(map(entry.setting, pair))
+            own.setdefault(place, []).append(ranking.value(entry))
     rows, columns = (values_of(ranking.entries, name) for name in pair)
-    own: dict[tuple[str, str], list[float | None]] = {}
-    for entry in entries:
-        own.setdefault((entry.setting(pair[0]), entry.setting(pair[1])), []).append(
-            ranking.value(entry)
-        )
-    cells = [[median(own.get((row, column), [])) for column in columns] for row in rows]
-    logs = [[math.log(cell) if 0 < cell < math.inf else math.nan for cell in row] for row in cells]
-    finite = [cell for row in logs for cell in row if math.isfinite(cell)] or [0.0]
-    axes.set_facecolor("#d9d9d9")
-    axes.imshow(logs, cmap="viridis_r", aspect="auto", origin="lower", vmin=min(finite),
-                vmax=min(max(finite), min(finite) + math.log(BEYOND)))  # fmt: skip
+    return [[median(own.get((row, column), [])) for column in columns] for row in rows]
+
+
+def _map(axes: Axes, cells: Cells) -> None:
+    shade, shown = _shade(cells), [[_finite(cell) for cell in row] for row in cells]
+    xs, ys = ([k - 0.5 for k in range(n + 1)] for n in (len(cells[0]), len(cells)))
+    axes.pcolormesh(xs, ys, shown, cmap=MAP, norm=shade)
     for y, row in enumerate(cells):
         for x, cell in enumerate(row):
-            words = "" if math.isnan(cell) else "diverged" if cell == math.inf else f"{cell:.4g}"
-            axes.text(x, y, words, ha="center", va="center", fontsize=8, bbox=PAPER)
-    axes.set_xticks(range(len(columns)), ticks_of(ranking, pair[1], columns))
-    axes.set_yticks(range(len(rows)), ticks_of(ranking, pair[0], rows))
-    axes.set(xlabel=label(pair[1]), ylabel=label(pair[0]))
+            if cell == math.inf:
+                axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, linewidth=0, **HATCHED))
+    axes.vlines(xs, ys[0], ys[-1], color="white", linewidth=1.2, zorder=2)
+    axes.hlines(ys, xs[0], xs[-1], color="white", linewidth=1.2, zorder=2)
+    axes.set(xlim=(xs[0], xs[-1]), ylim=(ys[0], ys[-1]))
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+
+
+def _finite(cell: float) -> float:
+    return cell if math.isfinite(cell) else math.nan
+
+
+def _shade(cells: Cells) -> LogNorm:
+    """Of a map's lowest perplexity 0, of its highest 1; what explodes takes no colours away."""
+    finite = [cell for row in cells for cell in row if math.isfinite(cell)] or [1.0]
+    return LogNorm(min(finite), min(max(finite), BEYOND * min(finite)), clip=True)
+
+
+def _number(figure: Kept, maps: dict[Axes, Cells]) -> None:
+    """In every cell its figure; where that has no room, a scale of the colours beside the map."""
+    figure.draw_without_rendering()
+    columns = max(len(cells[0]) for cells in maps.values())
+    room = min(axes.bbox.width for axes in maps) / figure.dpi * INCH / columns - 3
+    finite = [c for cells in maps.values() for row in cells for c in row if math.isfinite(c)]
+    for digits, size in NUMBERS:
+        if max(width_of(f"{cell:.{digits}g}", size) for cell in finite) <= room:
+            for axes, cells in maps.items():
+                _write(axes, cells, digits, size)
+            return
+    for axes in maps:
+        bar = figure.colorbar(axes.collections[0], ax=axes)
+        bar.ax.yaxis.set_major_locator(Ticks())
+        bar.ax.yaxis.set_major_formatter("{x:g}")
+        bar.ax.minorticks_off()
+
+
+def _write(axes: Axes, cells: Cells, digits: int, size: float) -> None:
+    shade, colours = _shade(cells), matplotlib.colormaps[MAP]
+    for y, row in enumerate(cells):
+        for x, cell in enumerate(row):
+            if math.isfinite(cell):
+                axes.text(x, y, f"{cell:.{digits}g}", color=ink_on(colours(shade(cell))),
+                          fontsize=size, ha="center", va="center_baseline")  # fmt: skip

@@ -1,18 +1,32 @@
 """results.csv: a line for each run, for spreadsheets and data frames.
 
-folder                  where it is, seen from this file
-...                     every setting that differs between the runs, by its dotted name; empty where
-                        a run has no such setting, as a run without clipping has no theta
-status                  running, completed, diverged, interrupted or failed
-training_perplexity     of the last epoch; empty where it is far beyond guessing
-held_out_perplexity     of the last time it was taken; empty where no text is held out
-best_perplexity         the lowest of any epoch, of best_of
-best_of                 training or held out
-epochs, tokens          that it was trained
-seconds                 of wall time
-tokens_per_second       while training
-config_id               equal for equal experiments
-error                   why it is not completed
+folder                    where it is, seen from this file
+...                       every other setting that differs between the runs, by its dotted name;
+                          empty where a run has no such setting, as no theta without clipping
+seed                      of initial weights, minibatches and dropout
+text                      the name of what it was trained on
+vocab_size                tokens that are told apart; of other texts, or with another vocabulary,
+                          perplexities do not compare
+status                    running, completed, diverged, interrupted or failed
+training_perplexity       of the last epoch; empty where it is far beyond guessing
+held_out_perplexity       of the last time it was taken; empty where no text is held out
+best_perplexity           the lowest of any epoch, of best_of
+best_of                   training or held out
+gradient_norm             the mean over the last epoch that is logged, before clipping
+clipped_fraction          of that epoch's minibatches: 0 is none, 1 all
+epochs, tokens            that it was trained
+seconds                   of wall time
+tokens_per_second         while training
+stack_tokens_per_second   of all runs that trained with it, itself included
+used_device               what it ran on, as cpu or cuda:0
+used_engine               what computed the gradients
+used_precision            of products and parameters
+began, ended              ISO 8601, with the offset of the time zone
+config_id                 equal for equal experiments
+error                     why it is not completed
+
+These columns are always there, in this order; empty is what a run has not. A setting that is called
+like one of them has no column of its own. The command that trains a run again is in report.html.
 """
 
 from __future__ import annotations
@@ -27,30 +41,49 @@ from rnnlab.studies.report.escaping import in_csv
 
 
 def to_csv(entries: list[Entry]) -> str:
-    names, file = changed_names(entries), io.StringIO()
-    lines = [[name for name, _ in _cells(entries[0], names)]]
-    lines += [[value for _, value in _cells(entry, names)] for entry in entries]
+    fixed = [_figures(entry) for entry in entries]
+    names = [name for name in changed_names(entries) if name not in ("folder", *fixed[0])]
+    file = io.StringIO()
+    lines: list[list[Any]] = [["folder", *names, *fixed[0]]]
+    for entry, figures in zip(entries, fixed, strict=True):
+        settings = [_plain(entry.settings.get(name)) for name in names]
+        lines.append([entry.name, *settings, *figures.values()])
     csv.writer(file, lineterminator="\n").writerows(map(in_csv, line) for line in lines)
     return file.getvalue()
 
 
-def _cells(entry: Entry, names: list[str]) -> list[tuple[str, Any]]:
+def _figures(entry: Entry) -> dict[str, Any]:
+    """The columns that are always there, but for the folder."""
     result = entry.result
-    return [
-        ("folder", entry.name),
-        *((name, _plain(entry.settings.get(name))) for name in names),
-        ("status", result.status),
-        ("training_perplexity", entry.training),
-        ("held_out_perplexity", entry.held_out),
-        ("best_perplexity", entry.best),
-        ("best_of", "held out" if entry.holds_out else "training"),
-        ("epochs", result.epochs),
-        ("tokens", result.tokens),
-        ("seconds", result.wall_seconds),
-        ("tokens_per_second", result.tokens_per_second),
-        ("config_id", result.config_id),
-        ("error", result.error),
-    ]
+    return {
+        "seed": result.seed if entry.settings else None,
+        "text": result.dataset.get("name"),
+        "vocab_size": entry.vocab_size,
+        "status": result.status,
+        "training_perplexity": entry.training,
+        "held_out_perplexity": entry.held_out,
+        "best_perplexity": entry.best,
+        "best_of": "held out" if entry.holds_out else "training",
+        "gradient_norm": _last(entry, "gradient_norm"),
+        "clipped_fraction": _last(entry, "clipped_fraction"),
+        "epochs": result.epochs,
+        "tokens": result.tokens,
+        "seconds": result.wall_seconds,
+        "tokens_per_second": result.tokens_per_second,
+        "stack_tokens_per_second": result.stack_tokens_per_second,
+        "used_device": result.device,
+        "used_engine": result.engine,
+        "used_precision": result.precision,
+        "began": result.began,
+        "ended": result.ended,
+        "config_id": result.config_id,
+        "error": result.error,
+    }
+
+
+def _last(entry: Entry, figure: str) -> float | None:
+    curve = entry.curve(figure)
+    return curve[-1][1] if curve else None
 
 
 def _plain(value: Any) -> Any:

@@ -129,7 +129,8 @@ function renderCurves(rows) {
     }
   }
   const values = lines.flatMap((line) => [Math.min(...line.low), Math.max(...line.high)]);
-  const [low, high] = extent(values), begun = extent(lines.map((line) => line.y[0]))[1];
+  const [low, high] = extent(values), solid = lines.filter((line) => !line.dash);
+  const [, begun] = extent((solid.length ? solid : lines).map((line) => line.y[0]));
   const top = Math.min(high, BEYOND * low, Math.max(1.5 * begun, 1.1 * low));
   const [first, last] = extent(lines.flatMap((line) => [line.x[0], line.x.at(-1)]));
   const make = view.scale === "log" ? logarithmic : linear;
