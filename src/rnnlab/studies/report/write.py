@@ -6,7 +6,7 @@ Whatever comes from texts, configs and names is text in all of them (escaping.py
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from rnnlab._common.errors import require
@@ -38,7 +38,7 @@ def write_report(home: Path, is_watched: bool = False) -> Path:
     return home / "report.html"
 
 
-def watch(home: Path) -> Iterator[Path]:
+def watch(home: Path) -> Generator[Path, None, None]:
     """The page's path each time that it was written anew, because something changed.
 
     Ends by Ctrl-C; then the page is written once more, and stays as it is.
