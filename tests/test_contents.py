@@ -64,7 +64,13 @@ def test_what_could_not_be_composed_is_no_seed_of_anything():
 
 
 def test_of_ten_single_runs_each_is_called_by_what_is_unusual_of_it():
-    changes: list[dict[str, Any]] = [{}, {"lr": 2.0}, {"theta": 3.0}, {"batch_size": 3}, {"num_steps": 4}]
+    changes: list[dict[str, Any]] = [
+        {},
+        {"lr": 2.0},
+        {"theta": 3.0},
+        {"batch_size": 3},
+        {"num_steps": 4},
+    ]
     for k, change in enumerate(changes):
         forge(f"{k}", 3.0 + k, **change)
     titles = [run["title"] for run in shown()["runs"]]

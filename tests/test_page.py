@@ -136,7 +136,7 @@ def test_a_status_is_left_out(open_page):
 def test_seeds_are_folded_to_their_mean_and_unfolded(open_page):
     browser = open_page()
     assert counted(browser) == "12 of 12 shown"
-    assert column(browser, "seeds") == ["3"] * 12
+    assert column(browser, "seeds") == ["0 1 2"] * 12
     assert column(browser, "training perplexity")[0] == "2.5 ± 0"
     assert column(browser, "training perplexity")[-1] == "3 of 3 diverged"
     click(browser, "fold seeds")

@@ -43,4 +43,4 @@ def texts_apart(ranking: Ranking, most: int | None = TEXTS) -> dict[tuple[str, s
 def median(values: Iterable[float | None]) -> float:
     """One that diverged is worse than all others; NaN where nothing is known."""
     known = [value for value in values if value is not None]
-    return statistics.median_high(known) if known else math.nan
+    return statistics.median(known) if known else math.nan

@@ -15,7 +15,7 @@ from rnnlab.studies.report.entries import Entry
 
 def commands(many: Sequence[Sequence[Entry]]) -> list[str]:
     """Of each group of runs that differ in nothing but their seed; "" where none has a config."""
-    own = [[entry for entry in entries if entry.settings] for entries in many]
+    own = [[entry for entry in entries if entry.is_known] for entries in many]
     configs = [_config(entries[0]) if entries else None for entries in own]
     found = iter(shortest(config for config in configs if config))
     words = [next(found) if config else None for config in configs]

@@ -18,6 +18,7 @@ Curves are thinned and figures rounded: a page of a thousand runs is 3 MB.
 from __future__ import annotations
 
 import math
+import statistics
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,14 +32,15 @@ from rnnlab.studies.report.commands import commands
 from rnnlab.studies.report.entries import Curve, Entry
 from rnnlab.studies.report.grids import grids
 from rnnlab.studies.report.ranking import Group, Ranking
-from rnnlab.studies.report.tables import best, differences, overview, troubles
+from rnnlab.studies.report.tables import best, differences, overview, shared, troubles
 
-DRAWN = {  # curves: points at most, and digits of each
+DRAWN = {  # curves: points at most, and digits of each; shares and norms are means between points
     "perplexity": (200, 4),
     "val_perplexity": (100, 4),
     "clipped_fraction": (40, 2),
     "gradient_norm": (40, 3),
 }
+AVERAGED = ("clipped_fraction", "gradient_norm")
 LOG_LINES = 12  # of a run that failed
 LONGEST_SAMPLE = 600  # characters
 
@@ -60,6 +62,7 @@ def contents(home: Path, ranking: Ranking, skipped: list[str], is_watched: bool)
         "written": f"{datetime.now():%Y-%m-%d %H:%M:%S}",
         "is_watched": is_watched,
         "overview": overview(ranking),
+        "shared": shared(ranking),
         "differences": differences(ranking),
         "best": [{"words": words, "command": command} for words, command in best(ranking)],
         "troubles": troubles(ranking),
@@ -154,7 +157,11 @@ def _figure(value: float | None, digits: int = 5) -> float | int | str | None:
 def _thinned(name: str, curve: Curve, epochs: dict[tuple[int, ...], int]) -> list[Any]:
     """Every k-th point, and the last; its epochs once for all curves that have the same."""
     most, digits = DRAWN[name]
-    step = math.ceil(len(curve) / most)
-    kept = curve[::-step][::-1] if step else []
-    own = tuple(epoch for epoch, _ in kept)
-    return [epochs.setdefault(own, len(epochs)), [_figure(y, digits) for _, y in kept]]
+    step = math.ceil(len(curve) / most) or 1
+    ends = range(len(curve) - 1, -1, -step)[::-1]
+    own = tuple(curve[end][0] for end in ends)
+    values = [curve[end][1] for end in ends]
+    if name in AVERAGED:
+        between = ([y for _, y in curve[max(0, end + 1 - step) : end + 1]] for end in ends)
+        values = [*map(statistics.fmean, between)]
+    return [epochs.setdefault(own, len(epochs)), [_figure(y, digits) for y in values]]

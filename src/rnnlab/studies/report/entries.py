@@ -15,7 +15,7 @@ from typing import Any
 
 from rnnlab._common.errors import ConfigError
 from rnnlab.config.identity import as_typed, differing, settings_of
-from rnnlab.runs.folder import FIGURES, METRICS, RESULT, number_of, read_metrics
+from rnnlab.runs.folder import FIGURES, METRICS, RESULT, number_of, overrides_of, read_metrics
 from rnnlab.runs.result import FAR_BEYOND, Result
 
 Curve = list[tuple[int, float]]  # epoch, figure
@@ -38,7 +38,13 @@ class Entry:
 
     @classmethod
     def of(cls, folder: Path, result: Result, home: Path | None = None) -> Entry:
-        return cls(folder, result, settings_of(result.config), home or folder.parent)
+        settings = settings_of(result.config) if result.config else _asked(folder)
+        return cls(folder, result, settings, home or folder.parent)
+
+    @property
+    def is_known(self) -> bool:
+        """It has a config: it is more than a job that could not be composed or trained."""
+        return bool(self.result.config)
 
     @property
     def name(self) -> str:
@@ -111,6 +117,18 @@ class Entry:
         V = self.vocab_size
         is_astray = perplexity is not None and V is not None and perplexity > ASTRAY * V
         return None if is_astray else perplexity
+
+
+def _asked(folder: Path) -> dict[str, Any]:
+    """What a job that has no config was asked to be, as far as its overrides say so."""
+    found: dict[str, Any] = {}
+    for word in overrides_of(folder) or ():
+        name, _, text = word.partition("=")
+        try:
+            found[name] = float(text)
+        except ValueError:
+            found[name] = text
+    return found
 
 
 def read(home: Path) -> tuple[list[Entry], list[str]]:

@@ -22,7 +22,7 @@ def grids(ranking: Ranking) -> list[tuple[str, str]]:
     names.sort(key=lambda name: (name not in FIRST, name in words))
 
     def is_grid(names: tuple[str, str]) -> bool:
-        tried = {(e.text, *map(e.setting, names)) for e in ranking.entries if e.settings}
+        tried = {(e.text, *map(e.setting, names)) for e in ranking.entries if e.is_known}
         least = min(sum(text == own for own, *_ in tried) for text in ranking.texts)
         lines = Counter((text, k, pair[k]) for text, *pair in tried for k in (0, 1))
         is_crossed = min(lines.values()) > 1  # one alone in its row was combined with nothing

@@ -166,7 +166,7 @@ class Ranking:
     @cached_property
     def texts(self) -> list[tuple[str, str]]:
         """What perplexities are of, in the order of the runs."""
-        return list(dict.fromkeys(entry.text for entry in self.entries if entry.settings))
+        return list(dict.fromkeys(entry.text for entry in self.entries if entry.is_known))
 
     @cached_property
     def groups(self) -> list[Group]:
@@ -175,7 +175,7 @@ class Ranking:
         for entry in self.entries:
             own = entry.settings
             values = [by_value(own[name]) if name in own else None for name in self.settings]
-            alone = "" if own else entry.name  # of which nothing is known
+            alone = "" if entry.is_known else entry.name  # of which nothing is known
             found.setdefault((entry.text, *values, alone), []).append(entry)
         groups = [
             Group(own, [value for e in own if (value := self.value(e)) is not None])
@@ -206,12 +206,16 @@ class Ranking:
 
     @property
     def rule(self) -> str:
-        seeds = ", the mean over their seeds" if "seed" in self.names else ""
-        why = "which every completed run has" if self.measure == HELD_OUT else "of the last epoch"
+        has_seeds = any(len(group.values) > 1 for group in self.groups)
+        seeds = ", the mean over their seeds ± a 95 % confidence interval" if has_seeds else ""
+        why = "which every completed run has"
+        if self.measure == TRAINING:
+            why = "of the last epoch, as not every run holds text out"
+        is_lost = any(entry.result.status == Status.diverged for entry in self.entries)
+        lost = "; what diverged comes last" if is_lost else ""
         texts = "; each text apart, as perplexities of different texts do not compare"
         return (
-            f"Ranked by {self.measure} ({why}){seeds}; what diverged comes last"
-            f"{texts if len(self.texts) > 1 else ''}."
+            f"Ranked by {self.measure} ({why}){seeds}{lost}{texts if len(self.texts) > 1 else ''}."
         )
 
     def described(self, group: Group) -> str:

@@ -56,7 +56,7 @@ def _figures(entry: Entry) -> dict[str, Any]:
     """The columns that are always there, but for the folder."""
     result = entry.result
     return {
-        "seed": result.seed if entry.settings else None,
+        "seed": result.seed if entry.is_known else None,
         "text": result.dataset.get("name"),
         "vocab_size": entry.vocab_size,
         "status": result.status,

@@ -13,6 +13,8 @@ from rnnlab.studies.report.escaping import in_markdown
 from rnnlab.studies.report.ranking import HELD_OUT, TRAINING, Group, Ranking
 
 MOST_BEST = 3  # texts whose best is named
+ASKED = """dataset dataset.max_tokens sampler model optimizer lr num_hiddens num_layers batch_size
+    num_steps num_epochs""".split()
 NAMED = 6  # runs that did not complete
 FIRST = 10  # runs whose texts are shown
 
@@ -103,7 +105,15 @@ def _with_next(ranking: Ranking, group: Group) -> str:
         return ranking.described(group)
     words, behind = ranking.brief(own[1].entries[0]), own[1].mean - group.mean
     gap = f"{behind:.2g} more" if behind else "the same"
-    return f"{ranking.described(group)}; next is {words} with {shown(own[1].mean)}, {gap}"
+    return f"{ranking.described(group)}; next is {words} with {own[1]}, {gap}"
+
+
+def shared(ranking: Ranking) -> str:
+    """What a reader would ask first, where it is the same in all runs."""
+    known = [entry for entry in ranking.entries if entry.is_known]
+    names = [name for name in ASKED if known and all(name in entry.settings for entry in known)]
+    same = [name for name in names if len({entry.setting(name) for entry in known}) == 1]
+    return known[0].words(same) if same else ""
 
 
 def differences(ranking: Ranking) -> list[str]:

@@ -10,8 +10,9 @@ function renderClipping(rows) {
   if (clipping.whole.hidden) return;
   const [least, most] = extent(shares);
   clipping.sentence.textContent = most === 0 ? "No step of any run was clipped." : least === 1 ? "Every step of every run was clipped."
-    : "The share of an epoch's steps whose gradient was clipped, and the gradient's mean norm before clipping.";
-  const norms = data.runs.flatMap((run) => run.curves.gradient_norm[1]).filter((norm) => norm > 0);
+    : "The share of an epoch's steps whose gradient was clipped, and the gradient's mean norm before clipping. Colours as above.";
+  const sound = data.runs.filter((run) => run.status === "completed"), own = sound.length ? sound : data.runs;
+  const norms = own.flatMap((run) => run.curves.gradient_norm[1]).filter((norm) => norm > 0);
   const drawn = [];
   if (most > 0 && least < 1) drawn.push(["clipped_fraction", "share of clipped steps", (from, to) => linear(0, 1, from, to)]);
   if (norms.length) drawn.push(["gradient_norm", "gradient norm", (from, to) => logarithmic(...extent(norms), from, to)]);

@@ -5,6 +5,7 @@ const BEYOND = 30;         // times the lowest perplexity is shown: what explode
 const MOST_DRAWN = 60000;  // points; longer pages draw every k-th
 const NEAR = 24;           // pixels from a line at which it is meant
 const DASHED = "5 3";
+const UNNAMED = ["var(--rest)", "var(--bad)"];  // colours of many lines, each of them one path
 
 function lineOf(row, name) {
   row.lines ??= {};
@@ -66,11 +67,13 @@ function frame(body, { height, x: [first, last], scaleY, label, left = 46 }) {
 function drawLines(body, lines, colour, options) {
   const { svg, inside, x, y } = frame(body, options);
   const points = lines.reduce((sum, line) => sum + line.x.length, 0), every = Math.ceil(points / MOST_DRAWN);
-  const rest = lines.filter((line) => colour(line.row) === "var(--rest)");
-  const named = lines.filter((line) => !rest.includes(line)).reverse();  // the best on top
-  for (const dash of [null, DASHED]) {
-    const d = rest.filter((line) => line.dash === dash).map((line) => pathOf(line.x, line.y, x, y, every)).join("");
-    if (d) inside.append(element("path", { d, fill: "none", stroke: "var(--rest)", "stroke-width": 0.8, "stroke-dasharray": dash }));
+  const named = lines.filter((line) => !UNNAMED.includes(colour(line.row))).reverse();  // the best on top
+  for (const stroke of UNNAMED) {
+    for (const dash of [null, DASHED]) {
+      const own = lines.filter((line) => line.dash === dash && colour(line.row) === stroke);
+      const d = own.map((line) => pathOf(line.x, line.y, x, y, every)).join("");
+      if (d) inside.append(element("path", { d, fill: "none", stroke, "stroke-width": 0.8, "stroke-opacity": 0.7, "stroke-dasharray": dash }));
+    }
   }
   const thick = named.length > 60 ? 0.8 : 1.7;
   for (const line of named) {
@@ -139,10 +142,10 @@ function renderCurves(rows) {
     x: [first, last], scaleY: (from, to) => make(low * 0.97, top * 1.02, from, to), label: "perplexity over epochs",
   });
   curves.sentence.textContent = [
-    hasHeldOut ? "Solid: training; dashed: held out." : "Of training.",
+    hasHeldOut ? "Solid: training; dashed: held out." : "On the text that was trained on.",
     rows.some((row) => row.runs.length > 1) ? "Mean over seeds; the band reaches from the lowest seed to the highest." : "",
     high > top ? `Above ${figure(top, 2)} it is not drawn.` : "",
-    view.colour === "rank" && rows.length > COLOURS ? `Colours: the ${COLOURS} best by ${data.measure}; grey: the others.` : "",
+    view.colour === "rank" && rows.length > COLOURS ? `Colours: the ${COLOURS} best by ${data.measure}; grey: the others; red: diverged.` : "",
   ].filter(Boolean).join(" ");
   curves.tools.replaceChildren(...curveTools(hasHeldOut));
   renderLegend(rows, colour);

@@ -27,9 +27,7 @@ function renderEffects(rows) {
   const own = names.filter((name, k) => (name !== "seed" || names.length === 1) && hasRoom(k, shown));
   effects.whole.hidden = !own.length || !endRange(shown).count;
   effects.tools.replaceChildren(...textChoice());
-  effects.sentence.textContent = `${data.measure} at the end, a point for each ${view.fold === "yes" && hasSeeds ? "setting, the mean over its seeds" : "run"}; dashes are medians`
-    + (shown.some((row) => row.value === "diverged") ? "; × above the frame: diverged" : "")
-    + (own.length > PANELS ? `; ${own.length - PANELS} settings more are not drawn.` : ".");
+  effects.sentence.textContent = effectWords(shown, own);
   effects.body.replaceChildren();
   const colour = colouring(rows);
   for (const name of own.slice(0, PANELS)) {
@@ -37,6 +35,18 @@ function renderEffects(rows) {
     effects.body.append(place);
     effectPanel(place, shown, names.indexOf(name), colour);
   }
+}
+
+function effectWords(rows, own) {
+  const hasMedians = own.some((name) => new Set(rows.map((row) => row.settings[names.indexOf(name)])).size <= LISTED);
+  const isMixed = own.length > 1 && !data.grids.length && rows.length < 2 * own.length + 2;
+  return [
+    `${data.measure} at the end, a point for each ${view.fold === "yes" && hasSeeds ? "setting, the mean over its seeds" : "run"}`,
+    hasMedians ? "dashes are medians, and what diverged counts as worst" : "",
+    rows.some((row) => row.value === "diverged") ? "× above the frame: diverged" : "",
+    isMixed ? "few runs for so many settings: a panel may show what another setting did" : "",
+    own.length > PANELS ? `${own.length - PANELS} settings more are not drawn` : "",
+  ].filter(Boolean).join("; ") + ".";
 }
 
 function hasRoom(k, rows) {
@@ -85,7 +95,8 @@ function tickBelow(x, height, words, room) {
 
 function medians(rows, k, present, x, y) {
   const found = present.map((p) => median(rows.filter((row) => row.settings[k] === p).map((row) => (row.value === "diverged" ? Infinity : row.value))));
-  const drawn = found.map((value, i) => [x(i), y(value), value]).filter(([, , value]) => value <= y.invert(TOP));
-  const joined = isContinuous(k) && drawn.length > 1 ? [element("path", { d: `M${drawn.map(([cx, cy]) => `${cx} ${cy}`).join("L")}`, fill: "none", stroke: "var(--soft)" })] : [];
+  const drawn = found.map((value, i) => [x(i), y(value), value, present[i]]).filter(([, , value]) => value <= y.invert(TOP));
+  const numbers = drawn.filter(([, , , p]) => p >= 0);
+  const joined = isContinuous(k) && numbers.length > 1 ? [element("path", { d: `M${numbers.map(([cx, cy]) => `${cx} ${cy}`).join("L")}`, fill: "none", stroke: "var(--soft)" })] : [];
   return [...joined, ...drawn.map(([cx, cy]) => element("path", { d: `M${cx - 11} ${cy}h22`, stroke: "var(--ink)", "stroke-width": 2 }))];
 }

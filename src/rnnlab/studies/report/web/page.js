@@ -1,13 +1,15 @@
 // The page from top to bottom, and what is drawn again when something is selected.
 
 const STATUSES = ["completed", "diverged", "failed", "interrupted", "running"];
-const find = element("input", { type: "search", placeholder: "find: lr>=1 model=gru diverged", "aria-label": "find" });
+const example = names.filter((name) => name !== "seed").slice(0, 2).map((name) => `${name}=${typed(names.indexOf(name), 0)}`);
+const find = element("input", { type: "search", placeholder: `find: ${[...example, "diverged"].join(" ")}`, "aria-label": "find" });
 const bar = element("div", { class: "bar" });
 
 function head() {
   return [
     element("h1", {}, data.title),
     element("p", {}, data.overview),
+    data.shared ? element("p", { class: "note" }, `All have ${data.shared}.`) : null,
     data.differences.length ? element("p", {}, element("span", { class: "best" }, "They differ in "), data.differences.join("; ")) : null,
     ...data.best.flatMap((best) => [element("p", { class: "best" }, best.words), command(best.command)]),
     ...data.troubles.map((sentence) => element("p", { class: "bad" }, sentence)),

@@ -3,7 +3,8 @@
 
 const parallel = section("All settings together", "A line for each row. Drag along an axis to keep what passes there; click it to let go.");
 parallel.body.className = "wide";
-const HIGH = 280;
+const HIGH = 300, HIGHEST = 52, LOWEST = 256;  // of the picture, and of the axes' ends, in pixels
+const LOST = 36, NONE = 278;  // where rows pass that diverged, and that have no such setting
 
 function axesOf(rows) {
   return axisNames().filter((name) => name === MEASURE || new Set(allRuns.map((row) => row.settings[names.indexOf(name)])).size > 1)
@@ -15,15 +16,15 @@ function axisScale(name) {
   const found = all.map((row) => coordinate(name, row)).filter((value) => value !== null);
   if (name === MEASURE) {
     const { low, high } = endRange(all);
-    return { y: logarithmic(low, high, HIGH - 24, 34), isList: false, top: high };
+    return { y: logarithmic(low, high, LOWEST, HIGHEST), isList: false };
   }
   const k = names.indexOf(name), isList = !isContinuous(k);
   if (isList) {
-    const scale = linear(0, Math.max(1, data.settings[k].values.length - 1), HIGH - 24, 34);
+    const scale = linear(0, Math.max(1, data.settings[k].values.length - 1), LOWEST, HIGHEST);
     return { y: scale, isList, ticks: data.settings[k].values.map((value, place) => [place, value[1]]) };
   }
   const distinct = [...new Set(found)], make = distinct.length > LISTED ? fitting : stepped;
-  const y = make(distinct, HIGH - 24, 34);
+  const y = make(distinct, LOWEST, HIGHEST);
   return { y, isList, ticks: y.ticks(6).map((value) => [value, figure(value)]) };
 }
 
@@ -41,10 +42,8 @@ function renderParallel(rows) {
   const colourOf = (row) => (typeof row.value === "number" ? ramp(shade(row.value)) : row.value === "diverged" ? "var(--bad)" : "var(--rest)");
   const drawn = new Map();
   for (const row of [...shown].reverse()) {
-    const points = axes.map((axis, i) => {
-      const value = axis.name === MEASURE && row.value === "diverged" ? axis.top : coordinate(axis.name, row);
-      return value === null ? null : `${x(i).toFixed(1)} ${Math.max(22, axis.y(value)).toFixed(1)}`;
-    }).filter(Boolean);
+    const points = axes.map((axis, i) => [x(i), heightOn(axis, row)]).filter(([, y]) => y !== null)
+      .map(([px, py]) => `${px.toFixed(1)} ${py.toFixed(1)}`);
     if (points.length < 2) continue;
     const path = element("path", { class: "line", d: `M${points.join("L")}`, fill: "none", stroke: colourOf(row), "stroke-width": shown.length > 200 ? 0.7 : 1.5, "stroke-opacity": 0.8, "stroke-dasharray": row.value === "diverged" ? "2 3" : null });
     path.addEventListener("pointermove", (event) => showTip(event, row));
@@ -54,33 +53,44 @@ function renderParallel(rows) {
   }
   const lit = element("path", { fill: "none", stroke: "var(--ink)", "stroke-width": 3, "pointer-events": "none" });
   highlights.push((row) => lit.setAttribute("d", (row && drawn.get(row.key)?.getAttribute("d")) || ""));
-  svg.append(lit, ...axes.flatMap((axis, i) => axisMarks(axis, x(i), i === axes.length - 1)), ...axes.map((axis, i) => brushArea(svg, axis, x(i))));
+  svg.append(lit, ...axes.flatMap((axis, i) => axisMarks(axis, x(i), i === axes.length - 1, shown)), ...axes.map((axis, i) => brushArea(svg, axis, x(i))));
   parallel.body.replaceChildren(svg);
 }
 
-function axisMarks(axis, x, isLast) {
+function heightOn(axis, row) {
+  if (axis.name === MEASURE && row.value === "diverged") return LOST;
+  const value = coordinate(axis.name, row);
+  if (value === null) return axis.name === MEASURE ? null : NONE;
+  return Math.max(HIGHEST - 8, axis.y(value));
+}
+
+function axisMarks(axis, x, isLast, rows) {
   const ticks = axis.ticks ?? axis.y.ticks(6).map((value) => [value, figure(value)]);
+  const places = rows.map((row) => heightOn(axis, row)), ends = [];
+  if (places.includes(LOST)) ends.push(element("text", { class: "lost", x: x - 8, y: LOST + 4, "text-anchor": "end" }, "diverged"));
+  if (places.includes(NONE)) ends.push(element("text", { class: "tick", x: x + 6, y: NONE + 12 }, "none"));
   const sparse = ticks.length > 18 ? ticks.filter((_, k) => k % Math.ceil(ticks.length / 18) === 0) : ticks;
   return [
-    element("path", { class: "axis", d: `M${x} 28V${HIGH - 20}` }),
-    element("text", { x, y: 14, "text-anchor": "middle", "font-weight": 600 }, axis.name === MEASURE ? data.measure.replace(" perplexity", "") : axis.name),
+    element("path", { class: "axis", d: `M${x} ${HIGHEST - 6}V${LOWEST + 6}` }),
+    element("text", { x, y: 14, "text-anchor": isLast ? "end" : "middle", "font-weight": 600 }, axis.name === MEASURE ? data.measure : axis.name),
+    ...ends,
     ...sparse.map(([value, words]) => element("text", {
       class: "tick", x: x + (isLast ? -6 : 6), y: axis.y(value) + 4, "text-anchor": isLast ? "end" : "start",
-      stroke: "var(--paper)", "stroke-width": 3, "paint-order": "stroke",
+      stroke: "var(--paper)", "stroke-width": 4, "paint-order": "stroke",
     }, words.length > 14 ? `${words.slice(0, 13)}…` : words)),
   ];
 }
 
 function brushArea(svg, axis, x) {
   const group = element("g", { class: "brush", "data-axis": axis.name });
-  const area = element("rect", { x: x - 14, y: 24, width: 28, height: HIGH - 40, fill: "transparent" });
+  const area = element("rect", { x: x - 14, y: HIGHEST - 8, width: 28, height: LOWEST - HIGHEST + 16, fill: "transparent" });
   area.style.cursor = "ns-resize";
   area.style.touchAction = "none";
   const mark = element("rect", { x: x - 7, width: 14, fill: "var(--ink)", "fill-opacity": 0.18, stroke: "var(--soft)", "pointer-events": "none" });
   const range = view.brush.get(axis.name);
   if (range) place(mark, ...range.map(axis.y));
   let began = null;
-  const here = (event) => Math.min(HIGH - 18, Math.max(24, event.clientY - svg.getBoundingClientRect().top));
+  const here = (event) => Math.min(LOWEST + 6, Math.max(HIGHEST - 6, event.clientY - svg.getBoundingClientRect().top));
   area.addEventListener("pointerdown", (event) => {
     began = here(event);
     area.setPointerCapture(event.pointerId);

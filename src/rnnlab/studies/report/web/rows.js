@@ -16,7 +16,7 @@ const allGroups = data.groups.map((group) => {
   return {
     ...first, settings, runs, command: group.command, value: group.mean, shown: group.shown || "",
     order: orderOf(group.mean), seeds: runs.length, key: words(settings) || first.name,
-    status: statusOf(runs), name: runs.length > 1 ? `${runs.length} runs` : first.name,
+    status: statusOf(runs),
     training: meanOf(runs, "training"), held_out: meanOf(runs, "held_out"), best: meanOf(runs, "best"),
     clipped: meanOf(runs, "clipped"), epochs: Math.max(...runs.map((run) => run.epochs)),
     seconds: meanOf(runs, "seconds"),
@@ -125,8 +125,8 @@ const COLOURS = 8;
 
 function colouring(rows) {
   if (view.colour === "rank") {
-    const own = new Map(rows.filter((row) => hasCurve(row)).slice(0, COLOURS).map((row, k) => [row.key, `var(--c${k})`]));
-    return (row) => own.get(row.key) ?? "var(--rest)";
+    const own = new Map(rows.filter((row) => hasCurve(row) && typeof row.value === "number").slice(0, COLOURS).map((row, k) => [row.key, `var(--c${k})`]));
+    return (row) => own.get(row.key) ?? (row.value === "diverged" ? "var(--bad)" : "var(--rest)");
   }
   const k = names.indexOf(view.colour);
   if (k < 0) return () => "var(--c0)";

@@ -50,7 +50,7 @@ function linearTicks(low, high, count) {
 }
 
 function logTicks(low, high, count) {
-  for (const within of [[1, 1.5, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]]) {
+  for (const within of [[1, 1.5, 2, 3, 4, 5, 7], [1, 2, 5], [1, 3], [1]]) {
     const ticks = [];
     for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) {
       for (const k of within) {
@@ -58,7 +58,7 @@ function logTicks(low, high, count) {
         if (tick >= low * 0.999 && tick <= high * 1.001) ticks.push(tick);
       }
     }
-    if (ticks.length <= count + 2 || within.length === 1) return ticks.length > 1 ? ticks : linearTicks(low, high, 3);
+    if (ticks.length <= count + 2 || within.length === 1) return ticks.length > 2 ? ticks : linearTicks(low, high, count);
   }
 }
 
@@ -78,9 +78,9 @@ function extent(numbers) {
   return low <= high ? [low, high] : [1, 2];
 }
 
-function median(numbers) {  // the higher of two in the middle; what diverged is Infinity
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted.length ? sorted[Math.floor(sorted.length / 2)] : NaN;
+function median(numbers) {  // what diverged is Infinity
+  const sorted = [...numbers].sort((a, b) => a - b), half = sorted.length / 2;
+  return half ? (sorted[Math.ceil(half) - 1] + sorted[Math.floor(half)]) / 2 : NaN;
 }
 
 function mean(numbers) {

@@ -2,6 +2,7 @@
 // to lay a thousand out.
 
 const AT_ONCE = 150;  // lines
+const MOST_LINKS = 10;  // to the runs of a setting
 
 const runsTable = section("Runs");
 const frameOfRows = element("div", { class: "rows", tabindex: "0" });
@@ -13,23 +14,30 @@ function columns() {
   const figures = [["training", "training perplexity"], ...(hasHeldOut ? [["held_out", "held-out perplexity"]] : [])];
   figures.sort(([key]) => (key === measure ? -1 : 1));
   return [
-    { name: "run", value: (row) => row.number ?? row.key, cell: nameCell },
-    ...(view.fold === "yes" && hasSeeds ? [numberColumn("seeds", "seeds", (row) => row.seeds)] : []),
+    view.fold === "yes" && hasSeeds
+      ? { name: "seeds", value: (row) => row.seeds, cell: seedsCell }
+      : { name: "run", value: (row) => row.number ?? row.key, cell: nameCell },
     { name: "status", value: (row) => row.status, cell: (row) => element("td", { class: row.status === "completed" ? null : "bad", title: row.error }, row.status) },
     ...figures.map(([key, words]) => figureColumn(key, words)),
     ...names.filter((name) => name !== "seed" || view.fold !== "yes").map((name) => settingColumn(name, names.indexOf(name))),
     ...(data.texts.length > 1 ? [{ name: "text", value: (row) => row.text, cell: (row) => element("td", {}, data.texts[row.text] ?? "") }] : []),
-    figureColumn("best", "best epoch's"),
+    figureColumn("best", "lowest of any epoch"),
     numberColumn("epochs", "epochs", (row) => row.epochs),
-    ...(data.runs.some((run) => run.clipped) ? [numberColumn("clipped", "clipped", (row) => row.clipped)] : []),
+    ...(data.runs.some((run) => run.clipped) ? [numberColumn("clipped", "share clipped", (row) => row.clipped)] : []),
     numberColumn("seconds", "seconds", (row) => row.seconds),
     { name: "command", cell: (row) => element("td", {}, row.command ? copyButton(row.command) : "") },
   ];
 }
 
 function nameCell(row) {
-  const isRun = row.runs.length === 1;
-  return element("td", { class: "text", title: row.name }, isRun ? element("a", { href: row.runs[0].link }, row.name) : row.name);
+  return element("td", { class: "text", title: row.name }, element("a", { href: row.runs[0].link }, row.name));
+}
+
+function seedsCell(row) {  // each leads to its run
+  const k = names.indexOf("seed");
+  const links = row.runs.slice(0, MOST_LINKS).map((run) => element("a", { href: run.link, title: run.name }, typed(k, run.settings[k]) || run.name));
+  const rest = row.runs.length > MOST_LINKS ? ` and ${row.runs.length - MOST_LINKS} more` : "";
+  return element("td", { class: "text" }, ...links.flatMap((link, i) => (i ? [" ", link] : [link])), rest);
 }
 
 function settingColumn(name, k) {
@@ -77,7 +85,7 @@ function renderTable(rows) {
   const head = element("tr", {}, ...own.map((column) => headCell(column, by, descending)));
   frameOfRows.replaceChildren(element("table", {}, element("thead", {}, head), body));
   const total = view.fold === "yes" ? allGroups.length : allRuns.length;
-  counted.textContent = `${rows.length} of ${total} shown`;
+  counted.textContent = `${rows.length} of ${total} ${view.fold === "yes" && hasSeeds ? "settings" : "runs"} shown`;
 }
 
 function lineFor(row, own) {
