@@ -33,7 +33,6 @@ from rnnlab.studies import launch, loop
 from rnnlab.studies.command import Change, Command
 from rnnlab.studies.executors import Task, worker
 from rnnlab.studies.job import Asked, Job
-from rnnlab.studies.report import page
 
 SMALL = ["num_hiddens=8", "batch_size=4", "num_steps=10", "dataset.max_tokens=300"]
 SMALL += ["dataset.val_fraction=0.1", "log.sample_length=5", "log.sample_every=2"]
@@ -206,9 +205,6 @@ def work(task: Task) -> None:
         worker.train(task)
 
 
-def nothing(*_: Any) -> None: ...
-
-
 @contextmanager
 def stopping_after(minibatches: int) -> Iterator[None]:
     asked = count()
@@ -223,9 +219,6 @@ def in_this_process(executor: Any) -> Iterator[None]:
     with ExitStack() as patches:
         for module, name, value in (
             (figures, "perplexity_figure", lambda *_: Figure(figsize=(1, 1))),
-            (page, "curves_figure", nothing),
-            (page, "effects_figure", nothing),
-            (page, "heat_map", nothing),
             (loop, "POLL_SECONDS", 0),
             (launch, "executor_of", lambda *_: executor),
             (launch, "cores", lambda: 1),
