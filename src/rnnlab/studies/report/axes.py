@@ -9,6 +9,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from rnnlab.config.identity import is_number
 from rnnlab.runs.figures import label
 from rnnlab.studies.report.entries import ABSENT, Entry
 from rnnlab.studies.report.ranking import Ranking
@@ -34,10 +35,6 @@ def ticks_of(ranking: Ranking, name: str, values: dict[str, Any]) -> list[str]:
     """What stands at the values' places."""
     shown = (ranking.in_brief(name, value) if key else "none" for key, value in values.items())
     return [label(text, SHORT) for text in shown]
-
-
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def texts_apart(ranking: Ranking, most: int | None = TEXTS) -> dict[tuple[str, str], str]:
