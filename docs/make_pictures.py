@@ -35,7 +35,7 @@ CURVES = {  # the address of the time series
 SETTINGS = """localStorage.setItem('_tb_global_settings', JSON.stringify({
     timeSeriesSettingsPaneOpened: false, timeSeriesCardMinWidth: 500,
     stepSelectorEnabled: false, ignoreOutliers: false}))"""  # as TensorBoard remembers them
-COLUMNS = ["sampler", "model", "lr", "seed", "perplexity/train"]  # the table has no room for more
+COLUMNS = ["sampler", "model", "lr", "perplexity/train"]  # the table has no room for more
 TICK = """
     const parts = ['tf-hparams-dashboard', 'tf-hparams-main', 'tf-hparams-query-pane'];
     const pane = parts.reduce((root, part) => root.querySelector(part).shadowRoot, document);

@@ -82,15 +82,15 @@ def test_a_run_from_the_first_key_to_the_last_file():
 
     events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
     assert sorted(events.Tags()["scalars"]) == sorted(
-        "perplexity/train perplexity/val loss/train loss/bits_per_token speed/tokens_per_second "
-        "gradient/norm gradient/clipped_fraction".split()
+        "perplexity/train perplexity/val speed/tokens_per_second training/loss "
+        "training/bits_per_token training/gradient_norm training/clipped_fraction".split()
     )
     curve = events.Scalars("perplexity/train")
     assert [point.step for point in curve] == [1, 2, 3, 4]
     assert [point.value for point in curve] == pytest.approx(
         [line["perplexity"] for line in lines], rel=1e-6
     )
-    assert events.Tags()["images"] == ["perplexity/curve"]
+    assert events.Tags()["images"] == ["training_curve/perplexity"]
     assert {"samples/traveller", "note", "tags"} <= {*events.Tags()["tensors"]}
     assert len(list(folder.rglob("events.out.tfevents.*"))) == 1  # no extra sub-run for hparams
 

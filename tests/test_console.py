@@ -248,8 +248,8 @@ def terminal(compose, monkeypatch):
         monkeypatch.setattr(sys, "stdout", out)
         monkeypatch.setenv("COLUMNS", str(columns or 80))
         config = compose("num_epochs=500")
-        run = Tracked(folder=Path("run"), config=config, swept=[], description="its description",
-                      begun=None, is_alone=True)  # fmt: skip
+        run = Tracked(folder=Path("run"), config=config, swept=[], dataset_sha256="",
+                      description="its description", begun=None, is_alone=True)  # fmt: skip
         return Terminal(run), out.getvalue
 
     return make

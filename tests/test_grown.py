@@ -10,9 +10,8 @@ from types import ModuleType
 import pytest
 import yaml
 from hydra.core.plugins import Plugins
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.plugins.hparams import plugin_data_pb2
 
+from boards import row
 from hydra_plugins.rnnlab_launcher.search import OptunaSweeper
 from rnnlab.runs.folder import HYDRA, ROW
 from rnnlab.studies import launch
@@ -20,23 +19,6 @@ from rnnlab.studies.executors import Task
 from typed import SMALL, jobs, typed
 
 STUDY = ["-m", *SMALL, "num_epochs=2"]
-
-
-def row(folder: Path) -> tuple[dict[str, object], int | None]:
-    """A run's settings and how it ended, as TensorBoard's loader has them of all its files."""
-    loaded = EventAccumulator(str(folder))
-    loaded.Reload()
-    contents = loaded.PluginTagToContent("hparams")
-    start, end = plugin_data_pb2.HParamsPluginData(), plugin_data_pb2.HParamsPluginData()
-    start.ParseFromString(contents["_hparams_/session_start_info"])
-    values = {
-        name: getattr(value, value.WhichOneof("kind"))
-        for name, value in start.session_start_info.hparams.items()
-    }
-    if "_hparams_/session_end_info" not in contents:
-        return values, None
-    end.ParseFromString(contents["_hparams_/session_end_info"])
-    return values, end.session_end_info.status
 
 
 def test_in_a_grown_study_every_job_has_all_columns():
@@ -48,10 +30,9 @@ def test_in_a_grown_study_every_job_has_all_columns():
     assert list(jobs("S")) == ["0_lr=0.5", "1_lr=1", "2_lr=2,theta=5"]
     assert {tuple(result.swept) for result in jobs("S").values()} == {("lr", "theta")}
     rows = [row(Path("S", job)) for job in jobs("S")]
-    assert [values for values, _ in rows] == [
-        {"lr": 0.5, "theta": 1.0}, {"lr": 1.0, "theta": 1.0}, {"lr": 2.0, "theta": 5.0}
-    ]  # fmt: skip
-    assert {status for _, status in rows} == {1}  # success
+    assert [(own.values["lr"], own.values["theta"]) for own in rows] == [(0.5, 1), (1, 1), (2, 5)]
+    assert len({frozenset(own.values) for own in rows}) == 1
+    assert {own.status for own in rows} == {1}  # success
     for job in ("lr=0.5 theta=1", "lr=1 theta=1", "lr=2 theta=5"):
         assert job in out[out.index("changed") :]  # the table is the whole study's
 
@@ -59,11 +40,11 @@ def test_in_a_grown_study_every_job_has_all_columns():
 def test_a_lengthened_runs_row_has_its_length_and_its_end(stop_after):
     stop_after(30)
     typed(*SMALL, "num_epochs=3", "hydra.run.dir=run")
-    values, status = row(Path("run"))
+    values, _, status = row(Path("run"))
     assert (values["num_epochs"], status) == (3, None)  # it has not ended: a reader keeps an end
     stop_after(float("inf"))
     assert typed("resume=run", "num_epochs=5")[0] == 0
-    values, status = row(Path("run"))
+    values, _, status = row(Path("run"))
     assert (values["num_epochs"], status) == (5, 1)
     (own,) = [
         path for path in Path("run").glob("*tfevents*") if path.stat().st_size and path.name != ROW

@@ -95,7 +95,7 @@ def test_figures_within_an_epoch_are_logged_once_for_each_step(compose, stop_aft
         ]
     assert not (folders[2] / MINIBATCHES).exists()
     shown = [(step, tag, value) for step, tag, value in read_numbers(folders[0])]
-    running = [(step, value) for step, tag, (value,) in shown if tag == "perplexity/running"]
+    running = [(step, value) for step, tag, (value,) in shown if tag == "within_epoch/perplexity"]
     assert running == [
         (line["minibatch"], pytest.approx(line["perplexity"], rel=1e-6)) for line in lines[0]
     ]

@@ -32,8 +32,8 @@ from rnnlab.runs.folder import RESULT, cut_back, held, overrides_of, remove_left
 from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.record import Record
 from rnnlab.runs.result import Result, Status
+from rnnlab.runs.row import group_of, hparams_of
 from rnnlab.runs.trackers import Tracked, Tracker, tracker
-from rnnlab.runs.trackers.tensorboard import hparams_of
 from rnnlab.training.lane import OneLane
 from rnnlab.training.loop import Training
 
@@ -271,7 +271,9 @@ def test_torchs_optimizers_are_named(compose):
     config = compose(*SMALL, *settings)
     record = Record.begun(config, check(config, Corpora()), Path("run"), torch.device("cpu"))
     assert "sampling, torch.optim.NAdam lr 0.003, clipping" in record.description
-    assert hparams_of(config, [])["optimizer"] == "torch.optim.NAdam"
+    hparams = hparams_of(config, [])
+    assert (hparams["optimizer"], hparams["optimizer.algorithm"]) == ("torch", "NAdam")
+    assert "torch.optim.NAdam" in group_of(config, [], "")
 
 
 def test_tags_and_a_note_are_no_part_of_an_experiment(compose, stop_after):

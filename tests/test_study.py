@@ -8,11 +8,10 @@ import shutil
 import signal
 import time
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
-from tensorboard import program
 
+from boards import Board
 from commands import finish, run, start
 from rnnlab.runs import resume as resuming
 from rnnlab.runs import stack as experiment
@@ -476,21 +475,16 @@ def test_a_batch_of_optunas_trials_is_a_stack():
     assert f"held-out perplexity {best:.4g}" in out
 
 
-def test_tensorboards_table_has_the_settings_that_the_study_varies():
+def test_tensorboards_table_tells_what_the_study_varies_and_has_a_row_for_all_seeds():
     run(*STUDY, "optimizer=momentum", "optimizer.momentum=0.5,0.9", "seed=0,1", "lr=0.1",
         "num_epochs=2", "sweep=S")  # fmt: skip
-    board = program.TensorBoard()
-    board.configure(argv=["", "--logdir=S", "--port=0", "--host=127.0.0.1", "--load_fast=false"])
-    address = board.launch()
-    wanted = {"seed", "optimizer.momentum"}
-    deadline, names = time.monotonic() + 30, set[str]()
-    runs, there = list[str](), sorted(folder.name for folder, _ in results("S"))
-    while (names, runs) != (wanted, there) and time.monotonic() < deadline:  # it reads meanwhile
-        time.sleep(0.2)
-        runs = sorted(json.loads(urlopen(address + "data/runs").read()))
-        body = urlopen(address + "data/plugin/hparams/experiment?request=%7B%7D").read()
-        names = {info["name"] for info in json.loads(body).get("hparamInfos", [])}
-    assert names == wanted
-    assert runs == there
-    layout = json.loads(urlopen(address + "data/plugin/custom_scalars/layout").read())
-    assert [category["title"] for category in layout["category"]] == ["Perplexity", "Gradient"]
+    board = Board("S")
+    columns = board.columns()
+    assert columns[0]["name"] == "optimizer.momentum"  # which the table shows without being asked
+    assert [column["name"] for column in columns if column.get("differs")] == ["optimizer.momentum"]
+    assert sorted(board.ask("runs")) == sorted(folder.name for folder, _ in results("S"))
+    groups = board.groups(columns)
+    assert sorted([run["name"] for run in group["sessions"]] for group in groups) == [
+        ["0_optimizer.momentum=0.5,seed=0", "1_optimizer.momentum=0.5,seed=1"],
+        ["2_optimizer.momentum=0.9,seed=0", "3_optimizer.momentum=0.9,seed=1"],
+    ]

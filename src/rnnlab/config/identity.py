@@ -1,5 +1,6 @@
 """What makes two experiments the same one: dotted names, what differs, config_id."""
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Hashable, Iterable, Sequence
@@ -35,8 +36,11 @@ def settings_of(config: dict[str, Any]) -> dict[str, Any]:
 
 def by_value(value: Any) -> Hashable:
     """Equal for equal values: 1 is 1.0, and neither is true or the text 1."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number else json.dumps(value, sort_keys=True)
+    return value if is_number(value) else json.dumps(value, sort_keys=True)
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def as_typed(value: Any) -> str:
@@ -113,3 +117,8 @@ def config_id(config: Config, dataset_sha256: str) -> str:
     values["dataset"]["sha256"] = dataset_sha256
     canonical = json.dumps(values, sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def seedless_id(config: Config, dataset_sha256: str) -> str:
+    """The config_id that a config has with seed 0: one for all that differ in nothing but seeds."""
+    return config_id(dataclasses.replace(config, seed=0), dataset_sha256)

@@ -29,6 +29,13 @@ from rnnlab.runs.result import Result
 
 MOST_OF_SAMPLES = 64 << 20  # bytes
 TIMES = ("seconds", "tokens_per_second", "speed/tokens_per_second")
+FORMER_TAGS = {  # of older versions, and what they are now
+    "loss/train": "training/loss",
+    "loss/bits_per_token": "training/bits_per_token",
+    "gradient/norm": "training/gradient_norm",
+    "gradient/clipped_fraction": "training/clipped_fraction",
+    "perplexity/running": "within_epoch/perplexity",
+}
 FIGURES = "status error perplexity best_perplexity val_perplexity epochs tokens samples".split()
 
 
@@ -72,7 +79,11 @@ def _samples(folder: Path) -> list[bytes]:
 
 
 def _scalars(folder: Path) -> list[Any]:
-    return [number for number in read_numbers(folder) if number[1] not in TIMES]
+    return [
+        (step, FORMER_TAGS.get(tag, tag), values)
+        for step, tag, values in read_numbers(folder)
+        if tag not in TIMES
+    ]
 
 
 def _first_difference(name: str, left: list[Any], right: list[Any]) -> Iterator[str]:

@@ -89,14 +89,15 @@ def of_charts(layout: dict[str, dict[str, list[Any]]]) -> Summary:
     return custom_scalars(layout)
 
 
-def write_row(folder: Path, values: Settings, completed: bool | None) -> None:
+def write_row(folder: Path, values: Settings, group: str, completed: bool | None) -> None:
     """The run's row of the hparams tab, and how it ended, None while it has not; whole or not.
 
     TensorBoard takes what a run says of itself first, and never again: in a log that only grows a
     row could not change. It makes the table's columns from all runs that it reads: the union of
-    what they give. A list of columns in a run's own file would count for all others.
+    what they give, those that differ first, and its metrics by their tags' alphabet. A list of
+    columns in a run's own file would count for all others. Runs of one `group` are one row.
     """
-    summaries = [summary_v2.hparams_pb(values, trial_id=folder.absolute().name)]
+    summaries = [summary_v2.hparams_pb(values, trial_id=group)]
     summaries += [] if completed is None else [_ending(completed)]
     file = io.BytesIO()
     for event in (Event(file_version="brain.Event:2"), *(Event(summary=s) for s in summaries)):

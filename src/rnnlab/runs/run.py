@@ -37,6 +37,7 @@ class Run:
             Tracked(
                 folder=self.folder,
                 config=self.config,
+                dataset_sha256=record.corpus.sha256,
                 swept=self.result.swept,
                 description=record.description,
                 begun=begun.position if begun else None,

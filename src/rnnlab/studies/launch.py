@@ -141,7 +141,7 @@ def _tell_all(planned: Plan) -> None:
     stale = [folder for folder, swept in planned.told.items() if swept != planned.swept]
     if not stale:
         return
-    from rnnlab.runs.trackers.tensorboard import write_swept
+    from rnnlab.runs.row import write_swept
 
     for folder in stale:
         try:

@@ -38,7 +38,7 @@ class Figure:
     """One figure of an epoch, from the epoch's sums and its `seconds`."""
 
     of: Callable[[Mapping[str, float]], int | float]
-    tag: str | None  # in TensorBoard; None: not there
+    tag: str | None  # in TensorBoard, which shows them by the alphabet; None: not there
 
 
 TERMS: dict[str, Term] = {}
@@ -67,7 +67,7 @@ def perplexity(nats: float, tokens: int | float) -> float:
 define(
     "loss",
     lambda sums: sums["nats"] / sums["tokens"],
-    tag="loss/train",
+    tag="training/loss",
     nats=lambda step: step.loss * step.tokens,
     tokens=lambda step: step.tokens,
     updates=lambda _: 1,
@@ -79,19 +79,19 @@ define("seconds", lambda sums: sums["seconds"])
 define(
     "gradient_norm",  # mean over updates, before clipping
     lambda sums: sums["norm"] / sums["updates"],
-    tag="gradient/norm",
+    tag="training/gradient_norm",
     norm=lambda step: step.norm,
 )
 define(
     "clipped_fraction",
     lambda sums: sums["clipped"] / sums["updates"],
-    tag="gradient/clipped_fraction",
+    tag="training/clipped_fraction",
     clipped=lambda step: step.clipped,
 )
 define(
     "bits_per_token",
     lambda sums: sums["nats"] / sums["tokens"] / math.log(2),
-    tag="loss/bits_per_token",
+    tag="training/bits_per_token",
 )
 define(
     "tokens_per_second",

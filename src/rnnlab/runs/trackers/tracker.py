@@ -21,6 +21,7 @@ class Tracked:
 
     folder: Path
     config: Config
+    dataset_sha256: str  # of its text
     swept: list[str]  # the settings that its study's jobs differ in
     description: str
     begun: tuple[int, int] | None  # epochs and minibatches after which it goes on

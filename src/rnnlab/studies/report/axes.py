@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Iterable
 from typing import Any
 
+from rnnlab.config.identity import is_number
 from rnnlab.studies.report.entries import ABSENT, Entry
 from rnnlab.studies.report.ranking import Ranking
 
@@ -23,10 +24,6 @@ def values_of(entries: Iterable[Entry], name: str) -> dict[str, Any]:
 def _order(shown: str, value: Any) -> tuple[bool, bool, float, str]:
     number = value if is_number(value) else math.inf
     return shown == ABSENT, not is_number(value), number, shown
-
-
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def texts_apart(ranking: Ranking, most: int | None = TEXTS) -> dict[tuple[str, str], str]:

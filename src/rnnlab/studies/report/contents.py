@@ -25,9 +25,10 @@ from typing import Any
 from urllib.parse import quote
 
 from rnnlab._common.console import plain
+from rnnlab.config.identity import is_number
 from rnnlab.runs.folder import last_messages
 from rnnlab.runs.result import Status
-from rnnlab.studies.report.axes import is_number, texts_apart, values_of
+from rnnlab.studies.report.axes import texts_apart, values_of
 from rnnlab.studies.report.commands import commands
 from rnnlab.studies.report.entries import Curve, Entry
 from rnnlab.studies.report.grids import grids

@@ -10,8 +10,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
 from rnnlab._common.errors import require
+from rnnlab.config.identity import is_number
 from rnnlab.runs.figures import Ticks, perplexity_axes
-from rnnlab.studies.report.axes import BEYOND, is_number, median, texts_apart, values_of
+from rnnlab.studies.report.axes import BEYOND, median, texts_apart, values_of
 from rnnlab.studies.report.ranking import Ranking
 from rnnlab.studies.report.room import fitted, legend_below, name_places, ticks_of
 from rnnlab.studies.report.style import INCH, MM, Kept, look, printed

@@ -6,7 +6,8 @@ import itertools
 import math
 from collections import Counter
 
-from rnnlab.studies.report.axes import is_number, values_of
+from rnnlab.config.identity import is_number
+from rnnlab.studies.report.axes import values_of
 from rnnlab.studies.report.ranking import Ranking
 
 FIRST = ("lr", "theta")  # what is looked at first
