@@ -15,7 +15,7 @@ import numpy as np
 
 from rnnlab._common.errors import ConfigError, require
 from rnnlab.data.cutting import NEWLINE, Indices, Words, compact, cut_of, letters, ordered
-from rnnlab.data.source import Clean, Source, Token
+from rnnlab.data.source import Clean, Source, Token, hashed
 
 LARGE = 1 << 26  # bytes of a text whose tokens are kept in a file, and not in memory
 CHUNK = 1 << 20  # tokens
@@ -118,8 +118,7 @@ def load(dataset: Source) -> Corpus:
     text is not there, empty, not UTF-8 or not what its checksum says.
     """
     digest, size, held = hashlib.sha256(), 0, list[bytes]()
-    for block in dataset.blocks():
-        digest.update(block)
+    for block in hashed(dataset.blocks(), digest):
         size += len(block)
         if size <= LARGE:
             held.append(block)

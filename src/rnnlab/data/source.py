@@ -8,11 +8,12 @@ import hashlib
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 from rnnlab._common.choices import Choice, knob
 from rnnlab._common.errors import ConfigError, require, said
@@ -137,6 +138,17 @@ def blocks_of(path: Path) -> Iterator[bytes]:
             at += end
             if is_last:
                 return
+
+
+def hashed(blocks: Iterable[bytes], digest: Any) -> Iterator[bytes]:
+    """The same blocks. Each is hashed by another thread meanwhile; all of them are at the end."""
+    with ThreadPoolExecutor(1) as thread:
+        before = None
+        for block in blocks:
+            if before:
+                before.result()  # two blocks at once are in memory, and no more
+            before = thread.submit(digest.update, block)
+            yield block
 
 
 def sha256_of(path: Path) -> str:

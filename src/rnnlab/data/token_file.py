@@ -21,7 +21,7 @@ from rnnlab._common.errors import ConfigError, said
 from rnnlab._common.files import locked, make_folder, remove_leftovers_of, write_whole, writing
 from rnnlab._common.progress import bar
 from rnnlab.data.cutting import Indices, compact, cut_of, ordered
-from rnnlab.data.source import Source, cache_folder
+from rnnlab.data.source import Source, cache_folder, hashed
 
 TOKENS, VOCABULARY = "tokens.npy", "vocabulary.json"
 CUT_BY = ("clean", "token", "min_freq", "newlines")
@@ -81,18 +81,13 @@ def _make(folder: Path, dataset: Source, sha256: str, size: int) -> None:
                 yield block
                 shown.advance(len(block), 2 * size)
 
-        def digested() -> Iterator[bytes]:
-            for block in read():
-                digest.update(block)
-                yield block
-
         counts = cut.counts(cut.pieces(read()))
         tokens = ordered(counts, dataset.min_freq)
         dtype, shape = np.dtype(compact(len(tokens))), (sum(counts.values()),)
         header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
         with writing(folder, TOKENS) as file:
             np.lib.format.write_array_header_1_0(file, header)
-            for indices in map(cut.to_indices(tokens), cut.pieces(digested())):
+            for indices in map(cut.to_indices(tokens), cut.pieces(hashed(read(), digest))):
                 file.write(indices.data)
             if digest.hexdigest() != sha256:
                 raise ConfigError(f"{dataset.place} has changed while it was read; begin again.")
