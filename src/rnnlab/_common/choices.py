@@ -22,11 +22,16 @@ LONGEST_SHOWN = 200  # characters of a value, in a sentence
 _registered: dict[str, dict[str, Any]] = {}
 
 
-def register(group: str, name: str, thing: T) -> T:
-    """Make a thing known as GROUP=NAME; raises ValueError if another one has the name already."""
+def register(group: str, name: str, thing: T, replace: type | None = None) -> T:
+    """Make a thing known as GROUP=NAME; raises ValueError if another one has the name already.
+
+    Classes below `replace` may be replaced by others of it.
+    """
     known = _registered.setdefault(group, {})
-    if name in known and repr(known[name]) != repr(thing):
-        raise ValueError(f"{group}={name} is {known[name]!r} already")
+    before = known.get(name)
+    may_go = replace and isinstance(before, type) and issubclass(before, replace)
+    if name in known and repr(before) != repr(thing) and not may_go:
+        raise ValueError(f"{group}={name} is {before!r} already")
     known[name] = thing
     return thing
 
@@ -159,6 +164,15 @@ class Choice(Knobs):
         super().__post_init__()
 
 
+Find = Callable[[Mapping[str, Any]], type[Any] | None]
+_finders: dict[str, Find] = {}
+
+
+def found_by(group: str, find: Find) -> None:
+    """Stored values of this group are shown to `find` first; None: it knows nothing of them."""
+    _finders[group] = find
+
+
 def named_by(kind: type[Any], values: Mapping[str, Any]) -> type[Any]:
     """The choice of this kind's group that stored values are of; raises TypeError for none.
 
@@ -166,6 +180,8 @@ def named_by(kind: type[Any], values: Mapping[str, Any]) -> type[Any]:
     with a default may be missing.
     """
     known = registered(kind.group)
+    if kind.group in _finders and (found := _finders[kind.group](values)):
+        return found
     for name, each in known.items():
         fields = {field.name: field for field in dataclasses.fields(each)}
         needed = {n for n, field in fields.items() if field.default is dataclasses.MISSING}

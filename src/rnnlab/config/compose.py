@@ -25,6 +25,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from rnnlab._common.choices import registered
 from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.program import training
 from rnnlab.config import schema, yaml_files
@@ -44,6 +45,7 @@ from rnnlab.config.schema import Config
 from rnnlab.config.stored import PATHS, paths_in
 from rnnlab.config.words import as_override, key_of
 from rnnlab.data.source import absolute
+from rnnlab.nn.own_cell import OwnCell
 
 FLOAT_BITS = 1024  # of the largest floats
 
@@ -53,6 +55,9 @@ def composing(folder: str | None = None, own: str | None = None) -> AbstractCont
 
     While a command's jobs train it does already.
     """
+    for name, cell in registered("model").items():
+        if issubclass(cell, OwnCell):  # which came after all others were handed to Hydra
+            ConfigStore.instance().store(group="model", name=name, node=_writable(cell))
     if is_composing():
         return nullcontext()
     return initialized(folder or conf_dir(), own)

@@ -82,6 +82,7 @@ def changed(all_overrides: Sequence[Sequence[str]]) -> list[str]:
 
 FREE = (  # may change when a run goes on
     *("device", "engine", "log", "checkpoint", "num_epochs", "init_from", "tags", "note"),
+    "model.file",
 )
 FREE_IN_WORDS = "num_epochs, device, engine, log.*, checkpoint.*, tags and note"
 CUTTING = (  # what a text comes to
@@ -95,7 +96,7 @@ def is_free(name: str) -> bool:
     Where a text lies and what samples begin with are no part of the experiment; the text is.
     """
     group, _, key = name.partition(".")
-    return group in FREE or (group == "dataset" and key not in ("", *CUTTING))
+    return name in FREE or group in FREE or (group == "dataset" and key not in ("", *CUTTING))
 
 
 def config_id(config: Config, dataset_sha256: str) -> str:
@@ -111,6 +112,9 @@ def config_id(config: Config, dataset_sha256: str) -> str:
         del values["theta"]
     if config.init_sha256 is None:
         del values["init_sha256"]  # younger than many an id
+    if "sha256" in values["model"]:  # a cell of one's own is its code, whatever it is called
+        for name in ("name", "file"):
+            del values["model"][name]
     values["dataset"] = {name: values["dataset"][name] for name in CUTTING}
     if not config.dataset.newlines:
         del values["dataset"]["newlines"]  # younger than many an id

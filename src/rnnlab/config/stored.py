@@ -8,6 +8,7 @@ from typing import Any
 
 from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.typed import read_as
+from rnnlab.config import own_cells  # noqa: F401  (finds the cells that stored configs name)
 from rnnlab.config.identity import flat
 from rnnlab.config.names import in_words, type_of
 from rnnlab.config.schema import Config

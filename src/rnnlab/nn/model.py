@@ -32,9 +32,11 @@ class Model(Spec):
         drawn = Parameters(self, torch.zeros(len(seeds), self.num_parameters))
         for k, seed in enumerate(seeds):
             source = generator(seed, "init")
-            for name in self.shapes():
-                if "W_" in name:
-                    shape = drawn[name][k].shape
+            for name, shape in self.shapes().items():
+                own = self.cell.first_values(name.partition(".")[2], shape, source)
+                if own is not None:
+                    drawn[name][k] = own
+                elif "W_" in name:
                     drawn[name][k] = torch.empty(shape).normal_(
                         0, self.cell.init_std, generator=source
                     )

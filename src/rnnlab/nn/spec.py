@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -25,7 +26,7 @@ class Cell(Choice, ABC):
 
     group = "model"
     gates: ClassVar[str] = ""
-    states: ClassVar[str] = "H"  # one letter each; the first is the layer's output
+    states: ClassVar[Sequence[str]] = "H"  # the first is the layer's output
 
     dropout: float = knob(
         "probability of zeroing an activation between two layers", default=0.0, at_least=0, below=1
@@ -53,6 +54,10 @@ class Cell(Choice, ABC):
             found[f"W_h{gate}"] = (hiddens, hiddens)
             found[f"b_{gate}"] = (1, hiddens)
         return found
+
+    def first_values(self, name: str, shape: Shape, generator: Any) -> Any:  # noqa: ARG002
+        """What a parameter begins with, where that is not drawn from N(0, init_std^2), or zero."""
+        return None
 
     def input_weights(self) -> list[str]:
         """The names of the weights that have a row for each input of the layer."""

@@ -8,6 +8,7 @@ run.log          its messages
 perplexity.svg   its curve, but for the runs of a study, whose report has them
 checkpoints/     last continues it, next is about to take last's place, best generates
 .hydra/          what it was made with, written by Hydra or by a study
+cell.py          the code of a cell of one's own
 .lock            held by the process that trains
 """
 
@@ -43,6 +44,7 @@ FIGURES = {  # that every line of a log has, or null
     MINIBATCHES: ("perplexity",),
 }
 CHECKPOINTS = "checkpoints"
+CELL = "cell.py"
 LAST, NEXT, BEST = (f"{CHECKPOINTS}/{name}.safetensors" for name in ("last", "next", "best"))
 HYDRA = ".hydra"
 OVERRIDES, CONFIG, HYDRAS = COMPOSED = tuple(

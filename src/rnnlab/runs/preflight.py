@@ -5,6 +5,8 @@ Runs before an output folder exists. torch is imported only for the choices that
 
 from __future__ import annotations
 
+from functools import cache
+
 from rnnlab._common.console import complain
 from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.torchrun import processes
@@ -12,6 +14,7 @@ from rnnlab.config.schema import Config
 from rnnlab.data.corpus import Corpus, load
 from rnnlab.data.source import Source
 from rnnlab.nn.engines import ENGINES
+from rnnlab.nn.own_cell import OwnCell
 from rnnlab.runs.needs import parameter_bytes
 from rnnlab.runs.surroundings import device_type, require_memory
 from rnnlab.training.precision import PRECISIONS
@@ -43,6 +46,8 @@ def check(config: Config, corpora: Corpora) -> Corpus:
 
     Raises ConfigError with the one sentence that the user needs.
     """
+    if isinstance(config.model, OwnCell):
+        _check_cell(config.model)
     corpus = corpora[config.dataset]
     _check_length(config, corpus)
     corpus.prefixes(config.dataset.prefixes)
@@ -52,6 +57,14 @@ def check(config: Config, corpora: Corpora) -> Corpus:
     if mistake := config.optimizer.mistake():
         raise ConfigError(mistake)
     return corpus
+
+
+@cache
+def _check_cell(cell: OwnCell) -> None:
+    """Once for all jobs; raises ConfigError for one that could not train in a stack."""
+    from rnnlab.nn.own_cell_check import require_sound
+
+    require_sound(cell)
 
 
 def _check_length(config: Config, corpus: Corpus) -> None:

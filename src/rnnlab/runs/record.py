@@ -16,14 +16,15 @@ from typing import Any
 import torch
 
 from rnnlab._common.console import complain
-from rnnlab._common.files import make_folder
+from rnnlab._common.files import make_folder, write_whole
 from rnnlab.config.identity import config_id
 from rnnlab.config.schema import Config
 from rnnlab.data.corpus import Corpus
 from rnnlab.nn.model import Parameters
+from rnnlab.nn.own_cell import OwnCell
 from rnnlab.runs import surroundings
 from rnnlab.runs.build import build_model, build_recipe
-from rnnlab.runs.folder import CHECKPOINTS
+from rnnlab.runs.folder import CELL, CHECKPOINTS
 from rnnlab.runs.log import logger_of
 from rnnlab.runs.needs import notes_on_engine
 from rnnlab.runs.ownership import LostError, Owner
@@ -50,6 +51,8 @@ class Record:
     def __post_init__(self) -> None:
         self.owner = Owner(self.folder)
         make_folder(self.folder / CHECKPOINTS)
+        if isinstance(self.config.model, OwnCell):
+            write_whole(self.folder, CELL, self.config.model.source.encode())
         self.log = logger_of(self.folder)
         self.seconds_before = self.result.wall_seconds or 0.0
         self.began = time.perf_counter()

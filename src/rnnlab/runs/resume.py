@@ -11,6 +11,7 @@ from rnnlab._common.console import say
 from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import make_folder
 from rnnlab.config.identity import FREE_IN_WORDS, config_id, flat
+from rnnlab.config.own_cells import has_changed
 from rnnlab.config.schema import Config
 from rnnlab.config.stored import changed, from_dict
 from rnnlab.data.corpus import Corpus
@@ -188,6 +189,8 @@ class Stopped:
         )
         if begun:
             _note_where(before, record.result, begun)
+        if said := has_changed(self.config):
+            say(said)
         return record
 
 
