@@ -93,8 +93,10 @@ def reproduce(
     context: typer.Context, run: Annotated[Path, typer.Argument(help="A run's folder.")]
 ) -> None:
     """Train a run again, and say whether it comes out the same: rnnlab reproduce RUN device=cpu."""
+    from rnnlab.config.own_cells import with_own_cells
     from rnnlab.runs.result import Result, Status
 
+    words = with_own_cells([f"resume={run}", *context.args])[1:]
     run = entered(str(run))
     before = Result.read(run)
     require(
@@ -112,8 +114,8 @@ def reproduce(
     from rnnlab.runs.resume import stored_config
     from rnnlab.runs.start import Start
 
-    changes = values_of(context.args)
-    for word, name in zip(context.args, changes, strict=True):
+    changes = values_of(words)
+    for word, name in zip(words, changes, strict=True):
         is_other = name == "num_epochs" or name.startswith("log.")
         require(not is_other, word, f"reproducing {run} is to log the same epochs, and it says so")
     config, corpora = changed(stored_config(run, before), changes), Corpora()
@@ -239,9 +241,16 @@ def generate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
     samples: Annotated[int, typer.Option(min=1, help="Texts to draw, all at once.")] = 1,
+    cell: Annotated[
+        str, typer.Option(help="The code of its cell, cell.py in its folder, if it may run here.")
+    ] = "",
     best: Annotated[bool, typer.Option("--best", help="Use the best epoch, not the last.")] = False,
 ) -> None:
     """Continue a text with a trained model."""
+    from rnnlab.config.own_cells import typed_cell
+
+    if cell:
+        typed_cell(cell)
     require(math.isfinite(temperature), f"--temperature {temperature}", "it is a finite number")
     require(
         top_p is None or top_p > 0, f"--top-p {top_p}", "it is above 0; --top-k 1 takes one token"

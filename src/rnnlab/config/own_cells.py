@@ -83,8 +83,16 @@ def _stored(values: Mapping[str, Any]) -> type[OwnCell] | None:
             return own_cell(source, name, file)
     raise TypeError(
         f"its model {name} is code that nobody has run here: read cell.py in its folder, and if it "
-        "is to run, type model=FOLDER/cell.py besides"
+        "is to run, name it besides, model=FOLDER/cell.py (--cell FOLDER/cell.py to generate)"
     )
+
+
+def know(values: Mapping[str, Any]) -> None:
+    """Have the cell of a stored config, if it is one's own; raises ConfigError as it is read."""
+    try:
+        _stored(values)
+    except TypeError as error:
+        raise ConfigError(f"a stored config is not allowed: {error}.") from None
 
 
 def has_changed(config: Config) -> str:

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from rnnlab._common.errors import require
+from rnnlab._common.errors import ConfigError, require
 from rnnlab.nn.own_cell import OwnCell, mistake
 
-K, B, I, H, T = 2, 3, 4, 5, 3  # lanes, sequences, inputs, hidden units, steps  # noqa: E741
+K, B, I, H, T = 2, 3, 4, 5, 3  # lanes, sequences, inputs, hidden units, steps
 ENTRIES = 3  # of each parameter, whose gradient is compared
 NUDGE, CLOSE = 1e-6, 1e-4  # of a parameter, and how close the two derivatives are, relatively
 ODD = 2  # entries of all that may lie at a kink, as of relu
@@ -28,9 +28,9 @@ def require_sound(cell: OwnCell) -> None:
         _require_shapes(cell, weights)
         _require_apart(cell, weights)
         _require_gradient(cell, weights)
-    except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError) as error:
-        if type(error).__name__ == "ConfigError":
-            raise
+    except ConfigError:
+        raise
+    except Exception as error:
         raise mistake(error, cell.file) from error
 
 
@@ -63,8 +63,13 @@ def _input() -> Tensor:
 
 
 def _require_shapes(cell: OwnCell, weights: dict[str, Tensor]) -> None:
-    place, states = _place(cell), cell.step(
-        _input()[0], *(torch.zeros(K, B, H, dtype=torch.float64) for _ in cell.states), **weights
+    place, states = (
+        _place(cell),
+        cell.step(
+            _input()[0],
+            *(torch.zeros(K, B, H, dtype=torch.float64) for _ in cell.states),
+            **weights,
+        ),
     )
     names = ", ".join(cell.states)
     require(

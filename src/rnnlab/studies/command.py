@@ -27,8 +27,10 @@ from rnnlab._common.typed import loads
 from rnnlab.config.backends import BACKENDS
 from rnnlab.config.identity import FREE_IN_WORDS, is_free
 from rnnlab.config.names import all_keys
+from rnnlab.config.own_cells import know
 from rnnlab.config.words import as_override, is_override, key_of, quoted
-from rnnlab.runs.folder import HYDRAS, begun_in
+from rnnlab.runs.folder import HYDRAS, RESULT, begun_in
+from rnnlab.runs.result import Result
 
 COMMANDS = "commands.jsonl"  # in the study's folder: a list of arguments a line
 MOST = 1 << 20  # bytes of it
@@ -82,10 +84,21 @@ def commands_of(arguments: list[str]) -> list[Command]:
             continue
         study = entered(value)
         if made_with := [line for line in _noted(study) if line[0] != CHANGES]:
+            _know_cells(made_with, study)
             besides = [other for other in arguments if other != argument]
             change, besides = _change(besides, made_with, study)
             return [_stored(made, besides, study, change) for made in made_with]
     return [_command(arguments)]
+
+
+def _know_cells(made_with: list[list[str]], study: Path) -> None:
+    """Cells of one's own that the study's jobs have; raises ConfigError for one unknown here."""
+    if not any(key_of(word) == "model" and ".py" in word for line in made_with for word in line):
+        return
+    for path in sorted(study.glob(f"*/{RESULT}")):
+        result = Result.find(path.parent)
+        if result and isinstance(model := result.config.get("model"), dict):
+            know(model)
 
 
 def _stored(made: list[str], besides: list[str], study: Path, change: Change | None) -> Command:
