@@ -1,7 +1,7 @@
 """model=./mycell.py: a cell of one's own on the command line, and in folders of runs.
 
-Code runs because a person has typed where it is. It is kept then under its SHA-256 in the cache, and
-a stored config, which says that SHA-256, finds it there: after the file has changed, and in other
+Code runs because a person has typed where it is. It is then kept under its SHA-256 in the cache,
+where a stored config, which says that SHA-256, finds it: after the file has changed, and in other
 folders. A folder never makes code run that nobody here has typed.
 """
 
