@@ -21,6 +21,7 @@ class GridSweeperConf:
     _target_: str = "hydra_plugins.rnnlab_launcher.grid.GridSweeper"
     max_batch_size: int | None = None  # jobs that the launcher is given at once; null: all
     params: dict[str, str] | None = None  # a sweep in a file: lr: 1,2
+    rows: list[list[str]] | None = None  # jobs=FILE: the overrides of each of its rows
 
 
 store = ConfigStore.instance().store
@@ -56,9 +57,13 @@ class GridSweeper(OurSweeper):
     """Hands all combinations to the launcher, the last name's values changing fastest."""
 
     def __init__(
-        self, max_batch_size: int | None = None, params: dict[str, str] | None = None
+        self,
+        max_batch_size: int | None = None,
+        params: dict[str, str] | None = None,
+        rows: Sequence[Sequence[str]] | None = None,
     ) -> None:
         self.max_batch_size, self.params = max_batch_size, params or {}
+        self.rows = [[*row] for row in rows or ()]
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
         from rnnlab._common.errors import require
@@ -70,7 +75,7 @@ class GridSweeper(OurSweeper):
         size = self.max_batch_size
         rule = "it is at least 1"
         require(size is None or size >= 1, f"hydra.sweeper.max_batch_size={size}", rule)
-        jobs = grid(given)
+        jobs = grid(given, self.rows)
         self.note()
         returns, size = [], size or len(jobs)
         for first in range(0, len(jobs), size):

@@ -23,10 +23,11 @@ from rnnlab.config import yaml_files
 from rnnlab.config._hydra import OF_HYDRA
 from rnnlab.config.compose import Composer, absolute_word, as_saved, composing, contents, to_config
 from rnnlab.config.forms import require_forms
-from rnnlab.config.grid import grid
+from rnnlab.config.grid import grid, require_single
 from rnnlab.config.mistakes import explain
 from rnnlab.config.schema import Config
 from rnnlab.config.stored import with_paths
+from rnnlab.config.words import key_of
 from rnnlab.runs.result import Status
 from rnnlab.studies.command import Command
 from rnnlab.studies.job import Asked, Mistaken
@@ -87,9 +88,16 @@ class Task:
         return Search(n_trials, repeats_itself=str(sweeper.get("_target_")).startswith(OURS))
 
     @cached_property
+    def rows(self) -> list[list[str]]:
+        """The overrides of each row of jobs=FILE."""
+        return [[*row] for row in self._hydras.sweeper.get("rows") or ()]
+
+    @cached_property
     def listed(self) -> list[str]:
         """The names of which the study has several values."""
-        swept = [name for name, override in self.given.items() if override.is_sweep_override()]
+        named = dict.fromkeys(key_of(word) for row in self.rows for word in row)
+        swept = [*named]
+        swept += [name for name, override in self.given.items() if override.is_sweep_override()]
         return [*swept, *map(str, self._hydras.sweeper.get("params") or {})]
 
     @cached_property
@@ -104,6 +112,7 @@ class Task:
 
         Once a job is found possible, `prepare` is called.
         """
+        require(self.is_study or not self.rows, "jobs=FILE", "it is a study's; add -m")
         for given in self.command.studys:
             require(self.is_study, given, "it is a study's; add -m")
         for given in self.command.studys if self.is_study else ():
@@ -114,14 +123,15 @@ class Task:
                 self.single()
                 prepare()
                 return
-            jobs = grid(self.own)
+            require_single(self.rows)
+            jobs = grid(self.own, self.rows)
             require(bool(jobs), "a study without a job", "one of its values is an empty range")
             if isinstance(self.asked(jobs[:1])[0], Asked):
                 prepare()
             asked = self.asked(jobs)
         some_are_valid = any(isinstance(job, Asked) for job in asked)
         if not (self.command.skips_invalid and some_are_valid):
-            refuse_mistakes(asked)
+            refuse_mistakes(asked, rows=len(self.rows))
 
     def single(self) -> Config:
         """Of a run that is no study's, found possible; raises ConfigError."""

@@ -4,29 +4,47 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hydra.core.override_parser.types import Override, RangeSweep
 
 from rnnlab._common.errors import require
 from rnnlab.config._hydra import parse_swept
+from rnnlab.config.words import key_of
 
 MOST_JOBS = 100_000  # of a study
 
 
-def grid(overrides: list[str]) -> list[list[str]]:
+def grid(overrides: list[str], rows: Sequence[Sequence[str]] = ()) -> list[list[str]]:
     """The overrides of each job that these stand for, without sweeps that are no list of values.
 
-    Hydra is initialised: glob(*) asks it for a group's choices. Raises ConfigError for more jobs
-    than MOST_JOBS, before any is made.
+    Each of `rows` is crossed with them, the first one with all of them first, and counts where both
+    name a setting. Hydra is initialised: glob(*) asks it for a group's choices. Raises ConfigError
+    for more jobs than MOST_JOBS, before any is made.
     """
     given: dict[str, Override] = {}  # by key: the last one counts
     for override in parse_swept(overrides):
         if override.is_discrete_sweep() or not override.is_sweep_override():
             given[override.get_key_element()] = override
-    _require_few([override for override in given.values() if override.is_sweep_override()])
-    return [list(job) for job in itertools.product(*map(_words, given.values()))]
+    swept = [override for override in given.values() if override.is_sweep_override()]
+    _require_few(swept, max(1, len(rows)))
+    jobs = [list(job) for job in itertools.product(*map(_words, given.values()))]
+    return [_crossed(job, row) for row in rows for job in jobs] if rows else jobs
+
+
+def _crossed(job: Sequence[str], row: Sequence[str]) -> list[str]:
+    named = {key_of(word) for word in row}
+    return [*(word for word in job if key_of(word) not in named), *row]
+
+
+def require_single(rows: Sequence[Sequence[str]]) -> None:
+    """Raise ConfigError for a row that is no job: a cell has one value."""
+    for number, row in enumerate(rows, 1):
+        for override in parse_swept([*row]):
+            rule = "a cell has one value; what is to be crossed with all rows stands beside jobs="
+            given = f"row {number}: {override.input_line}"
+            require(not override.is_sweep_override(), given, rule)
 
 
 def _words(override: Override) -> Iterator[str]:
@@ -38,11 +56,11 @@ def _words(override: Override) -> Iterator[str]:
     return iter([f"{key}={override.get_value_element_as_str()}" if has_value else key])
 
 
-def _require_few(swept: list[Override]) -> None:
+def _require_few(swept: list[Override], rows: int) -> None:
     """Values are counted one by one, because a range of fractions need not have an end."""
     counts = [sum(1 for _ in itertools.islice(_unlisted(own), MOST_JOBS + 1)) for own in swept]
     require(
-        math.prod(max(count, 1) for count in counts) <= MOST_JOBS,
+        rows * math.prod(max(count, 1) for count in counts) <= MOST_JOBS,
         " ".join(str(override.input_line) for override in swept),
         f"a study has at most {MOST_JOBS:,} jobs, and this asks for more; give fewer values",
     )

@@ -16,6 +16,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Quoted
 from hydra.errors import HydraException
 
 from rnnlab.config.backends import BACKENDS
+from rnnlab.config.jobs_file import ROWS
 from rnnlab.config.names import all_keys, groups
 
 FLAGS = ("-m", "--multirun", "on_invalid=skip", "on_invalid=abort")
@@ -62,6 +63,8 @@ def _is_taken(word: str, knobs: set[str], choices: set[str]) -> bool:
     if "${" in word or "${" in repr(override.value()):  # an interpolation can read the environment
         return False
     key = override.key_or_group
+    if key == ROWS:
+        return all(_is_taken(own, knobs, choices) for row in override.value() for own in row)
     if SWEEPERS.fullmatch(key) or OPTION.fullmatch(key):
         return override.is_sweep_override() or not isinstance(override.value(), dict | list)
     if override.is_add() or override.is_force_add():
