@@ -182,7 +182,7 @@ def test_the_best_is_the_reports_and_of_its_seeds_the_best():
     assert loaded.groups[2].mean == math.inf
     assert [run.name for run in loaded.groups[0].runs] == ["2-0", "2-1"]
     ranking = Ranking(read(HOME)[0])
-    assert ranking.rule in repr(loaded)
+    assert ranking.rule in repr(loaded).replace("\n", " ")
     assert f"best: {ranking.described(ranking.best[0])}>" in repr(loaded)
     assert loaded.where(lr=1).best().name == "1-0"
 
@@ -215,6 +215,16 @@ def test_a_damaged_folder_is_listed_and_not_raised(caplog):
     shutil.rmtree(HOME / "0")
     assert len(rnnlab.load(HOME)) == 0
     assert "no runs 4 could not" in repr(rnnlab.load(HOME))
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_name_that_a_terminal_would_obey_is_shown_and_not_obeyed():
+    forge("\x1b[2J", 2.0, note="\x1b[2J")
+    forge("1", 3.0, "model=gru")
+    loaded = rnnlab.load(HOME)
+    shown = f"{loaded} {[*loaded]} {loaded.groups}"
+    assert "\x1b" not in shown
+    assert "<Run \\x1b[2J: completed, perplexity 2>" in shown
 
 
 def test_what_is_no_folder_of_runs():

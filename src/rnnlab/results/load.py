@@ -24,7 +24,8 @@ def load(folders: Name | Iterable[Name]) -> Study:
 
     Raises ConfigError for a folder that is not there, or where nothing was ever trained.
     """
-    homes = _homes(folders)
+    names = [folders] if isinstance(folders, str | os.PathLike) else [*folders]
+    homes = _homes(names)
     entries, skipped = dict[Path, Entry](), list[str]()
     for home in homes:
         found, mistakes = read(home)
@@ -34,15 +35,14 @@ def load(folders: Name | Iterable[Name]) -> Study:
         skipped += mistakes
     base = _above(homes)
     runs = tuple(Run(replace(entry, home=base)) for entry in entries.values())
-    study = Study(runs, tuple(dict.fromkeys(skipped)), ", ".join(map(str, homes)))
+    study = Study(runs, tuple(dict.fromkeys(skipped)), ", ".join(map(str, names)))
     for sentence in study.skipped:
         log.warning("not read: %s", one_line(sentence))
     return study
 
 
-def _homes(folders: Name | Iterable[Name]) -> list[Path]:
+def _homes(names: list[Name]) -> list[Path]:
     """Seen from everywhere: curves and checkpoints are read later, wherever the program is then."""
-    names = [folders] if isinstance(folders, str | os.PathLike) else [*folders]
     require(bool(names), "loading no folder", "it takes one, or a list of several")
     homes = [Path(name).expanduser().absolute() for name in names]
     for home in homes:

@@ -48,8 +48,10 @@ class TrainedModel:
 
     @cached_property
     def parameters(self) -> dict[str, NDArray[np.floating]]:
-        """By the equations' names, with the layer's number first: 0.W_xh (I, H), 0.b_h (1, H),
-        W_hq (H, V), b_q (1, V)."""
+        """By the equations' names, those of a layer after its number; copies.
+
+        0.W_xh (I, H), 0.W_hh (H, H), 0.b_h (1, H) and so on, W_hq (H, V), b_q (1, V).
+        """
         named = self.checkpoint.parameters.items()
         return {name: _array(value[0]).copy() for name, value in named}
 

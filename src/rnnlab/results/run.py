@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnlab._common.console import one_line
 from rnnlab._common.errors import require
 from rnnlab.runs.folder import BEST, FIGURES, LAST, METRICS, read_metrics
 from rnnlab.runs.result import Result, Status
@@ -35,7 +36,7 @@ class Run:
     def __repr__(self) -> str:
         figure = self.result.figure
         ended = "" if figure is None else f", perplexity {figure:.4g}"
-        return f"<Run {self.name}: {self.status}{ended}>"
+        return one_line(f"<Run {self.name}: {self.status}{ended}>")
 
     @property
     def folder(self) -> Path:

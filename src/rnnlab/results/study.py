@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, overload
 
+from rnnlab._common.console import one_line
 from rnnlab._common.errors import ConfigError, require
 from rnnlab.config.identity import by_value
 from rnnlab.config.synonyms import did_you_mean
@@ -19,6 +21,8 @@ from rnnlab.studies.report import ranking
 from rnnlab.studies.report.ranking import Ranking
 from rnnlab.studies.report.tables import overview
 
+WIDTH = 100  # of what is shown of a study
+
 
 @dataclass(frozen=True)
 class Group:
@@ -27,15 +31,11 @@ class Group:
     settings: dict[str, Any]  # of those that differ within the study
     runs: Study
     values: tuple[float, ...]  # of the figure that counts, infinite for a run that diverged
+    mean: float  # of these; infinite where one diverged, and before there is anything
     said: str
 
-    @property
-    def mean(self) -> float:
-        """Infinite where one diverged, NaN where none has ended."""
-        return math.fsum(self.values) / len(self.values) if self.values else math.nan
-
     def __repr__(self) -> str:
-        return f"<Group {self.said}>"
+        return f"<Group {one_line(self.said)}>"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,7 +68,7 @@ class Study(Sequence[Run]):
             return f"<Study of {self.place}: no runs{self._skips}>"
         lines = [f"<Study of {self.place}: {overview(self.ranking)}{self._skips}"]
         lines += [f"best: {self.ranking.described(group)}" for group in self.ranking.best]
-        return "\n  ".join(lines) + ">"
+        return "\n  ".join(textwrap.fill(one_line(line), WIDTH) for line in lines) + ">"
 
     @property
     def _skips(self) -> str:
@@ -82,10 +82,7 @@ class Study(Sequence[Run]):
         that no run has.
         """
         for name in wanted:
-            known = dict.fromkeys(n for run in self for n in (*run.settings, *run.figures))
-            is_known = name in known or not self.runs
-            hint = did_you_mean(name, [*known]) or "study.frame has all names"
-            require(is_known, f"where({name}=...)", f"no run has such a setting; {hint}")
+            self._require_known(name)
         values = {name: by_value(_plain(value)) for name, value in wanted.items()}
         return self._of(
             [
@@ -95,6 +92,15 @@ class Study(Sequence[Run]):
                 if test is None or test(run)
             ]
         )
+
+    def _require_known(self, name: str) -> None:
+        """Of no runs nothing is known."""
+        if any(name in run.settings for run in self.runs):
+            return
+        known = dict.fromkeys(n for run in self.runs for n in (*run.settings, *run.figures))
+        hint = did_you_mean(name, [*known]) or "study.frame has all names"
+        is_known = name in known or not self.runs
+        require(is_known, f"where({name}=...)", f"no run has such a setting; {hint}")
 
     @property
     def failed(self) -> Study:
@@ -155,7 +161,7 @@ class Study(Sequence[Run]):
         first = group.entries[0].settings
         settings = {name: first[name] for name in self.ranking.settings if name in first}
         runs = self._of([run for run in self.runs if id(run.entry) in own])
-        return Group(settings, runs, tuple(group.values), self.ranking.described(group))
+        return Group(settings, runs, tuple(group.values), group.mean, self.ranking.described(group))
 
     def _of(self, runs: Sequence[Run]) -> Study:
         """A part of it; what was skipped is no part of any."""
