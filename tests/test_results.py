@@ -260,7 +260,7 @@ def test_a_study_that_trains_is_read_as_far_as_it_is():
     loaded = rnnlab.load(HOME)
     assert loaded.frame["status"].tolist() == ["running", "completed"]
     assert loaded.curves["epoch"].tolist() == [1, 1, 2, 3]
-    said = "0, which is running, has no checkpoints/last.safetensors"
+    said = "0 has no model: it is running, without checkpoints/last.safetensors"
     with pytest.raises(ConfigError, match=said):
         loaded[0].model()
     nothing = loaded.where(lr=-1)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnlab._common.console import one_line
-from rnnlab._common.errors import require
+from rnnlab._common.errors import ConfigError, require
 from rnnlab.runs.folder import BEST, FIGURES, LAST, METRICS, read_metrics
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.report.entries import Entry
@@ -120,8 +120,10 @@ class Run:
         Raises ConfigError where there is none, or it is damaged.
         """
         checkpoint = BEST if best else LAST
-        has_none = f"{self.name}, which is {self.status}, has no {checkpoint}"
-        require((self.folder / checkpoint).exists(), "a model of a run without one", has_none)
+        if not (self.folder / checkpoint).exists():
+            raise ConfigError(
+                f"{self.name} has no model: it is {self.status}, without {checkpoint}."
+            )
         from rnnlab.results.model import TrainedModel
 
         return TrainedModel.read(self.folder, best)
