@@ -28,7 +28,7 @@ import torch
 if find_spec("jaxtyping") and find_spec("beartype"):
     from jaxtyping import install_import_hook
 
-    NUMERIC = ["nn.spec", "nn.cells", "nn.model", "nn.generation"]
+    NUMERIC = ["nn.spec", "nn.cells", "nn.model", "nn.generation", "nn.states"]
     NUMERIC += [f"nn.engines.{name}" for name in ("autograd", "eager", "torch_nn", "stacked")]
     NUMERIC += ["training.samplers", "training.clips", "training.rules", "training.optim"]
     NUMERIC += ["training.metrics", "training.loop", "training.evaluation"]

@@ -19,7 +19,8 @@ ROOMS = {  # each with all that it may import besides itself
     "config": "_common nn training data",
     "runs": "_common nn training data config",
     "studies": "_common nn training data config runs",
-    "cli": "_common nn training data config runs studies",
+    "results": "_common nn training data config runs studies",
+    "cli": "_common nn training data config runs studies results",
 }
 HYDRA = ("hydra", "omegaconf")
 KNOWS_HYDRA = (
@@ -31,6 +32,7 @@ TORCH_FREE = (
     "_common config data nn.spec nn.cells nn.engines training.samplers training.rules "
     "training.clips training.precision runs.needs runs.preflight runs.folder runs.result "
     "runs.surroundings "
+    "results.load results.study results.run results.frames results.sampling "
     "studies.command studies.job studies.plan studies.stacks studies.executors.gpus"
 ).split()
 

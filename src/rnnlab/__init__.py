@@ -6,9 +6,26 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from matplotlib.figure import Figure
 
+    from rnnlab.results.study import Study
+
 __version__ = "0.1.0"
+
+
+def load(folders: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Study:
+    """The runs of a study, of any folder of runs, or of a list of such, to look at and to use.
+
+    `study.frame` has a row a run, `study.curves` a row a logged epoch, `study.best()` is the run
+    that the report has as best, and `study[0].model()` a model that scores texts and writes some.
+    Only files are read, so the runs may be training. What cannot be read is warned of and listed in
+    `study.skipped`. Raises rnnlab._common.errors.ConfigError, a ValueError, where there are none.
+    """
+    from rnnlab.results.load import load
+
+    return load(folders)
 
 
 def figure(folder: str | os.PathLike[str], kind: str = "curves", width: str = "84mm") -> Figure:

@@ -1,6 +1,5 @@
 """The rnnlab command: everything but the training itself, which run.py and `rnnlab train` share."""
 
-import math
 import sys
 import tempfile
 from datetime import datetime
@@ -16,8 +15,8 @@ from rnnlab._common.files import entered
 from rnnlab._common.program import resuming, shipped
 from rnnlab.cli.answers import answering
 from rnnlab.cli.completion import completed
+from rnnlab.results.sampling import LONGEST, Sampling, as_option
 
-LONGEST = 1_000_000  # tokens of a text: a command answers in minutes, and in memory
 ClickException = typer.BadParameter.__mro__[2]  # typer has its own click, or another one's
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 OTHERS = {"ignore_unknown_options": True}  # run.py's options, and the benchmark's
@@ -247,46 +246,23 @@ def generate(
     best: Annotated[bool, typer.Option("--best", help="Use the best epoch, not the last.")] = False,
 ) -> None:
     """Continue a text with a trained model."""
-    from rnnlab.config.own_cells import typed_cell
-
     if cell:
-        typed_cell(cell)
-    require(math.isfinite(temperature), f"--temperature {temperature}", "it is a finite number")
-    require(
-        top_p is None or top_p > 0, f"--top-p {top_p}", "it is above 0; --top-k 1 takes one token"
-    )
-    for name, value in (("--top-k", top_k), ("--top-p", top_p)):
-        require(
-            value is None or temperature > 0,
-            f"{name} {value} without --temperature",
-            "temperature 0 takes the likeliest token; add --temperature 1",
-        )
-    require(
-        samples == 1 or temperature > 0,
-        f"--samples {samples} without --temperature",
-        "at temperature 0 they would all be the same; add --temperature 1",
-    )
-    require(
-        samples * length <= LONGEST,
-        f"--samples {samples} with --length {length}",
-        f"all texts together have at most {LONGEST:,} tokens",
-    )
-    from rnnlab.nn import generation
-    from rnnlab.runs.checkpoint import load_checkpoint
-    from rnnlab.runs.folder import BEST, LAST
+        from rnnlab.config.own_cells import typed_cell
 
-    checkpoint = load_checkpoint(run, BEST if best else LAST)
-    texts = generation.generate(
-        checkpoint.parameters,
-        [checkpoint.vocabulary.encode(prefix, checkpoint.clean)] * samples,
-        length,
+        typed_cell(cell)
+    wish = Sampling(
+        length=length,
         temperature=temperature,
         top_k=top_k,
         top_p=top_p,
         seed=seed,
+        samples=samples,
     )
-    for tokens in texts:
-        say(checkpoint.vocabulary.decode(tokens))
+    wish.check(as_option)
+    from rnnlab.results.model import TrainedModel
+
+    for text in TrainedModel.read(run, best).drawn(prefix, wish):
+        say(text)
     if lost():
         raise typer.Exit(1)  # the text is all that is wanted
 

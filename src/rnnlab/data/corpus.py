@@ -19,6 +19,7 @@ from rnnlab.data.source import Clean, Source, Token, hashed
 
 LARGE = 1 << 26  # bytes of a text whose tokens are kept in a file, and not in memory
 CHUNK = 1 << 20  # tokens
+SHOWN = 200  # letters of a prompt that is not allowed
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def encode(self, text: str, clean: Clean = Clean.none) -> list[int]:
+    def encode(self, text: str, clean: Clean = Clean.none, called: str = "the prefix") -> list[int]:
         """Indices of a prompt's tokens, once it is cleaned as the text was.
 
         Raises ConfigError for an empty text or a token the vocabulary lacks: unlike the corpus, a
@@ -43,13 +44,14 @@ class Vocabulary:
         else:
             pieces = list(_as_letters(text) if clean == Clean.letters else text)
         after = f" after dataset.clean={clean}" if clean != Clean.none else ""
-        require(bool(pieces), f"the prefix {text!r}", f"it needs at least one token{after}")
+        given = f"{called} {text if len(text) <= SHOWN else text[:SHOWN] + '...'!r}"
+        require(bool(pieces), given, f"it needs at least one token{after}")
         index = {token: i for i, token in enumerate(self.tokens)}
         unknown = sorted({piece for piece in pieces if piece not in index})
         hint = "" if self.kind == Token.word else f", which has {''.join(self.tokens[1:81])!r}"
         require(
             not unknown,
-            f"the prefix {text!r}",
+            given,
             f"{', '.join(map(repr, unknown))} is not in the vocabulary{hint}",
         )
         return [index[piece] for piece in pieces]

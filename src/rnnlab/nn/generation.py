@@ -63,16 +63,30 @@ def _together(
     tokens = torch.tensor(padded, device=flat.device)
 
     for t in range(width - 1):
-        output, layers[0] = looked_up(model.cell, parameters.layer(0), tokens[:, t])
-        for layer, weights in enumerate(layers):
-            state[layer] = model.cell.step(output, *state[layer], **weights)
-            output = state[layer][0]
+        output = advance(model.cell, layers, tokens[:, t], state)
         logits = (output @ parameters.W_hq + parameters.b_q)[0]
         chosen = choose(logits, temperature, top_k, top_p, streams)
         # while a prefix lasts, what the model says is not used
         tokens[:, t + 1] = torch.where(t + 1 < lengths, tokens[:, t + 1], chosen)
     ends = (len(prefix) + length for prefix in prefixes)
     return [text[:end] for text, end in zip(tokens.tolist(), ends, strict=True)]
+
+
+def advance(
+    cell: Cell,
+    layers: list[dict[str, Tensor]],
+    tokens: Integer[Tensor, " B"],
+    state: list[tuple[Tensor, ...]],
+) -> Float[Tensor, "1 B H"]:
+    """One time step of all layers, from `state` to the next, which takes its place there.
+
+    Returns the last layer's output.
+    """
+    output, first = looked_up(cell, layers[0], tokens)
+    for layer, weights in enumerate([first, *layers[1:]]):
+        state[layer] = cell.step(output, *state[layer], **weights)
+        output = state[layer][0]
+    return output
 
 
 def looked_up(

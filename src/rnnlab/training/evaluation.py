@@ -18,12 +18,17 @@ STEPS = 1024  # taken at once at most, so that the buffers do not grow with the 
 LOGITS = 1 << 22  # at once at most, so that they grow with a large vocabulary no further
 
 
-@torch.inference_mode()
 def evaluate(parameters: Parameters, tokens: Integer[Tensor, " N"]) -> float:
     """The perplexity of tokens 1..N-1, each given all before it; one lane."""
+    return perplexity(nats(parameters, tokens), len(tokens) - 1)
+
+
+@torch.inference_mode()
+def nats(parameters: Parameters, tokens: Integer[Tensor, " N"]) -> float:
+    """What these tokens cost together."""
     model, flat = parameters.model, parameters.flat
     state = model.zero_state(1, 1, flat.dtype, flat.device)
-    nats = torch.zeros((), dtype=torch.float64, device=flat.device)
+    total = torch.zeros((), dtype=torch.float64, device=flat.device)
     engine = next(each for each in ENGINES.values() if each.refuses(model.cell) is None)
     steps = max(1, min(STEPS, LOGITS // model.vocab_size))
     forward = None
@@ -33,5 +38,5 @@ def evaluate(parameters: Parameters, tokens: Integer[Tensor, " N"]) -> float:
         if forward is None or steps > T:  # the last steps are fewer
             forward = engine.forward_pass(parameters, T, B=1)
         logits, state = forward(window[None, None, :-1], state)
-        nats += cross_entropy(logits[0].double(), window[1:], reduction="sum")
-    return perplexity(nats.item(), len(tokens) - 1)
+        total += cross_entropy(logits[0].double(), window[1:], reduction="sum")
+    return total.item()

@@ -53,16 +53,16 @@ class Entry:
 
     @property
     def training(self) -> float | None:
-        return self._sane(self.result.perplexity)
+        return self.sane(self.result.perplexity)
 
     @property
     def held_out(self) -> float | None:
-        return self._sane(self.result.val_perplexity)
+        return self.sane(self.result.val_perplexity)
 
     @property
     def best(self) -> float | None:
         """The lowest of any epoch: held-out where text is held out, else of training."""
-        return self._sane(self.result.best_perplexity)
+        return self.sane(self.result.best_perplexity)
 
     @property
     def holds_out(self) -> bool:
@@ -95,7 +95,7 @@ class Entry:
             for figure, curve in curves.items():
                 value = line.get(figure)
                 if figure in FIGURES[METRICS]:
-                    value = self._sane(value)
+                    value = self.sane(value)
                 if value is not None:
                     curve.append((line["epoch"], value))
         return curves
@@ -113,7 +113,8 @@ class Entry:
         """lr=1 model=gru, of those of the names that it has."""
         return " ".join(f"{n}={self.setting(n)}" for n in names if n in self.settings)
 
-    def _sane(self, perplexity: float | None) -> float | None:
+    def sane(self, perplexity: float | None) -> float | None:
+        """None for what is far beyond guessing."""
         V = self.vocab_size
         is_astray = perplexity is not None and V is not None and perplexity > ASTRAY * V
         return None if is_astray else perplexity

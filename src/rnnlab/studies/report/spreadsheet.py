@@ -36,12 +36,18 @@ import io
 from typing import Any
 
 from rnnlab.config.identity import as_typed
+from rnnlab.runs.folder import last_metrics
 from rnnlab.studies.report.entries import Entry, changed_names
 from rnnlab.studies.report.escaping import in_csv
 
+TEXTS = (  # of those columns
+    *("text", "status", "best_of", "used_device", "used_engine", "used_precision"),
+    *("began", "ended", "config_id", "error"),
+)
+
 
 def to_csv(entries: list[Entry]) -> str:
-    fixed = [_figures(entry) for entry in entries]
+    fixed = [figures_of(entry) for entry in entries]
     names = [name for name in changed_names(entries) if name not in ("folder", *fixed[0])]
     file = io.StringIO()
     lines: list[list[Any]] = [["folder", *names, *fixed[0]]]
@@ -52,9 +58,9 @@ def to_csv(entries: list[Entry]) -> str:
     return file.getvalue()
 
 
-def _figures(entry: Entry) -> dict[str, Any]:
+def figures_of(entry: Entry) -> dict[str, Any]:
     """The columns that are always there, but for the folder."""
-    result = entry.result
+    result, last = entry.result, last_metrics(entry.folder) or {}
     return {
         "seed": result.seed if entry.is_known else None,
         "text": result.dataset.get("name"),
@@ -64,8 +70,8 @@ def _figures(entry: Entry) -> dict[str, Any]:
         "held_out_perplexity": entry.held_out,
         "best_perplexity": entry.best,
         "best_of": "held out" if entry.holds_out else "training",
-        "gradient_norm": _last(entry, "gradient_norm"),
-        "clipped_fraction": _last(entry, "clipped_fraction"),
+        "gradient_norm": last.get("gradient_norm"),
+        "clipped_fraction": last.get("clipped_fraction"),
         "epochs": result.epochs,
         "tokens": result.tokens,
         "seconds": result.wall_seconds,
@@ -79,11 +85,6 @@ def _figures(entry: Entry) -> dict[str, Any]:
         "config_id": result.config_id,
         "error": result.error,
     }
-
-
-def _last(entry: Entry, figure: str) -> float | None:
-    curve = entry.curve(figure)
-    return curve[-1][1] if curve else None
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rnnlab.runs.result import Status
-from rnnlab.studies.report.commands import commands
 from rnnlab.studies.report.entries import Entry
 from rnnlab.studies.report.escaping import in_markdown
 from rnnlab.studies.report.ranking import HELD_OUT, TRAINING, Group, Ranking
@@ -83,6 +82,8 @@ def overview(ranking: Ranking) -> str:
 
 def best(ranking: Ranking) -> list[tuple[str, str]]:
     """Of each text the best settings, and the command that trains them."""
+    from rnnlab.studies.report.commands import commands  # and Hydra
+
     groups = ranking.best[:MOST_BEST]
     ended = [[e for e in group.entries if e.result.status.is_final] for group in groups]
     found = [
