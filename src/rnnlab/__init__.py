@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from matplotlib.figure import Figure
 
+    from rnnlab.results.run import Run
     from rnnlab.results.study import Study
 
 __version__ = "0.1.0"
@@ -26,6 +27,30 @@ def load(folders: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> 
     from rnnlab.results.load import load
 
     return load(folders)
+
+
+def train(*words: str, cell: Callable[..., Any] | None = None, **values: Any) -> Run:
+    """Train a model as `rnnlab train` does: rnnlab.train("sampler=random", lr=1, num_epochs=50).
+
+    `words` are those of the command line, `values` settings by their names. `cell` is a step
+    function as in a file of one's own (model=./mycell.py), which may use torch. The same checks,
+    folders and files; an interrupt saves, and raises KeyboardInterrupt. Raises
+    rnnlab._common.errors.ConfigError, a ValueError, for a mistake: its message is one sentence.
+    """
+    from rnnlab.results.train import train
+
+    return train(words, cell, values)
+
+
+def study(*words: str, cell: Callable[..., Any] | None = None, **values: Any) -> Study:
+    """Train a study of many: rnnlab.study(lr=[0.3, 1, 3], seed=range(3)), as `rnnlab train -m`.
+
+    Each list, tuple or range is crossed with the others; a single value is that of all jobs. What
+    else there is to say is as of `train`.
+    """
+    from rnnlab.results.train import study
+
+    return study(words, cell, values)
 
 
 def figure(folder: str | os.PathLike[str], kind: str = "curves", width: str = "84mm") -> Figure:

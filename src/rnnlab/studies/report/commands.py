@@ -10,6 +10,9 @@ from rnnlab._common.errors import ConfigError
 from rnnlab.config.schema import Config
 from rnnlab.config.shortest import Words, shortest
 from rnnlab.config.stored import from_dict
+from rnnlab.config.words import as_override
+from rnnlab.nn.own_cell import OwnCell
+from rnnlab.runs.folder import CELL
 from rnnlab.studies.report.entries import Entry
 
 
@@ -19,7 +22,18 @@ def commands(many: Sequence[Sequence[Entry]]) -> list[str]:
     configs = [_config(entries[0]) if entries else None for entries in own]
     found = iter(shortest(config for config in configs if config))
     words = [next(found) if config else None for config in configs]
+    words = [
+        w and c and _with_cell(w, c, e[0]) for w, c, e in zip(words, configs, own, strict=True)
+    ]
     return [_command(*pair) if pair[0] else "" for pair in zip(own, words, strict=True)]
+
+
+def _with_cell(words: Words, config: Config, entry: Entry) -> Words:
+    """A cell of one's own by the copy of its code in the run's folder."""
+    if not isinstance(config.model, OwnCell):
+        return words
+    copy = as_override("model", str(entry.folder.absolute() / CELL))
+    return [copy if word == f"model={config.model.name}" else word for word in words]
 
 
 def _command(entries: Sequence[Entry], words: Words | None) -> str:
