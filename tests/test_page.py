@@ -175,7 +175,7 @@ def test_an_axis_is_brushed_to_a_range(open_page):
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", area)
     place = "return axesOf(chosenRows()).find((own) => own.name === 'lr').y(arguments[0])"
     low, high = (browser.execute_script(place, value) for value in (0.5, 2))
-    middle = area.rect["height"] / 2 + 24  # of the area, in the picture
+    middle = area.rect["height"] / 2 + float(area.get_attribute("y"))  # in the picture
     ActionChains(browser).move_to_element_with_offset(
         area, 0, int(low - middle)
     ).click_and_hold().move_by_offset(0, int(high - low)).release().perform()
