@@ -46,7 +46,7 @@ def test_seeds_are_one_group_with_one_command():
     assert [group["runs"] for group in data["groups"]] == [[0, 1, 2], [3, 4, 5]]
     assert data["groups"][0]["command"].endswith(" seed=0,1,2")
     assert data["groups"][0]["mean"] == 2
-    assert data["best"][0]["words"].endswith("mean of 3 seeds; next is lr=2 with 3, 1 more")
+    assert data["best"][0]["words"].endswith("mean of 3 seeds; next is lr=2 with 3 ± 2.5, 1 more")
     assert "seed" not in data["groups"][0]["shown"]
 
 

@@ -118,7 +118,7 @@ def test_a_column_sorts_and_sorts_the_other_way_round(open_page):
 def test_what_is_typed_filters_the_rows_of_all_pictures(open_page, words, shown):
     browser = open_page("#fold=no")
     browser.find_element("css selector", "input").send_keys(words)
-    assert counted(browser) == f"{shown} of 36 shown"
+    assert counted(browser) == f"{shown} of 36 runs shown"
     assert len(texts(browser, "tbody tr")) == len(texts(browser, ".legend li")) == shown
 
 
@@ -126,21 +126,21 @@ def test_what_is_typed_filters_the_rows_of_all_pictures(open_page, words, shown)
 def test_a_status_is_left_out(open_page):
     browser = open_page("#fold=no")
     click(browser, "diverged", ".bar")
-    assert counted(browser) == "33 of 36 shown"
+    assert counted(browser) == "33 of 36 runs shown"
     assert "diverged" not in column(browser, "status")
     click(browser, "reset", ".bar")
-    assert counted(browser) == "12 of 12 shown"
+    assert counted(browser) == "12 of 12 settings shown"
 
 
 @pytest.mark.usefixtures("grid")
 def test_seeds_are_folded_to_their_mean_and_unfolded(open_page):
     browser = open_page()
-    assert counted(browser) == "12 of 12 shown"
+    assert counted(browser) == "12 of 12 settings shown"
     assert column(browser, "seeds") == ["0 1 2"] * 12
     assert column(browser, "training perplexity")[0] == "2.5 ± 0"
     assert column(browser, "training perplexity")[-1] == "3 of 3 diverged"
     click(browser, "fold seeds")
-    assert counted(browser) == "36 of 36 shown"
+    assert counted(browser) == "36 of 36 runs shown"
     assert sorted({*column(browser, "seed")}) == ["0", "1", "2"]
 
 
@@ -175,16 +175,16 @@ def test_an_axis_is_brushed_to_a_range(open_page):
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", area)
     place = "return axesOf(chosenRows()).find((own) => own.name === 'lr').y(arguments[0])"
     low, high = (browser.execute_script(place, value) for value in (0.5, 2))
-    middle = area.rect["height"] / 2 + 24  # of the area, in the picture
+    middle = area.rect["height"] / 2 + float(area.get_attribute("y"))  # in the picture
     ActionChains(browser).move_to_element_with_offset(
         area, 0, int(low - middle)
     ).click_and_hold().move_by_offset(0, int(high - low)).release().perform()
-    assert counted(browser) == "3 of 12 shown"
+    assert counted(browser) == "3 of 12 settings shown"
     assert {*column(browser, "lr")} == {"1"}
     assert len(browser.find_elements("css selector", "svg .line")) == 3
     assert "brush=lr" in browser.current_url
     click(browser, "let go of all")
-    assert counted(browser) == "12 of 12 shown"
+    assert counted(browser) == "12 of 12 settings shown"
 
 
 @pytest.mark.usefixtures("grid")
@@ -207,7 +207,7 @@ def test_a_view_comes_back_from_its_address(open_page):
     browser.get("about:blank")
     browser.get(address)
     assert state() == seen
-    assert counted(browser) == "18 of 36 shown"
+    assert counted(browser) == "18 of 36 runs shown"
     click(browser, "reset", ".bar")
     assert browser.current_url.endswith("#")
 
@@ -388,7 +388,7 @@ def test_a_study_as_it_is_trained(open_page):
     browser = open_page(home=home)
     resize(browser, 1200, 1500)
     browser.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
-    assert counted(browser) == "12 of 12 shown"
+    assert counted(browser) == "12 of 12 settings shown"
     time.sleep(0.5)
     picture = Path(PICTURES or ".") / "report.png"
     assert browser.save_screenshot(str(picture))

@@ -66,7 +66,7 @@ def test_a_curve_that_no_file_has_room_for(compose, folder, monkeypatch):
     result = experiment.run(compose(*TINY), folder)
     assert (result.status, len(result.warnings)) == (Status.completed, 1)
     assert "No space left" in result.warnings[0]
-    assert images(folder) == ["perplexity/curve"]
+    assert images(folder) == ["training_curve/perplexity"]
     assert not (folder / CURVE).exists()
 
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 import rnnlab
 from rnnlab._common.errors import ConfigError
@@ -49,7 +50,7 @@ def test_a_study_crosses_its_lists(capfd):
 
 def test_a_function_is_a_cell():
     def leaky(X, H, *, W_xh, W_hh, b_h, leak=0.5):
-        return (1 - leak) * H + leak * tanh(X @ W_xh + H @ W_hh + b_h)  # noqa: F821
+        return (1 - leak) * H + leak * torch.tanh(X @ W_xh + H @ W_hh + b_h)
 
     run = rnnlab.train(TEXT, "model.leak=0.25", cell=leaky, **SMALL)
     assert run.config["model"]["leak"] == 0.25

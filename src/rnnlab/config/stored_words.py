@@ -64,7 +64,9 @@ def _is_taken(word: str, knobs: set[str], choices: set[str]) -> bool:
         return False
     key = override.key_or_group
     if key == ROWS:
-        return all(_is_taken(own, knobs, choices) for row in override.value() for own in row)
+        value = override.value()
+        rows = value if isinstance(value, list) else [[""]]
+        return all(_is_taken(str(own), knobs, choices) for row in rows for own in row)
     if SWEEPERS.fullmatch(key) or OPTION.fullmatch(key):
         return override.is_sweep_override() or not isinstance(override.value(), dict | list)
     if override.is_add() or override.is_force_add():

@@ -96,8 +96,9 @@ def known_cell(name: str, sha256: str) -> type[OwnCell] | None:
 
 def _cell(source: str, name: str, file: str, sha256: str) -> type[OwnCell]:
     functions = _run(source, file)
-    step = functions.get("step")
-    require(callable(step), file, "it has no function step(X, H, *, W_xh, ...)")
+    step: Any = functions.get("step")
+    is_function = inspect.isfunction(step)
+    require(is_function, file, "it has no function step(X, H, *, W_xh, ...)")
     place = f"{file}, line {step.__code__.co_firstlineno}"
     signature = inspect.signature(step).parameters.values()
     states = [p.name for p in signature if p.kind is Parameter.POSITIONAL_OR_KEYWORD][1:]

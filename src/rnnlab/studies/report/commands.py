@@ -21,19 +21,17 @@ def commands(many: Sequence[Sequence[Entry]]) -> list[str]:
     own = [[entry for entry in entries if entry.is_known] for entries in many]
     configs = [_config(entries[0]) if entries else None for entries in own]
     found = iter(shortest(config for config in configs if config))
-    words = [next(found) if config else None for config in configs]
-    words = [
-        w and c and _with_cell(w, c, e[0]) for w, c, e in zip(words, configs, own, strict=True)
-    ]
+    words: list[Words | None] = [next(found) if config else None for config in configs]
+    for k, config in enumerate(configs):
+        if config and isinstance(config.model, OwnCell):
+            words[k] = _with_cell(words[k] or [], config.model.name, own[k][0])
     return [_command(*pair) if pair[0] else "" for pair in zip(own, words, strict=True)]
 
 
-def _with_cell(words: Words, config: Config, entry: Entry) -> Words:
+def _with_cell(words: Words, name: str, entry: Entry) -> Words:
     """A cell of one's own by the copy of its code in the run's folder."""
-    if not isinstance(config.model, OwnCell):
-        return words
     copy = as_override("model", str(entry.folder.absolute() / CELL))
-    return [copy if word == f"model={config.model.name}" else word for word in words]
+    return [copy if word == f"model={name}" else word for word in words]
 
 
 def _command(entries: Sequence[Entry], words: Words | None) -> str:
