@@ -16,6 +16,7 @@ from rnnlab._common.files import entered
 from rnnlab._common.program import resuming, shipped
 from rnnlab.cli.answers import answering
 from rnnlab.cli.completion import completed
+from rnnlab.cli.export import export
 
 LONGEST = 1_000_000  # tokens of a text: a command answers in minutes, and in memory
 ClickException = typer.BadParameter.__mro__[2]  # typer has its own click, or another one's
@@ -217,7 +218,7 @@ def _tell(differences: list[str], same: str) -> None:
 
 @app.command()
 def generate(
-    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    run: Annotated[Path, typer.Argument(help="A run's folder, or demo: the model shipped here.")],
     prefix: Annotated[
         str, typer.Option(help="What the text begins with; cleaned as the run's text was.")
     ],
@@ -264,9 +265,10 @@ def generate(
     )
     from rnnlab.nn import generation
     from rnnlab.runs.checkpoint import load_checkpoint
+    from rnnlab.runs.demo import trained
     from rnnlab.runs.folder import BEST, LAST
 
-    checkpoint = load_checkpoint(run, BEST if best else LAST)
+    checkpoint = load_checkpoint(trained(run), BEST if best else LAST)
     texts = generation.generate(
         checkpoint.parameters,
         [checkpoint.vocabulary.encode(prefix, checkpoint.clean)] * samples,
@@ -280,6 +282,9 @@ def generate(
         say(checkpoint.vocabulary.decode(tokens))
     if lost():
         raise typer.Exit(1)  # the text is all that is wanted
+
+
+app.command()(export)
 
 
 @on_screens()
