@@ -35,7 +35,7 @@ def to_html(checkpoint: Checkpoint, title: str, prompt: str, weights: str | None
     require(
         type(cell) is type(CELLS.get(cell.form)),
         f"--to html of a {cell.name}",
-        f"a page has the cells {', '.join(CELLS)}, and no others",
+        f"a page has {', '.join(CELLS)} and no others; hand on its class with the run's folder",
     )
     kind = weights or _usual(checkpoint.parameters)
     contents = {
@@ -88,7 +88,7 @@ def _stored(parameters: Parameters, kind: str) -> dict[str, Any]:
 def _described(checkpoint: Checkpoint) -> str:
     model, dataset = checkpoint.model, checkpoint.config.get("dataset")
     name = dataset.get("name") if isinstance(dataset, dict) else None
-    form = model.cell.form.replace("_", ", ", 1)
+    form = model.cell.form.replace("_", " ")
     layers = "1 layer" if model.num_layers == 1 else f"{model.num_layers} layers"
     tokens = "words" if checkpoint.vocabulary.kind == Token.word else "characters"
     return (

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rnnlab._common.errors import require
 from rnnlab.data.source import Token
+from rnnlab.nn.cells import CELLS
 from rnnlab.nn.engines.torch_nn import named_weights
 from rnnlab.nn.model import Model
 from rnnlab.runs.checkpoint import Checkpoint
@@ -74,7 +75,9 @@ def require_class(model: Model) -> None:
         "use --to html, or train one with model.reset=after",
     )
     require(
-        model.cell.form in CLASSES, given, "torch.nn has no such cell; its class defines it alone"
+        model.cell.form in CLASSES and type(model.cell) is type(CELLS[model.cell.form]),
+        given,
+        "torch.nn has no such cell; hand on its class with the run's folder",
     )
 
 

@@ -1,6 +1,6 @@
 // The units of a layer over time: a column a token, a row a unit; orange above zero, blue below.
 
-const MOST_HIGH = 512, LEAST_WIDE = 3;  // pixels: of all units, of a token
+const MOST_HIGH = 512, LEAST_WIDE = 2;  // pixels: of all units, of a token
 const isBounded = data.form !== "rnn_relu";
 
 const style = () => getComputedStyle(document.documentElement);

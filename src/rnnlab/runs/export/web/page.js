@@ -125,6 +125,7 @@ document.querySelector("main").append(
   controls, mistake,
   element("div", { class: "tools" }, labelled("shade by ", shading), layerOf, unitOf, legend),
   text, said,
+  element("p", { class: "note" }, "Below, a column is a token and a row a unit: orange above zero, blue below. A click on a unit shades the text by it."),
   ...maps.flatMap((map, layer) => [element("h2", {}, layers.length > 1 ? `Units of layer ${layer + 1}` : "Units"), map.strip]),
 );
 
