@@ -17,7 +17,7 @@ const start = element("button", { type: "submit", class: "main" }, "write");
 const halt = element("button", { type: "button", disabled: true, onclick: () => end("stopped") }, "stop");
 const mistake = element("p", { class: "bad", role: "alert" }), said = element("p", { class: "note said" });
 const maps = layers.map((_, layer) => heatMap(layer, { hover: tell, pick: choose }));
-let job = null;
+let job = null, lit = null;
 
 function select(id, options, value) {
   const made = element("select", { id }, ...options.map(([value, words]) => element("option", { value }, words)));
@@ -43,11 +43,14 @@ function write() {
   job = { tokens, whole, t: 0, states: zeroState(), logits: null, before: -Infinity, began: performance.now() };
   halt.disabled = false;
   said.textContent = "";
-  requestAnimationFrame(frame);
+  next(job);
+}
+
+function next(own) {
+  requestAnimationFrame((now) => job === own && frame(now));  // not after another was begun
 }
 
 function frame(now) {
-  if (!job) return;
   const until = performance.now() + (pace.value === "fast" ? BUDGET : 0);
   if (pace.value !== "slow" || now - job.before >= SLOW) {
     job.before = now;
@@ -55,7 +58,7 @@ function frame(now) {
     maps.forEach((map) => map.follow());
   }
   if (job.t === job.whole) end("written");
-  else requestAnimationFrame(frame);
+  else next(job);
 }
 
 function advance() {
@@ -105,7 +108,9 @@ function choose(layer, unit) {
 function tell(layer, t = null, unit = null) {
   const isThere = t !== null && t < spans.length;
   maps.forEach((map) => map.mark(isThere ? t : null));
-  spans.forEach((span, k) => span.classList.toggle("lit", isThere && k === t));
+  lit?.classList.remove("lit");
+  lit = isThere ? spans[t] : null;
+  lit?.classList.add("lit");
   if (!isThere) return;
   const value = unit === null ? "" : ` Unit ${unit + 1}${layers.length > 1 ? ` of layer ${layer + 1}` : ""}: ${(maps[layer].at(t, unit) * maps[layer].scale).toFixed(2)}; click to shade the text by it.`;
   said.textContent = `${wordsOf(t)}.${value}`;

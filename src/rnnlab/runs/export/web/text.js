@@ -1,6 +1,6 @@
 // The text as it is written: a span a token, with a shade behind it.
 
-const MOST_BITS = 8;  // of surprise; what is beyond has the same shade
+const MOST_BITS = 6;  // of surprise; what is beyond has the same shade
 const text = element("div", { id: "text", class: "written" });
 const spans = [], surprises = [];
 
