@@ -92,8 +92,8 @@ function shadeAll() {
   unitOf.value = Math.min(data.hiddens, Math.max(1, Math.round(unitOf.value) || 1));
   for (const own of [unitOf, layerOf]) own.hidden = !isUnit;
   layerOf.hidden ||= layers.length === 1;
-  legend.className = isUnit ? "legend unit" : "legend";
-  legend.firstChild.textContent = isUnit ? (isBounded ? "−1" : "") : "expected";
+  legend.className = isUnit && isBounded ? "legend unit" : "legend";
+  legend.firstChild.textContent = isUnit ? (isBounded ? "−1" : "0") : "expected";
   legend.lastChild.textContent = isUnit ? (isBounded ? "+1" : "active") : `${MOST_BITS} bits`;
   maps.forEach((map, layer) => map.choose(isUnit && layer === Number(layerOf.value) ? unitOf.value - 1 : null));
   spans.forEach((_, t) => shadeAt(t));
