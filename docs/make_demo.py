@@ -3,7 +3,7 @@
     make demo
 
 Trains conf/experiment/demo.yaml, and keeps of its checkpoint what generates: the parameters, the
-vocabulary and the config, in src/rnnlab/demo. Half a minute on an idle core. The same processor
+vocabulary and the config, in src/rnnlab/demo. A minute on an idle core. The same processor
 and versions give the same bytes, others the same perplexity to a few hundredths.
 """
 
