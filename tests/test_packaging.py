@@ -65,6 +65,14 @@ def test_a_mistake_in_an_empty_folder(installed):
     assert said == "qqq is not a name in the config: rnnlab train --help lists all.\n"
 
 
+def test_a_trained_model_and_its_page_travel_with_the_package(installed):
+    written = run(installed, "rnnlab", "generate", "demo", "--prefix", "time traveller")
+    assert written.stdout.startswith("time traveller "), written.stderr
+    exported = run(installed, "rnnlab", "export", "demo", "--to", "html")
+    assert exported.returncode == 0, exported.stderr
+    assert [path.name for path in Path().iterdir()] == ["demo.html"]
+
+
 def test_the_benchmark_travels_with_the_package(installed):
     options = ["--cells", "rnn", "--sizes", "4", "--lanes", "2", "--rounds", "1"]
     measured = run(installed, "rnnlab", "bench", *options)

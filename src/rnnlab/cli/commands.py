@@ -15,6 +15,7 @@ from rnnlab._common.files import entered
 from rnnlab._common.program import resuming, shipped
 from rnnlab.cli.answers import answering
 from rnnlab.cli.completion import completed
+from rnnlab.cli.export import export
 from rnnlab.results.sampling import LONGEST, Sampling, as_option
 
 ClickException = typer.BadParameter.__mro__[2]  # typer has its own click, or another one's
@@ -218,7 +219,7 @@ def _tell(differences: list[str], same: str) -> None:
 
 @app.command()
 def generate(
-    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    run: Annotated[Path, typer.Argument(help="A run's folder, or demo: the model shipped here.")],
     prefix: Annotated[
         str, typer.Option(help="What the text begins with; cleaned as the run's text was.")
     ],
@@ -260,11 +261,15 @@ def generate(
     )
     wish.check(as_option)
     from rnnlab.results.model import TrainedModel
+    from rnnlab.runs.demo import trained
 
-    for text in TrainedModel.read(run, best).drawn(prefix, wish):
+    for text in TrainedModel.read(trained(run), best).drawn(prefix, wish):
         say(text)
     if lost():
         raise typer.Exit(1)  # the text is all that is wanted
+
+
+app.command()(export)
 
 
 @on_screens()

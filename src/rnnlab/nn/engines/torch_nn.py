@@ -31,7 +31,7 @@ class Modules(Autograd):
         module = _module(cell.form, X.shape[-1], state[0].shape[-1])
         outputs, states = [], []
         for k in range(len(X)):
-            named = _weights(cell, weights, k)
+            named = named_weights(cell, weights, k)
             lane_state = tuple(tensor[k : k + 1] for tensor in state)  # nn wants (layers, B, H)
             given = lane_state if len(lane_state) > 1 else lane_state[0]
             output, new = functional_call(module, named, (X[k], given))
@@ -56,8 +56,8 @@ def _module(form: str, inputs: int, hiddens: int) -> nn.Module:
     raise ValueError(f"torch.nn has no {form}")
 
 
-def _weights(cell: Cell, weights: Weights, k: int) -> Weights:
-    """Lane k's weights under torch.nn's names: transposed, gates stacked by rows."""
+def named_weights(cell: Cell, weights: Weights, k: int) -> Weights:
+    """Lane k's weights of a layer under torch.nn's names: transposed, gates stacked by rows."""
     gates = GATES[cell.name]
     b_h = torch.cat([weights[f"b_{gate}"][k, 0] for gate in gates])
     second = torch.zeros_like(b_h)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from rnnlab._common.console import one_line, plain
+from rnnlab._common.console import one_line
 
 MARKDOWN = re.compile(
     r"[\\`*_\[\]~$#@]"  # code, emphasis, links, formulas, headings, addresses
@@ -25,10 +25,6 @@ def in_code_span(text: str) -> str:
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     room = " " if "`" in text else ""
     return f"{fence}{room}{text}{room}{fence}"
-
-
-def in_html(text: str) -> str:
-    return html.escape(plain(text))
 
 
 def in_csv(value: object) -> object:
