@@ -29,8 +29,8 @@ KNOWS_HYDRA = (
 )
 TORCH_FREE = (
     "_common config data nn.spec nn.cells nn.engines training.samplers training.rules "
-    "training.clips training.precision runs.needs runs.preflight runs.folder runs.result "
-    "runs.surroundings "
+    "training.clips training.schedules training.precision runs.needs runs.preflight runs.folder "
+    "runs.result runs.surroundings "
     "studies.command studies.job studies.plan studies.stacks studies.executors.gpus"
 ).split()
 

@@ -111,6 +111,8 @@ def config_id(config: Config, dataset_sha256: str) -> str:
         del values["theta"]
     if config.init_sha256 is None:
         del values["init_sha256"]  # younger than many an id
+    if config.schedule.is_constant:
+        del values["schedule"]  # as young
     values["dataset"] = {name: values["dataset"][name] for name in CUTTING}
     if not config.dataset.newlines:
         del values["dataset"]["newlines"]  # younger than many an id

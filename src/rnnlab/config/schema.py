@@ -25,11 +25,13 @@ from rnnlab.nn.spec import Cell
 from rnnlab.training.clips import Clip
 from rnnlab.training.rules import OptimizerChoice
 from rnnlab.training.samplers import Sampler
+from rnnlab.training.schedules import Schedule
 
 AUTO = "auto"
 GROUPS = {"dataset": Source, "sampler": Sampler, "model": Cell} | {
     "optimizer": OptimizerChoice,
     "clip": Clip,
+    "schedule": Schedule,
 }  # of choices that every job has
 
 
@@ -65,6 +67,7 @@ class Config(Knobs):
     model: Cell
     optimizer: OptimizerChoice
     clip: Clip
+    schedule: Schedule = dataclasses.field(default_factory=Schedule)
 
     lr: float = knob("learning rate", at_least=0)
     theta: float = knob(
