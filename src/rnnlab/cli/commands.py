@@ -103,6 +103,7 @@ def reproduce(
         f"only a run that has ended can be compared; type {resuming(run)}",
     )
     from rnnlab.config.compose import values_of
+    from rnnlab.config.identity import LENGTH
     from rnnlab.config.stored import changed
     from rnnlab.runs import compare as verification
     from rnnlab.runs import stack as experiment
@@ -114,7 +115,7 @@ def reproduce(
 
     changes = values_of(context.args)
     for word, name in zip(context.args, changes, strict=True):
-        is_other = name == "num_epochs" or name.startswith("log.")
+        is_other = name in LENGTH or name.startswith("log.")
         require(not is_other, word, f"reproducing {run} is to log the same epochs, and it says so")
     config, corpora = changed(stored_config(run, before), changes), Corpora()
     other = before.differences_to(config, check(config, corpora).sha256)

@@ -46,6 +46,13 @@ OTHERS = {
     "log.val_every": "eval_every eval_interval eval_freq val_interval check_val_every_n_epoch",
     "log.sample_every": "sample_interval predict_every",
     "log.sample_length": "sample_len num_preds",
+    "schedule": "scheduler lr_scheduler lr_schedule lr_policy lr_decay annealing",
+    "schedule.warmup": "warm_up warmup_epochs warmup_steps num_warmup_steps",
+    "schedule.factor": "gamma decay_rate decay_factor",
+    "schedule.every": "decay_every",
+    "stop.patience": "early_stopping early_stop early_stopping_patience es_patience",
+    "stop.min_delta": "early_stopping_threshold tolerance tol",
+    "stop.below": "target_perplexity",
     "checkpoint.every": "save_every save_interval save_freq save_every_n_epochs",
     "hydra.run.dir": "out output out_dir outdir output_dir log_dir logdir save_dir exp_dir "
     "experiment_dir run_dir save",
