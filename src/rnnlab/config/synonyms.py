@@ -67,7 +67,7 @@ def meant(given: str, known: Sequence[str]) -> str | None:
     """The name that this one surely stands for: optimizer.lr, --learning-rate, hidden_size."""
     word = given.lower().replace("-", "_").rpartition(".")[2]
     by_last_part = {name.rpartition(".")[2]: name for name in reversed(known)}
-    return by_last_part.get(word) or MEANT.get(word)
+    return MEANT.get(word) or by_last_part.get(word)  # epochs is num_epochs, not schedule.epochs
 
 
 def nearest(given: str, known: Sequence[str]) -> list[str]:
