@@ -23,12 +23,20 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def brought_up(config: dict[str, Any]) -> dict[str, Any]:
-    """A stored config with the groups that older versions had not, as all was then."""
+    """A stored config with what older versions had not, as all was then."""
     younger = {
         "schedule": dataclasses.asdict(Schedule()),
         "stop": dataclasses.asdict(StopSettings()),
     }
-    return config | {name: own for name, own in younger.items() if name not in config}
+    cell = config.get("model")
+    if isinstance(cell, dict):
+        biases = {"forget_bias": 0.0} if cell.get("name") == "lstm" else {}
+        config = config | {"model": cell | _missing(cell, {"init": "normal"} | biases)}
+    return config | _missing(config, younger)
+
+
+def _missing(values: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in usual.items() if name not in values}
 
 
 def settings_of(config: dict[str, Any]) -> dict[str, Any]:
@@ -97,6 +105,7 @@ LENGTH = ("num_epochs", "stop.patience", "stop.min_delta", "stop.below")  # how 
 FREE = (  # may change when a run goes on
     *("device", "engine", "log", "checkpoint", "num_epochs", "stop", "init_from", "tags", "note"),
 )
+YOUNGER = (("init", "normal"), ("forget_bias", 0.0))  # knobs of cells, as all were before them
 FREE_IN_WORDS = "num_epochs, stop.*, device, engine, log.*, checkpoint.*, tags and note"
 CUTTING = (  # what a text comes to
     *("clean", "token", "min_freq", "max_tokens", "val_fraction", "newlines"),
@@ -128,6 +137,7 @@ def config_id(config: Config, dataset_sha256: str) -> str:
     if config.schedule.is_constant:
         del values["schedule"]  # as young
     values["dataset"] = {name: values["dataset"][name] for name in CUTTING}
+    values["model"] = {n: v for n, v in values["model"].items() if (n, v) not in YOUNGER}
     if not config.dataset.newlines:
         del values["dataset"]["newlines"]  # younger than many an id
     values["dataset"]["sha256"] = dataset_sha256

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from rnnlab.nn.model import Parameters
     from rnnlab.runs.checkpoint import Checkpoint
 
-FREE = ("dropout", "init_std")  # of a cell, whose parameters fit whatever these are
+FREE = (
+    "dropout",
+    "init_std",
+    "init",
+    "forget_bias",
+)  # of a cell, whose parameters fit whatever these are
 SHOWN = 10  # tokens
 
 
