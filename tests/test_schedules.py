@@ -117,6 +117,7 @@ def test_lanes_have_schedules_of_their_own(engine):
     lanes = [lane(schedule=each, seed=k, num_epochs=4) for k, each in enumerate(schedules)]
     together = Training(recipe(engine=engine), lanes)
     alone = [Training(recipe(engine=engine), [each]) for each in lanes]
+    place = together.lr.data_ptr()
     for epoch in range(4):
         figures = run_epoch(together)
         for k, each in enumerate(alone):
@@ -125,6 +126,7 @@ def test_lanes_have_schedules_of_their_own(engine):
                 assert figures[k][name] == pytest.approx(own[name], rel=1e-10)
             rate = own.figures.get("lr")
             assert rate == (None if k == 0 else lanes[k].lr * schedules[k].after(epoch))
+    assert together.lr.data_ptr() == place  # where a recorded step, and a compiled one, look
     for k, each in enumerate(alone):
         torch.testing.assert_close(
             together.parameters.flat[k], each.parameters.flat[0], rtol=1e-10, atol=1e-12
