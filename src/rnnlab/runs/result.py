@@ -58,11 +58,9 @@ class Result:
     owner: str | None = None  # its mark, which no other process has (ownership.py)
     heartbeat: str | None = None  # when it last said that it is alive
     error: str | None = None
+    stopped: str | None = None  # stop.*: why it is completed, and would be if it were longer
     warnings: list[str] = field(default_factory=list)  # what went wrong besides training
     perplexity: float | None = None  # of the last epoch, over its minibatches as trained on
-    stopped: str | None = (
-        None  # why it is completed before num_epochs, or would be if it were longer
-    )
     best_perplexity: float | None = None  # of best.safetensors: held-out where text is held out
     val_perplexity: float | None = None
     epochs: int = knob("completed", default=0, at_least=0)
