@@ -143,7 +143,7 @@ def jobs_of(tree: Tree) -> list[str]:
 
 def went_on(before: Result | None, after: Result | None) -> Position | None:
     """Where a run was taken up; None of one that had come to its end, or has come to nothing."""
-    if after is None or (before and before.is_done(from_dict(after.config).num_epochs)):
+    if after is None or (before and before.is_done(from_dict(after.config))):
         return None
     places = after.resumed[len(before.resumed) if before else 0 :]
     return (places[0]["epoch"], places[0]["minibatch"]) if places else (0, 0)

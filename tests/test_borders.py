@@ -30,9 +30,9 @@ KNOWS_HYDRA = (
 )
 TORCH_FREE = (
     "_common config data nn.spec nn.cells nn.engines training.samplers training.rules "
-    "training.clips training.precision runs.needs runs.preflight runs.folder runs.result "
-    "runs.surroundings "
     "results.load results.study results.run results.frames results.sampling "
+    "training.clips training.schedules training.precision runs.needs runs.preflight runs.folder "
+    "runs.result runs.surroundings "
     "studies.command studies.job studies.plan studies.stacks studies.executors.gpus"
 ).split()
 

@@ -379,6 +379,19 @@ def test_two_processes_have_the_curve_of_one(tmp_path, words):
     assert place["exact"] is False and Result.read(Path("two")).host["ranks"] == 3
 
 
+def test_processes_stop_early_together():
+    words = [*RANKED, "lr=0", "num_epochs=50", "log.val_every=1", "stop.patience=2"]
+    job = torchrun(2, *words, "hydra.run.dir=run")
+    _, err = job.communicate(timeout=200)
+    result = Result.read(Path("run"))
+    assert (result.status, result.epochs, job.returncode) == ("completed", 3, 0), err
+    assert result.stopped == "val_perplexity had not improved for 2 evaluations"
+    job = torchrun(2, "resume=run", "stop.patience=4")
+    _, err = job.communicate(timeout=200)
+    result = Result.read(Path("run"))
+    assert (result.status, result.epochs, job.returncode) == ("completed", 5, 0), err
+
+
 def test_a_rank_that_dies_leaves_a_checkpoint_and_a_sentence():
     words = [*RANKED, "num_epochs=3000", "hydra.run.dir=run"]
     job = torchrun(2, *words)

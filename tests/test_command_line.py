@@ -21,8 +21,9 @@ from rnnlab.cli.commands import app
 
 TINY = ["num_hiddens=8", "batch_size=4", "num_steps=10", "num_epochs=4", "dataset.max_tokens=400"]
 RESULT_FIELDS = """
-    schema_version status process job owner heartbeat error warnings perplexity best_perplexity
-    val_perplexity epochs tokens tokens_per_second stack_tokens_per_second wall_seconds began ended
+    schema_version status process job owner heartbeat error stopped warnings perplexity
+    best_perplexity val_perplexity epochs tokens tokens_per_second stack_tokens_per_second
+    wall_seconds began ended
     command device engine precision seed samples dataset config config_id versions git host stack
     init_from swept resumed formerly
 """.split()

@@ -66,10 +66,12 @@ def test_torch_nn_refuses_the_other_gru(compose):
 
 
 SAME = ["device=cpu", "engine=eager", "num_epochs=7", "log.every=2", "checkpoint.every=3"]
+SAME += ["stop.patience=3", "schedule=constant"]
 OTHER = ["lr=0.5", "theta=2", "seed=1", "sampler=random", "model=lstm", "size=tiny"]
 OTHER += ["optimizer=adam", "clip=none", "batch_size=16", "num_steps=20", "precision=fp64"]
 OTHER += ["dataset.max_tokens=9999", "dataset.clean=none", "model.init_std=0.1", "num_layers=2"]
 OTHER += ["max_minibatches=3", "repeat_first_epoch=true", "dataset.val_fraction=0.1"]
+OTHER += ["schedule=linear", "schedule.warmup=3", "model.init=identity"]
 
 
 @pytest.mark.parametrize("override", SAME)

@@ -14,6 +14,7 @@ from rnnlab._common.errors import ConfigError
 from rnnlab.config.schema import Config
 from rnnlab.nn.cells import CELLS
 from rnnlab.nn.engines import resolve
+from rnnlab.nn.spec import Init
 from rnnlab.runs import build
 from rnnlab.runs import run as record
 from rnnlab.runs import stack as experiment
@@ -27,6 +28,7 @@ from rnnlab.runs.row import hparams_of
 from rnnlab.training.loop import Training
 from rnnlab.training.rules import AdamW
 from rnnlab.training.samplers import Random
+from rnnlab.training.schedules import Cosine
 
 CHOICES = [
     (path.parent.name, path.stem)
@@ -158,6 +160,11 @@ EVERYTHING = {
     "model": "lstm",
     "model.dropout": 0.25,
     "model.init_std": 0.5,
+    "model.init": "orthogonal",
+    "model.forget_bias": 1.5,
+    "schedule": "cosine",
+    "schedule.warmup": 2,
+    "schedule.end": 0.3,
     "optimizer": "adamw",
     "optimizer.beta1": 0.7,
     "optimizer.beta2": 0.8,
@@ -170,7 +177,8 @@ def test_every_knob_reaches_the_library(compose):
     """Each value is off its default, so one that is dropped or mixed up on the way shows."""
     config = compose(*(f"{name}={value}" for name, value in EVERYTHING.items()))
     model = build.build_model(config, 28)
-    assert model == library.model("lstm", 28, 7, 2, dropout=0.25, init_std=0.5)
+    start = {"init_std": 0.5, "init": Init.orthogonal, "forget_bias": 1.5}
+    assert model == library.model("lstm", 28, 7, 2, dropout=0.25, **start)
     recipe = build.build_recipe(config, model, torch.device("cpu"))
     assert (recipe.batch_size, recipe.num_steps, recipe.engine.name) == (3, 6, "torch_nn")
     assert (recipe.clip.name, recipe.precision, recipe.max_minibatches) == (
@@ -182,6 +190,7 @@ def test_every_knob_reaches_the_library(compose):
     assert (lane.sampler, lane.lr, lane.theta, lane.seed, lane.num_epochs) == (
         Random(), 0.25, 3.5, 11, 9,
     )  # fmt: skip
+    assert lane.schedule == Cosine(warmup=2, end=0.3, epochs=9)
     for activation, cell in (("tanh", "rnn_tanh"), ("relu", "rnn_relu")):
         chosen = compose(f"model.activation={activation}")
         assert build.build_model(chosen, 5).cell.form == cell

@@ -48,7 +48,7 @@ def run(root: Path, *arguments: str) -> str:
 
 def test_the_page_has_a_diff_for_each_extension():
     assert list(DIFFS) == [
-        "A cell", "A sampler", "An optimizer", "A kind of text", "A tracker",
+        "A cell", "A sampler", "An optimizer", "A schedule", "A kind of text", "A tracker",
         "A figure of an epoch", "An engine",
     ]  # fmt: skip
 
@@ -62,6 +62,7 @@ def test_an_extension_is_one_file_and_its_yaml():
 
 def test_all_of_them_train_together(extended):
     words = ["model=mingru", "sampler=alternate", "optimizer=lion", "dataset=counting", "lr=0.003"]
+    words += ["schedule=exponential", "schedule.factor=0.5"]
     run(extended, *words, *SMALL, "hydra.run.dir=run")
     result = json.loads(Path("run/result.json").read_text())
     assert (result["status"], result["engine"]) == ("completed", "eager")
@@ -69,6 +70,7 @@ def test_all_of_them_train_together(extended):
     assert all(0 < line["gradient_norm"] <= line["gradient_norm_rms"] for line in lines)
     rows = Path("run/metrics.csv").read_text().splitlines()
     assert [row.partition(",")[0] for row in rows] == ["epoch", "1", "2"]
+    assert [line["lr"] for line in lines] == [0.003, 0.0015]
     run(extended, "resume=run", "num_epochs=4")
     rows = Path("run/metrics.csv").read_text().splitlines()
     assert [row.partition(",")[0] for row in rows] == ["epoch", "1", "2", "3", "4"]
@@ -88,6 +90,7 @@ def test_help_shows_them(extended):
         "mingru",
         "alternate",
         "lion",
+        "exponential",
         "counting",
         "minibatches from one reset to the next",
     ):

@@ -13,6 +13,7 @@ from rnnlab.nn.generation import generate
 from rnnlab.training.evaluation import evaluate
 from rnnlab.training.graph import StepGraph
 from rnnlab.training.loop import Lane, Recipe, Training
+from rnnlab.training.schedules import Schedule, Step
 
 pytestmark = pytest.mark.gpu
 
@@ -53,7 +54,12 @@ def test_loss_and_gradients_are_the_cpus(cell_name, engine, dtype, rtol):
 
 
 def stack(
-    device: str, cell_name: str, optimizer: str, dropout: float = 0.0, precision: str = "fp64"
+    device: str,
+    cell_name: str,
+    optimizer: str,
+    dropout: float = 0.0,
+    precision: str = "fp64",
+    schedule: Schedule | None = None,
 ) -> Training:
     recipe = Recipe(
         model=library.model(cell_name, V, 32, 2, dropout=dropout),
@@ -63,7 +69,7 @@ def stack(
         device=torch.device(device),
         precision=library.precision(precision),
     )
-    lane = partial(Lane, theta=1.0, num_epochs=4)
+    lane = partial(Lane, theta=1.0, num_epochs=4, schedule=schedule or Schedule())
     return Training(
         recipe,
         [
@@ -87,6 +93,19 @@ def test_a_stack_trains_as_on_the_cpu_in_one_graph(cell_name, optimizer, dropout
                 assert got["loss"] == pytest.approx(expected["loss"], rel=1e-8)
                 assert got["tokens"] == expected["tokens"]
     assert gpu.diverged == cpu.diverged
+    assert isinstance(gpu.step, StepGraph)
+    assert gpu.step.graph is not None
+
+
+def test_a_recorded_step_has_each_epochs_learning_rate():
+    """One that was recorded with the first epoch's would leave the CPU's curve in the second."""
+    falls = Step(every=1, factor=0.25)
+    gpu, cpu = (stack(device, "lstm", "adam", schedule=falls) for device in ("cuda", "cpu"))
+    for _ in range(4):
+        for got, expected in zip(gpu.run_epoch() or [], cpu.run_epoch() or [], strict=True):
+            if got and expected:
+                assert got["loss"] == pytest.approx(expected["loss"], rel=1e-8)
+                assert got["lr"] == expected["lr"]
     assert isinstance(gpu.step, StepGraph)
     assert gpu.step.graph is not None
 

@@ -122,7 +122,7 @@ def config_choice(by: Forger) -> str:
     config = result_of(run)["config"]
     group, value = by.rng.choice(
         [
-            ("model", {"name": "lstm", "dropout": 0.0, "init_std": 0.01, "forget_bias": 1.0}),
+            ("model", {"name": "lstm", "dropout": 0.0, "init_std": 0.01, "peephole": 1.0}),
             ("model", {"name": "gru", "dropout": 0.0, "init_std": 0.01}),
             ("model", config["model"] | {"activation": "__class__"}),
             ("model", config["model"] | {"init_std": 1e308}),

@@ -105,6 +105,7 @@ def reproduce(
         f"only a run that has ended can be compared; type {resuming(run)}",
     )
     from rnnlab.config.compose import values_of
+    from rnnlab.config.identity import LENGTH
     from rnnlab.config.stored import changed
     from rnnlab.runs import compare as verification
     from rnnlab.runs import stack as experiment
@@ -116,7 +117,7 @@ def reproduce(
 
     changes = values_of(words)
     for word, name in zip(words, changes, strict=True):
-        is_other = name == "num_epochs" or name.startswith("log.")
+        is_other = name in LENGTH or name.startswith("log.")
         require(not is_other, word, f"reproducing {run} is to log the same epochs, and it says so")
     config, corpora = changed(stored_config(run, before), changes), Corpora()
     other = before.differences_to(config, check(config, corpora).sha256)

@@ -97,7 +97,7 @@ def _knobs(kind: type, defaults: dict[str, Any], prefix: str) -> Iterator[str]:
         name, hint = prefix + field.name, hints[field.name]
         if isinstance(hint, type) and issubclass(hint, Knobs):
             if not issubclass(hint, Choice):
-                yield from _knobs(hint, defaults[field.name], f"{name}.")
+                yield from _knobs(hint, defaults.get(field.name, {}), f"{name}.")
         elif field.metadata:
             default = defaults.get(field.name, field.default)
             value = "VALUE" if default in ("???", dataclasses.MISSING) else _typed(default)

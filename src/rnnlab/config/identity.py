@@ -7,7 +7,8 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 from rnnlab._common.choices import registered
-from rnnlab.config.schema import Config
+from rnnlab.config.schema import Config, StopSettings
+from rnnlab.training.schedules import Schedule
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -21,16 +22,36 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def brought_up(config: dict[str, Any]) -> dict[str, Any]:
+    """A stored config with what older versions had not, as all was then."""
+    younger = {
+        "schedule": dataclasses.asdict(Schedule()),
+        "stop": dataclasses.asdict(StopSettings()),
+    }
+    cell = config.get("model")
+    if isinstance(cell, dict):
+        biases = {"forget_bias": 0.0} if cell.get("name") == "lstm" else {}
+        config = config | {"model": cell | _missing(cell, {"init": "normal"} | biases)}
+    return config | _missing(config, younger)
+
+
+def _missing(values: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in usual.items() if name not in values}
+
+
 def settings_of(config: dict[str, Any]) -> dict[str, Any]:
     """A config's values by dotted names, without what others decide.
 
-    init_sha256 comes with init_from; without clipping theta has no meaning.
+    init_sha256 comes with init_from; without clipping theta has no meaning, nor has stop.min_delta
+    without patience.
     """
     found = flat(config)
     found.pop("init_sha256", None)
     clip = registered("clip").get(str(found.get("clip")))
     if clip and not clip.uses_theta:
         found.pop("theta", None)
+    if found.get("stop.patience") is None:
+        found.pop("stop.min_delta", None)
     return found
 
 
@@ -80,11 +101,13 @@ def changed(all_overrides: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
+LENGTH = ("num_epochs", "stop.patience", "stop.min_delta", "stop.below")  # how far a run goes
 FREE = (  # may change when a run goes on
-    *("device", "engine", "log", "checkpoint", "num_epochs", "init_from", "tags", "note"),
+    *("device", "engine", "log", "checkpoint", "num_epochs", "stop", "init_from", "tags", "note"),
     "model.file",
 )
-FREE_IN_WORDS = "num_epochs, device, engine, log.*, checkpoint.*, tags and note"
+YOUNGER = (("init", "normal"), ("forget_bias", 0.0))  # knobs of cells, as all were before them
+FREE_IN_WORDS = "num_epochs, stop.*, device, engine, log.*, checkpoint.*, tags and note"
 CUTTING = (  # what a text comes to
     *("clean", "token", "min_freq", "max_tokens", "val_fraction", "newlines"),
 )
@@ -103,7 +126,7 @@ def config_id(config: Config, dataset_sha256: str) -> str:
     """Twelve hex digits of what determines the result mathematically.
 
     Device, engine, logging, checkpoints and paths do not count (of init_from what it leads to
-    does), nor does num_epochs: a longer run continues a shorter one. Equal ids are equal
+    does), nor do num_epochs and stop.*: a longer run continues a shorter one. Equal ids are equal
     experiments; the reverse does not hold (optimizer=adam and torch.optim's Adam have different
     ids).
     """
@@ -115,7 +138,10 @@ def config_id(config: Config, dataset_sha256: str) -> str:
     if "sha256" in values["model"]:  # a cell of one's own is its code, whatever it is called
         for name in ("name", "file"):
             del values["model"][name]
+    if config.schedule.is_constant:
+        del values["schedule"]  # as young
     values["dataset"] = {name: values["dataset"][name] for name in CUTTING}
+    values["model"] = {n: v for n, v in values["model"].items() if (n, v) not in YOUNGER}
     if not config.dataset.newlines:
         del values["dataset"]["newlines"]  # younger than many an id
     values["dataset"]["sha256"] = dataset_sha256

@@ -25,11 +25,13 @@ from rnnlab.nn.spec import Cell
 from rnnlab.training.clips import Clip
 from rnnlab.training.rules import OptimizerChoice
 from rnnlab.training.samplers import Sampler
+from rnnlab.training.schedules import Schedule
 
 AUTO = "auto"
 GROUPS = {"dataset": Source, "sampler": Sampler, "model": Cell} | {
     "optimizer": OptimizerChoice,
     "clip": Clip,
+    "schedule": Schedule,
 }  # of choices that every job has
 
 
@@ -57,6 +59,28 @@ class CheckpointSettings(Knobs):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StopSettings(Knobs):
+    """Configs of older versions have none of it, and never stop."""
+
+    group = "stop"
+
+    patience: int | None = knob(
+        "passes over held-out text, or epochs where none is held out, without a better perplexity, "
+        "after which the run ends; null: no such end",
+        default=None,
+        at_least=1,
+    )
+    min_delta: float = knob("what is better is lower by more than this", default=0.0, at_least=0)
+    below: float | None = knob(
+        "perplexity of held-out text, or of training where none is held out, below which the run "
+        "ends; null: no such end",
+        default=None,
+        above=1,
+        instead="no perplexity is below 1",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config(Knobs):
     """One experiment: the textbook's scalars by their names, and a choice for each group."""
 
@@ -65,6 +89,7 @@ class Config(Knobs):
     model: Cell
     optimizer: OptimizerChoice
     clip: Clip
+    schedule: Schedule = dataclasses.field(default_factory=Schedule)
 
     lr: float = knob("learning rate", at_least=0)
     theta: float = knob(
@@ -97,6 +122,7 @@ class Config(Knobs):
 
     log: LogSettings
     checkpoint: CheckpointSettings
+    stop: StopSettings = dataclasses.field(default_factory=StopSettings)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tags", tuple(self.tags))

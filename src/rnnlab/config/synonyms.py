@@ -34,7 +34,9 @@ OTHERS = {
     "sampler": "sampling shuffle use_random_iter iterator",
     "model": "rnn arch architecture cell cell_type rnn_type network net model_type unit",
     "model.dropout": "drop dropout_rate drop_rate drop_prob p_dropout keep_prob",
-    "model.init_std": "init_scale init_sigma weight_scale std sigma init",
+    "model.init_std": "init_scale init_sigma weight_scale std sigma",
+    "model.init": "initializer initialization weight_init recurrent_initializer",
+    "model.forget_bias": "unit_forget_bias",
     "model.activation": "nonlinearity nonlin act",
     "optimizer": "optim opt optimiser solver updater trainer update_rule",
     "optimizer.weight_decay": "wd l2 decay weightdecay",
@@ -46,6 +48,13 @@ OTHERS = {
     "log.val_every": "eval_every eval_interval eval_freq val_interval check_val_every_n_epoch",
     "log.sample_every": "sample_interval predict_every",
     "log.sample_length": "sample_len num_preds",
+    "schedule": "scheduler lr_scheduler lr_schedule lr_policy lr_decay annealing",
+    "schedule.warmup": "warm_up warmup_epochs warmup_steps num_warmup_steps",
+    "schedule.factor": "gamma decay_rate decay_factor",
+    "schedule.every": "decay_every",
+    "stop.patience": "early_stopping early_stop early_stopping_patience es_patience",
+    "stop.min_delta": "early_stopping_threshold tolerance tol",
+    "stop.below": "target_perplexity",
     "checkpoint.every": "save_every save_interval save_freq save_every_n_epochs",
     "hydra.run.dir": "out output out_dir outdir output_dir log_dir logdir save_dir exp_dir "
     "experiment_dir run_dir save",
@@ -60,7 +69,7 @@ def meant(given: str, known: Sequence[str]) -> str | None:
     """The name that this one surely stands for: optimizer.lr, --learning-rate, hidden_size."""
     word = given.lower().replace("-", "_").rpartition(".")[2]
     by_last_part = {name.rpartition(".")[2]: name for name in reversed(known)}
-    return by_last_part.get(word) or MEANT.get(word)
+    return MEANT.get(word) or by_last_part.get(word)  # epochs is num_epochs, not schedule.epochs
 
 
 def nearest(given: str, known: Sequence[str]) -> list[str]:

@@ -50,7 +50,7 @@ def riddle(message: str, overrides: list[str]) -> str | None:
 
 def _not_a_node(value: str) -> str | None:
     """log: 3, or model: gru among the values and not in the defaults list."""
-    for key in ("log", "checkpoint", *GROUPS):
+    for key in ("log", "checkpoint", "stop", *GROUPS):
         for line in yaml_files.lines_of(key):
             if line.value == value:
                 way = (

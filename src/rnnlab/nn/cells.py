@@ -65,6 +65,10 @@ class LSTM(Cell):
     """Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000."""
 
     name: str = "lstm"
+    forget_bias: float = knob(
+        "where the forget gate's bias starts; 1 keeps the state (Jozefowicz et al. 2015)",
+        default=0.0,
+    )
     gates = "ifoc"
     states = "HC"
 
@@ -94,6 +98,9 @@ class LSTM(Cell):
         C = F * C + I * C_tilde
         H = O * tanh(C)
         return H, C
+
+    def biases(self) -> dict[str, float]:
+        return {"b_f": self.forget_bias}
 
 
 class Reset(StrEnum):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rnnlab.nn.initial import recurrent
 from rnnlab.nn.seeding import generator
 from rnnlab.nn.spec import Spec
 
@@ -27,6 +28,7 @@ class Model(Spec):
     def init(self, seeds: list[int], dtype: torch.dtype, device: torch.device) -> Parameters:
         """Weights from N(0, cell.init_std^2) and zero biases, lane k from seeds[k].
 
+        Where cell.init and cell.biases say otherwise, all the rest is what it is without them.
         Drawn in fp32 on the CPU whatever dtype and device, so that all start from the same numbers.
         """
         drawn = Parameters(self, torch.zeros(len(seeds), self.num_parameters))
@@ -37,9 +39,12 @@ class Model(Spec):
                 if own is not None:
                     drawn[name][k] = own
                 elif "W_" in name:
-                    drawn[name][k] = torch.empty(shape).normal_(
-                        0, self.cell.init_std, generator=source
-                    )
+                    W = torch.empty(shape).normal_(0, self.cell.init_std, generator=source)
+                    is_recurrent = ".W_h" in name and shape[0] == shape[1]
+                    drawn[name][k] = recurrent(W, self.cell.init) if is_recurrent else W
+        for layer in range(self.num_layers):
+            for name, value in self.cell.biases().items():
+                drawn[f"{layer}.{name}"].fill_(value)
         return drawn.like(drawn.flat.to(device, dtype))
 
     def gather(self, named: Mapping[str, Tensor]) -> Parameters:

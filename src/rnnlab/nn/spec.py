@@ -9,11 +9,20 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from rnnlab._common.choices import Choice, knob
 
 Shape = tuple[int, int]
+
+
+class Init(StrEnum):
+    """What the recurrent weights W_h<gate> start from; all others are drawn as init_std says."""
+
+    normal = "normal"
+    orthogonal = "orthogonal"
+    identity = "identity"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +42,11 @@ class Cell(Choice, ABC):
     )
     init_std: float = knob(
         "weights are drawn from N(0, init_std^2); biases start at zero", default=0.01, at_least=0
+    )
+    init: Init = knob(
+        "of the recurrent weights: normal as all weights, orthogonal, or the identity, with which "
+        "relu units keep what they have (Le et al. 2015)",
+        default=Init.normal,
     )
 
     @abstractmethod
@@ -58,6 +72,10 @@ class Cell(Choice, ABC):
     def first_values(self, name: str, shape: Shape, generator: Any) -> Any:  # noqa: ARG002
         """What a parameter begins with, where that is not drawn from N(0, init_std^2), or zero."""
         return None
+
+    def biases(self) -> dict[str, float]:
+        """Those that do not start at zero, by the names of `shapes`."""
+        return {}
 
     def input_weights(self) -> list[str]:
         """The names of the weights that have a row for each input of the layer."""

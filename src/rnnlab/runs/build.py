@@ -38,6 +38,7 @@ def build_lane(config: Config, corpus: Corpus) -> Lane:
         tokens=torch.from_numpy(corpus.train),
         sampler=config.sampler,
         lr=config.lr,
+        schedule=config.schedule.pinned(config.num_epochs),
         theta=config.theta,
         seed=config.seed,
         num_epochs=config.num_epochs,

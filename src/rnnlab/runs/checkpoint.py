@@ -31,6 +31,7 @@ from rnnlab.data.source import Clean, Token
 from rnnlab.nn.cells import CELLS
 from rnnlab.nn.model import Model, Parameters
 from rnnlab.runs.result import Result
+from rnnlab.runs.stopping import Waiting
 from rnnlab.runs.surroundings import require_memory
 
 BEFORE, FORMAT = "rnnlab-2", "rnnlab-3"
@@ -65,6 +66,7 @@ class Progress:
     seconds: float = knob("of training in all", at_least=0)
     lengths: dict[str, int]  # of the logs, in bytes
     figures: Figures
+    waiting: Waiting = field(default_factory=Waiting)  # for a better figure; older files have none
 
 
 @dataclass(frozen=True, kw_only=True)

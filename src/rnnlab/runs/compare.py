@@ -36,7 +36,9 @@ FORMER_TAGS = {  # of older versions, and what they are now
     "gradient/clipped_fraction": "training/clipped_fraction",
     "perplexity/running": "within_epoch/perplexity",
 }
-FIGURES = "status error perplexity best_perplexity val_perplexity epochs tokens samples".split()
+FIGURES = (
+    "status stopped error perplexity best_perplexity val_perplexity epochs tokens samples".split()
+)
 
 
 def differences(left: Path, right: Path) -> Iterator[str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from rnnlab._common.errors import require
 from rnnlab._common.interrupts import stop_requests
 from rnnlab.config.identity import config_id
@@ -44,7 +42,7 @@ def train_along(config: Config, corpora: Corpora) -> None:
     training.go_to(known["epoch"], known["minibatch"])
     with stop_requests() as stop:
         is_agreed = ranks.agreeing(stop)
-        while training.epoch < config.num_epochs and bool(torch.any(training.healthy)):
+        while ranks.share(None):  # whether there is another epoch
             if training.run_epoch(is_agreed) is None:
                 break
     ranks.leave()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from logging import Logger
 from pathlib import Path
@@ -96,15 +97,19 @@ class Record:
         lines = (
             f"{config.model.name} {config.num_hiddens}x{config.num_layers} "
             f"on {config.dataset.name} ({len(self.corpus.train):,} tokens, {V} in the vocabulary)\n"
-            f"{config.sampler.name} sampling, {config.optimizer.title} lr {config.lr:g}, "
-            + (
-                f"clipping by {config.clip.name}, theta {config.theta:g}"
-                if config.clip.uses_theta
-                else "no clipping"
-            )
+            f"{', '.join(self._training())}"
         )
         notes = (*notes_on_engine(config, self.recipe.device.type), self.result.init_from)
         return "\n".join([lines, *filter(None, notes)])
+
+    def _training(self) -> Iterator[str]:
+        config, clip = self.config, self.config.clip
+        yield f"{config.sampler.name} sampling"
+        yield f"{config.optimizer.title} lr {config.lr:g}"
+        if config.schedule.title:
+            yield config.schedule.title
+        is_clipped = f"clipping by {clip.name}, theta {config.theta:g}"
+        yield is_clipped if clip.uses_theta else "no clipping"
 
     def start(self, own: Parameters) -> None:
         """Put what the run starts from into its lane; raises ConfigError where it is not there."""

@@ -16,7 +16,7 @@ from rnnlab._common.choices import knob
 from rnnlab._common.errors import ConfigError, said
 from rnnlab._common.files import read_bytes, write_whole
 from rnnlab._common.typed import loads, read_as
-from rnnlab.config.identity import differing, flat, is_free
+from rnnlab.config.identity import LENGTH, brought_up, differing, flat, is_free
 from rnnlab.config.schema import Config
 from rnnlab.config.stored import changed
 from rnnlab.runs.folder import MOST_OF_RESULT, RESULT, is_name
@@ -58,6 +58,7 @@ class Result:
     owner: str | None = None  # its mark, which no other process has (ownership.py)
     heartbeat: str | None = None  # when it last said that it is alive
     error: str | None = None
+    stopped: str | None = None  # stop.*: why it is completed, and would be if it were longer
     warnings: list[str] = field(default_factory=list)  # what went wrong besides training
     perplexity: float | None = None  # of the last epoch, over its minibatches as trained on
     best_perplexity: float | None = None  # of best.safetensors: held-out where text is held out
@@ -100,6 +101,7 @@ class Result:
             if values["schema_version"] != SCHEMA_VERSION:
                 raise ValueError(f"its schema_version is {values['schema_version']}")
             result = read_as(cls, values)
+            result.config = brought_up(result.config) if result.config else {}
             result.judge()  # older versions did not
             return result
         except FileNotFoundError:
@@ -161,10 +163,16 @@ class Result:
     def has_ended(self) -> bool:
         return self.status.has_ended
 
-    def is_done(self, num_epochs: int) -> bool:
-        """There is nothing left to train: no epoch, or no finite number to go on with."""
-        is_broken = self.status == Status.diverged and self.epochs != self.config.get("num_epochs")
-        return self.status.is_final and (self.epochs >= num_epochs or is_broken)
+    def is_done(self, config: Config) -> bool:
+        """There is nothing left to train: no epoch, or no finite number to go on with.
+
+        What has stopped early stays so, however many epochs there are, until stop.* is another.
+        """
+        at_its_end = self.stopped is not None or self.epochs == self.config.get("num_epochs")
+        is_broken = self.status == Status.diverged and not at_its_end
+        has_stopped = self.stopped is not None and self.config["stop"] == config.as_dict()["stop"]
+        is_over = self.epochs >= config.num_epochs or has_stopped or is_broken
+        return self.status.is_final and is_over
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -181,14 +189,14 @@ class Result:
     def kept_in(self, config: Config, is_stored: bool) -> Config:
         """The config that the run goes on with, where a command asks for it with this one.
 
-        What it was changed from when it went on is not what it goes back to: of its length always,
+        What it was changed from when it went on is not what it goes back to: how far always,
         of other settings where the command is no news (`is_stored`).
         """
         values = flat(config.as_dict())
         kept = {
             name: now
             for name, now in self.settings.items()
-            if (is_free(name) if is_stored else name == "num_epochs")
+            if (is_free(name) if is_stored else name in LENGTH)
             if name in values and now != values[name]
             if any(before.get(name) == values[name] for before in self.formerly)
             or (name == "num_epochs" and values[name] < self.epochs)

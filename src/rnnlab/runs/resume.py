@@ -141,7 +141,7 @@ class Stopped:
 
     @property
     def is_done(self) -> bool:
-        return self.before.is_done(self.config.num_epochs)
+        return self.before.is_done(self.config)
 
     def require_within(self, checkpoint: Checkpoint) -> None:
         """Raise ConfigError for a checkpoint beyond the end."""

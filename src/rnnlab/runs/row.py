@@ -11,14 +11,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from rnnlab.config.identity import as_typed, is_free, is_number, seedless_id, settings_of
+from rnnlab.config.identity import LENGTH, as_typed, is_free, is_number, seedless_id, settings_of
 from rnnlab.config.schema import Config
 from rnnlab.config.stored import from_dict
 from rnnlab.runs import events
 from rnnlab.runs.folder import held
 from rnnlab.runs.result import Result, Status
 
-TOLD = ("num_epochs", "init_from", "dataset.path")  # of what config_id leaves out or says by a hash
+TOLD = (*LENGTH, "init_from", "dataset.path")  # of what config_id leaves out or says by a hash
 REMARKS = ("tags", "note")
 
 
@@ -45,7 +45,7 @@ def group_of(config: Config, swept: list[str], dataset_sha256: str) -> str:
             *_words(settings, ("lr", "theta")),
             config.optimizer.title,
             f"{config.num_hiddens}x{config.num_layers}",
-            *_words(settings, dict.fromkeys(("num_epochs", *_varied(swept)))),
+            *_words(settings, dict.fromkeys((*LENGTH, *_varied(swept)))),
             seedless_id(config, dataset_sha256),
         )
     )
@@ -77,4 +77,6 @@ def _varied(swept: list[str]) -> list[str]:
 
 
 def _words(settings: dict[str, Any], names: Iterable[str]) -> list[str]:
-    return [f"{name}={as_typed(settings[name])}" for name in names if name in settings]
+    return [
+        f"{name}={as_typed(settings[name])}" for name in names if settings.get(name) is not None
+    ]

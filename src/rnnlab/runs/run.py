@@ -17,6 +17,7 @@ from rnnlab.runs.checkpoint import Checkpoint, Figures, Progress, save_checkpoin
 from rnnlab.runs.folder import BEST, LAST, NEXT, read_metrics
 from rnnlab.runs.record import Record
 from rnnlab.runs.result import Status
+from rnnlab.runs.stopping import Waiting
 from rnnlab.runs.trackers import Tracked, UnderWay, trackers_of
 from rnnlab.training.evaluation import evaluate
 from rnnlab.training.lane import OneLane
@@ -31,8 +32,10 @@ class Run:
         self.config, self.folder, self.result = record.config, record.folder, record.result
         self.prefixes = record.corpus.prefixes(self.config.dataset.prefixes)
         self.held_out = torch.from_numpy(record.corpus.held_out).to(record.recipe.device)
+        self.holds_out = len(self.held_out) > 0
         self.seconds = begun.progress.seconds if begun and begun.progress else 0.0  # of training
         self.best: Checkpoint | None = None  # not written yet
+        self.waiting = begun.progress.waiting if begun and begun.progress else Waiting()
         self.trackers = trackers_of(
             Tracked(
                 folder=self.folder,
@@ -86,7 +89,14 @@ class Run:
 
     @property
     def is_done(self) -> bool:
-        return self.result.epochs >= self.config.num_epochs
+        return self.result.epochs >= self.config.num_epochs or self.stopped is not None
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it ends here; never in the middle of an epoch."""
+        if self.lane.minibatch:
+            return None
+        return self.waiting.reason(self.config.stop, self.holds_out)
 
     @property
     def is_due(self) -> bool:
@@ -97,15 +107,19 @@ class Run:
         """Write down what the lane did in an epoch, evaluate and sample where that is due."""
         self.record.owner.require()
         config, result, epoch = self.config, self.result, figures.epoch
-        last = epoch == config.num_epochs
         self.seconds += figures["seconds"]
         result.epochs = epoch
         result.tokens += int(figures["tokens"])
         result.tokens_per_second = result.tokens / self.seconds
         result.perplexity = figures["perplexity"]
-        evaluates = len(self.held_out) > 0 and (last or epoch % config.log.val_every == 0)
+        counts = not self.holds_out or _due(epoch, config.log.val_every)
+        evaluates = self.holds_out and (counts or epoch == config.num_epochs)
         val_perplexity = self._evaluate() if evaluates else None
-        self._keep_best(val_perplexity if len(self.held_out) else figures["perplexity"])
+        figure = val_perplexity if self.holds_out else figures["perplexity"]
+        self._keep_best(figure)
+        if counts and figure is not None:
+            self.waiting = self.waiting.after(figure, config.stop.min_delta)
+        last = self.is_done
         if last or evaluates or epoch % config.log.every == 0:
             for tracker in self.trackers:
                 tracker.epoch(figures, val_perplexity)
@@ -136,6 +150,7 @@ class Run:
             self._sample(last=True)
         self._draw()
         self.result.status = status
+        self.result.stopped = self.stopped if status == Status.completed else None
         self.result.judge()
         self._close()  # all logs are whole on the disk, before result.json says that it is over
         self.record.write()
@@ -171,6 +186,7 @@ class Run:
             seconds=self.seconds,
             lengths=self._flush_logs(),
             figures=Figures.of(self.result),
+            waiting=self.waiting,
         )
         checkpoint = self._checkpoint(
             parameters=lane.parameters, training=lane.snapshot(), progress=progress

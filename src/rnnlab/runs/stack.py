@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from rnnlab._common.errors import require
@@ -260,10 +260,15 @@ class Stack:
         return [run for run in self.runs if not run.record.has_ended]
 
     def _finish_done(self) -> None:
+        """Before the first epoch and after each: the other ranks are told whether another comes."""
         for run in self._live():
             if run.is_done:
                 with self._apart(run):
                     run.finish(Status.completed)
+                    run.lane.idle()
+        if self.training.ranks:
+            with suppress(RankLostError):  # the next minibatch tells of it, if there is one
+                self.training.ranks.share(bool(self._live()))
 
     @contextmanager
     def _apart(self, run: Run) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""init_from=RUN: a run that starts from the trained parameters of another, on its own text.
+"""What is noted when a run begins; init_from=RUN, which starts from another run's parameters.
 
 Which parameters these are is part of an experiment's identity: their SHA-256 is noted in its config
 when the command is typed, and they are never taken with another one.
@@ -22,15 +22,23 @@ if TYPE_CHECKING:
     from rnnlab.nn.model import Parameters
     from rnnlab.runs.checkpoint import Checkpoint
 
-FREE = ("dropout", "init_std")  # of a cell, whose parameters fit whatever these are
+FREE = (
+    "dropout",
+    "init_std",
+    "init",
+    "forget_bias",
+)  # of a cell, whose parameters fit whatever these are
 SHOWN = 10  # tokens
 
 
 def pinned(config: Config) -> Config:
-    """A config that was typed, with the place and the SHA-256 of what it starts from.
+    """A config that was typed, with the epochs of its schedule and what it starts from.
 
     Raises ConfigError where that is no run, one of another model, or with another SHA-256.
     """
+    schedule = config.schedule.pinned(config.num_epochs)
+    if schedule != config.schedule:
+        config = dataclasses.replace(config, schedule=schedule)
     if config.init_from is None:
         return config
     folder = path_of("init_from", config.init_from).absolute()

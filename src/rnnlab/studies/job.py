@@ -20,7 +20,7 @@ Identity = tuple[str, ...]
 
 
 def identity(config_id: str, settings: Mapping[str, Any], compared: Sequence[str]) -> Identity:
-    """The experiment, and those settings besides it whose values are compared, as num_epochs."""
+    """The experiment, and those settings besides it whose values are compared, as its length."""
     return config_id, *(repr(settings.get(name)) for name in compared)
 
 
@@ -71,7 +71,7 @@ class Job:
 
     @property
     def is_done(self) -> bool:
-        return self.before is not None and self.before.is_done(self.config.num_epochs)
+        return self.before is not None and self.before.is_done(self.config)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,15 @@ from pathlib import Path
 
 from rnnlab._common.console import complain
 from rnnlab._common.errors import ConfigError, require
-from rnnlab.config.identity import changed, config_id, differing, flat, is_free, settings_of
+from rnnlab.config.identity import (
+    LENGTH,
+    changed,
+    config_id,
+    differing,
+    flat,
+    is_free,
+    settings_of,
+)
 from rnnlab.config.schema import Config
 from rnnlab.config.stored import PATHS, merged, with_paths
 from rnnlab.config.stored import changed as with_changes
@@ -113,7 +121,7 @@ def _compared_with(there: Folders, rows: list[Row]) -> Plan:
 def _compared(asked: Sequence[Asked | Mistaken], listed: Sequence[str]) -> list[str]:
     """What makes two jobs of one experiment two: how long, and what was asked to be compared."""
     differ = differing(job.settings for job in asked if isinstance(job, Asked))
-    return list(dict.fromkeys(["num_epochs", *filter(is_free, [*listed, *differ])]))
+    return list(dict.fromkeys([*LENGTH, *filter(is_free, [*listed, *differ])]))
 
 
 def _placed(

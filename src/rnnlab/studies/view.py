@@ -84,9 +84,11 @@ class StudyView:
                 f"job {job.number} {result.status} ({self.changed[job.folder]}): {result.error}"
             )
         elif not self.console.is_terminal:
+            early = f"; stopped after {result.epochs} epochs: {result.stopped}"
+            stopped = early if result.stopped else ""
             self.console.print(
                 f"job {job.number} completed ({len(self.results)}/{len(self.jobs)}): "
-                f"perplexity {shown(result.perplexity)}  {self.changed[job.folder]}"
+                f"perplexity {shown(result.perplexity)}  {self.changed[job.folder]}{stopped}"
             )
         if result.status == Status.failed:
             self._show_log(job.folder)

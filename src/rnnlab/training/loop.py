@@ -3,9 +3,9 @@
 Shapes: K lanes, B batch, T time steps, M minibatches of an epoch, N tokens of all texts together.
 
 A run is a lane; a single run is the stack with K = 1. Lanes share shapes (Recipe) and differ in
-learning rate, theta, sampler, seed, text and length (Lane). A lane that has no minibatch in a
-step, has finished or has diverged is masked: neither its parameters nor its state change, and
-what it computes never depends on its neighbours.
+learning rate and schedule, theta, sampler, seed, text and length (Lane). A lane that has no
+minibatch in a step, has finished or has diverged is masked: neither its parameters nor its state
+change, and what it computes never depends on its neighbours.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from rnnlab.training.precision import PRECISIONS, Precision, tf32_allowed
 from rnnlab.training.ranks import OverRanks, Ranks
 from rnnlab.training.rules import SGD, OptimizerChoice
 from rnnlab.training.samplers import Sampler
+from rnnlab.training.schedules import Schedule
 
 ON_A_GPU = 1 << 31  # bytes of the texts that it holds at most
 
@@ -69,6 +70,7 @@ class Lane:
     theta: float
     seed: int
     num_epochs: int
+    schedule: Schedule = field(default_factory=Schedule)
     # of a text in a file: so many tokens from each of these places on
     read: Callable[[NDArray[np.integer], int], NDArray[np.integer]] | None = None
 
@@ -85,7 +87,7 @@ class Training:
         if ranks:
             self.engine = OverRanks(self.engine, ranks)
         self.clip = recipe.clip.clip
-        self.lr = torch.tensor([lane.lr for lane in lanes], **like)
+        self.lr = torch.tensor([lane.lr for lane in lanes], **like)  # of the epoch under way
         self.theta = torch.tensor([lane.theta for lane in lanes], **like)
         texts, self.text_starts = _join([lane.tokens for lane in lanes], recipe.device)
         self.windows = texts.unfold(0, recipe.num_steps + 1, 1)
@@ -125,6 +127,7 @@ class Training:
         tf32 = tf32_allowed(self.precision.tf32)
         with tf32, self.engine.session(self.parameters, self.shape):
             self.began = time.perf_counter() - self.seconds
+            self._set_lr()
             plan = self._plan()
             self.num_minibatches = len(plan)
             while self.minibatch < self.num_minibatches:
@@ -138,7 +141,7 @@ class Training:
         self.healthy &= largest.isfinite()
         lanes = self.sums.read()  # the host waits for the device here and in `so_far` only
         self.seconds = time.perf_counter() - self.began
-        figures = [Epoch.of(lane, self.epoch, self.seconds) for lane in lanes]
+        figures = self._figures(lanes, self.epoch)
         for k, healthy in enumerate(self.healthy.tolist()):
             own = figures[k]
             beyond = own is not None and math.isinf(own["perplexity"])
@@ -153,7 +156,23 @@ class Training:
         """Each lane's figures of the epoch under way; may be asked for by `stop`."""
         lanes = self.sums.read()
         self.seconds = time.perf_counter() - self.began
-        return [Epoch.of(lane, self.epoch + 1, self.seconds) for lane in lanes]
+        return self._figures(lanes, self.epoch + 1)
+
+    def _figures(self, lanes: list[dict[str, float]], epoch: int) -> list[Epoch | None]:
+        """`lanes` are their sums."""
+        given = zip(lanes, self.lanes, self._rates(epoch - 1), strict=True)
+        return [
+            Epoch.of(sums, epoch, self.seconds, None if lane.schedule.is_constant else rate)
+            for sums, lane, rate in given
+        ]
+
+    def _rates(self, epoch: int) -> list[float]:
+        """Each lane's learning rate in the epoch after so many."""
+        return [lane.lr * lane.schedule.after(epoch) for lane in self.lanes]
+
+    def _set_lr(self) -> None:
+        """In place: a recorded step, and one in numpy, look where the tensor has been."""
+        self.lr.copy_(torch.tensor(self._rates(self.epoch), dtype=self.lr.dtype))
 
     def snapshot(self, k: int) -> dict[str, Tensor]:
         """Copies of all that lane k's next step depends on, besides its parameters and position."""

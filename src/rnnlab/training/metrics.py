@@ -35,9 +35,9 @@ Term = Callable[[Minibatch], Any]  # Numbers, or one number for all lanes
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of an epoch, from the epoch's sums and its `seconds`."""
+    """One figure of an epoch, from its sums, its `seconds`, and `lr` where that is scheduled."""
 
-    of: Callable[[Mapping[str, float]], int | float]
+    of: Callable[[Mapping[str, float]], int | float | None]  # None: a lane that has no such one
     tag: str | None  # in TensorBoard, which shows them by the alphabet; None: not there
 
 
@@ -47,7 +47,7 @@ FIGURES: dict[str, Figure] = {}
 
 def define(
     name: str,
-    of: Callable[[Mapping[str, float]], int | float],
+    of: Callable[[Mapping[str, float]], int | float | None],
     tag: str | None = None,
     **terms: Term,
 ) -> None:
@@ -98,6 +98,7 @@ define(
     lambda sums: sums["tokens"] / sums["seconds"],
     tag="speed/tokens_per_second",
 )
+define("lr", lambda sums: sums.get("lr"), tag="training/lr")
 
 
 @dataclass(frozen=True)
@@ -111,12 +112,15 @@ class Epoch:
         return self.figures[name]
 
     @classmethod
-    def of(cls, sums: Mapping[str, float], epoch: int, seconds: float) -> Epoch | None:
-        """None for a lane that made no update."""
+    def of(
+        cls, sums: Mapping[str, float], epoch: int, seconds: float, lr: float | None = None
+    ) -> Epoch | None:
+        """None for a lane that made no update; `lr` of one whose schedule is not constant."""
         if not sums["updates"]:
             return None
-        given = {**sums, "seconds": seconds}
-        return cls(epoch, {name: figure.of(given) for name, figure in FIGURES.items()})
+        given = {**sums, "seconds": seconds} | ({} if lr is None else {"lr": lr})
+        found = {name: figure.of(given) for name, figure in FIGURES.items()}
+        return cls(epoch, {name: value for name, value in found.items() if value is not None})
 
 
 class Sums:

@@ -48,7 +48,9 @@ class TensorBoard(Tracker):
         return cls(run)
 
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
-        scalars = {figure.tag: figures[name] for name, figure in FIGURES.items() if figure.tag}
+        tags = {name: figure.tag for name, figure in FIGURES.items() if figure.tag}
+        own = figures.figures
+        scalars = {tag: own[name] for name, tag in tags.items() if name in own}
         if val_perplexity is not None:
             scalars["perplexity/val"] = val_perplexity
         self.file.add(events.of_numbers(scalars), figures.epoch)

@@ -105,6 +105,8 @@ class Terminal(Tracker):
         if result.status != Status.completed:
             reason = f": {result.error}" if result.error else ""
             self.console.print(f"{result.status} after {result.epochs} epochs{reason}.")
+        elif result.stopped:
+            self.console.print(f"stopped after {result.epochs} epochs: {result.stopped}.")
         if result.perplexity is not None and result.tokens_per_second is not None:
             self.console.print(
                 f"perplexity {_rounded(result.perplexity)}, "
