@@ -124,8 +124,13 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def last_messages(folder: Path, count: int) -> list[str]:
-    """The last lines of run.log, as far as they can be read."""
+    """The last lines of run.log, as far as they can be read, and are the run's own.
+
+    A file that has another name as well may be anybody's: what a report quotes is sent around.
+    """
     try:
+        if (folder / MESSAGES).stat().st_nlink > 1:
+            return []
         text = read_end(folder, MESSAGES, END).decode(errors="replace")
         return text.rstrip("\n").split("\n")[-count:] if text else []
     except OSError:
