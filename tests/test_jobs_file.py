@@ -29,6 +29,7 @@ def ends(study: str) -> dict[tuple[float, float, int], float | None]:
     return dict(zip(settings, (r.perplexity for r in results), strict=True))
 
 
+@pytest.mark.slow
 def test_forty_rows_train_as_their_grid_does():
     pairs = itertools.product(LRS, THETAS)
     jobs = write("lr,theta,seed", *(f"{lr},{theta},{k}" for lr, theta in pairs for k in (0, 1)))

@@ -128,7 +128,7 @@ def test_nine_lanes_are_nine_single_runs(compose, name):
     assert len({result.perplexity for result in map(Result.read, folders)}) > 6
 
 
-@pytest.mark.parametrize("name", ["mingru.py", "slstm.py"])
+@pytest.mark.parametrize("name", [pytest.param("mingru.py", marks=pytest.mark.slow), "slstm.py"])
 def test_it_is_killed_and_goes_on_bit_for_bit(compose, name):
     typed_cell(name)
     config = compose(f"model={name}", *SMALL, "num_epochs=30", "checkpoint.seconds=0.05")

@@ -138,7 +138,7 @@ def test_killed_between_its_last_checkpoint_and_its_result_it_does_not_train_on(
         assert list(differences(Path("whole"), Path("run"))) == []
 
 
-@pytest.mark.parametrize("lanes", [1, 3])
+@pytest.mark.parametrize("lanes", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_killed_at_random_moments_it_ends_at_the_same_epoch(compose, tmp_path, lanes):
     """Real SIGKILLs; lanes stop at epochs of their own, while the last one goes on."""
     small = [*RISES, "num_epochs=120", "checkpoint.seconds=0.02", "stop.min_delta=0.001"]

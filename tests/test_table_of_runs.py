@@ -61,6 +61,7 @@ def by_runs(board: Board) -> dict[frozenset[str], dict]:
     return {frozenset(run["name"] for run in group["sessions"]): group for group in groups}
 
 
+@pytest.mark.browser
 def test_every_setting_is_one_column_whatever_the_folder_holds(board):
     """Whether it was typed for a run alone, or is one that a study varies."""
     columns = {column["name"]: column for column in board.columns()}
@@ -77,6 +78,7 @@ def test_every_setting_is_one_column_whatever_the_folder_holds(board):
         assert all(name in group["hparams"] for group in groups), name
 
 
+@pytest.mark.browser
 def test_no_run_is_lost_however_mixed_a_column_is(board):
     """TensorBoard keeps of a column of texts what has one of them: no number, and no truth."""
     names = [run["name"] for group in by_runs(board).values() for run in group["sessions"]]
@@ -91,6 +93,7 @@ def test_no_run_is_lost_however_mixed_a_column_is(board):
         assert kinds == {str if "domainDiscrete" in column else float}, column["name"]
 
 
+@pytest.mark.browser
 def test_perplexity_is_the_first_figure_of_the_table(board):
     assert board.metrics() == [
         "perplexity/train",
@@ -104,6 +107,7 @@ def test_perplexity_is_the_first_figure_of_the_table(board):
     ]
 
 
+@pytest.mark.browser
 def test_seeds_of_one_setting_are_one_row_with_their_mean(board):
     """Single runs, and jobs of a study, whose settings are those of all of them."""
     rows = by_runs(board)
@@ -122,6 +126,7 @@ def test_seeds_of_one_setting_are_one_row_with_their_mean(board):
     assert (together["hparams"]["lr"], together["hparams"]["model"]) == (1, "rnn")
 
 
+@pytest.mark.browser
 def test_runs_are_named_by_their_folders_and_charts_are_there(board):
     assert {"base", "engines/0_engine=fused", "rates/3_lr=1,seed=3"} < {*board.ask("runs")}
     layout = board.ask("plugin/custom_scalars/layout")
