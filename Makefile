@@ -22,7 +22,7 @@
 PYTHON ?= python3
 ARGS ?= sampler=random lr=1
 BIN = .venv/bin
-PYTEST = pytest -n 3 --dist worksteal
+PYTEST = pytest -n 4 --dist worksteal
 
 define ABOUT_SET_UP
 Setting up .venv, once: pip brings torch, Hydra, TensorBoard, matplotlib and what they need from PyPI.

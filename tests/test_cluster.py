@@ -247,7 +247,7 @@ def test_a_study_on_ray_outlives_a_node(reference, study):
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=400,
         env=os.environ | loopback,  # or Ray looks for this machine's address in the network
     )
     assert done.returncode == 0, done.stderr[-3000:]

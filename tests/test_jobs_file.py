@@ -103,6 +103,7 @@ def test_a_mistake_is_a_sentence(words, sentence):
     assert not Path("outputs").exists()
 
 
+@pytest.mark.slow
 def test_a_study_goes_on_as_it_was_asked_for_after_the_file_has_changed():
     jobs = write("lr,theta", "0.5,1", "1,2")
     assert commands.run("-m", jobs, *SMALL, "sweep=S")[0] == 0

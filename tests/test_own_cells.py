@@ -112,7 +112,10 @@ def test_a_file_trains_as_its_equations_say():
         torch.testing.assert_close(logits[lane], expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", CODES)
+@pytest.mark.parametrize(
+    "name",
+    ["slstm.py", *(pytest.param(n, marks=pytest.mark.slow) for n in ("mingru.py", "leaky.py"))],
+)
 def test_nine_lanes_are_nine_single_runs(compose, name):
     typed_cell(name)
     configs = [
