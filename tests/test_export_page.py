@@ -32,14 +32,6 @@ LENGTH = 500
 Open = Callable[..., Any]
 
 
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Any]:
-    from browser import chromium
-
-    with chromium() as browser:
-        yield browser
-
-
 @pytest.fixture
 def open_page(chrome) -> Iterator[Open]:
     """open_page() -> the browser, with the page of the run."""

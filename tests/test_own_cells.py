@@ -23,6 +23,8 @@ from rnnlab.runs import stack
 from rnnlab.runs.checkpoint import load_checkpoint
 from rnnlab.runs.folder import CELL, LAST
 from rnnlab.runs.result import Result, Status
+from rnnlab.studies.report.commands import commands as commands_of
+from rnnlab.studies.report.entries import read
 from rnnlab.studies.verify import verify
 
 MIN_GRU = '''"""minGRU, Feng et al. 2024: gate and candidate depend on the input alone."""
@@ -202,6 +204,17 @@ def test_a_study_of_it_goes_on():
     Path("mingru.py").unlink()
     assert commands.run("resume=S", "num_epochs=4")[0] == 0
     assert [Result.read(path.parent).epochs for path in Path("S").glob("*/result.json")] == [4] * 4
+
+
+def test_a_report_names_the_copy_of_its_code_or_the_run(compose):
+    """Where its words do not lead back to it, as of other code of that name, it is the folder."""
+    for name in ("first", "second"):
+        typed_cell("mingru.py")
+        stack.run(compose("model=mingru.py", *SMALL, "num_epochs=1"), Path(f"S/{name}"))
+        Path("mingru.py").write_text(MIN_GRU.replace("(1 - Z)", "(1.0 - Z)"))
+    first, second = commands_of([[entry] for entry in read(Path("S"))[0]])
+    assert first == f"rnnlab reproduce {Path('S/first').absolute()}"
+    assert second.startswith(f"rnnlab train model={Path('S/second').absolute()}/cell.py ")
 
 
 def test_it_travels_with_its_code_to_other_processes(monkeypatch):

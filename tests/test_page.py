@@ -26,14 +26,6 @@ PICTURES = os.environ.get("PICTURES")  # a folder for the documentation's pictur
 Open = Callable[..., Any]
 
 
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Any]:
-    from browser import chromium
-
-    with chromium() as browser:
-        yield browser
-
-
 @pytest.fixture
 def open_page(chrome) -> Iterator[Open]:
     """open_page() -> the browser, with the report of all runs that were forged."""

@@ -93,10 +93,10 @@ def reproduce(
     context: typer.Context, run: Annotated[Path, typer.Argument(help="A run's folder.")]
 ) -> None:
     """Train a run again, and say whether it comes out the same: rnnlab reproduce RUN device=cpu."""
-    from rnnlab.config.own_cells import with_own_cells
+    from rnnlab.config.own_cells import without_own_cells
     from rnnlab.runs.result import Result, Status
 
-    words = with_own_cells([f"resume={run}", *context.args])[1:]
+    words = without_own_cells(context.args)
     run = entered(str(run))
     before = Result.read(run)
     require(

@@ -8,6 +8,7 @@ from typing import Any
 
 from rnnlab._common.choices import registered
 from rnnlab.config.schema import Config, StopSettings
+from rnnlab.nn.spec import Cell
 from rnnlab.training.schedules import Schedule
 
 
@@ -30,8 +31,9 @@ def brought_up(config: dict[str, Any]) -> dict[str, Any]:
     }
     cell = config.get("model")
     if isinstance(cell, dict):
-        biases = {"forget_bias": 0.0} if cell.get("name") == "lstm" else {}
-        config = config | {"model": cell | _missing(cell, {"init": "normal"} | biases)}
+        known = registered("model").get(str(cell.get("name")), Cell).__dataclass_fields__
+        usual = {name: value for name, value in YOUNGER if name in known}
+        config = config | {"model": cell | _missing(cell, usual)}
     return config | _missing(config, younger)
 
 

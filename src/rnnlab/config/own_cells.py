@@ -26,20 +26,22 @@ RESUME = "resume="
 
 
 def with_own_cells(words: Sequence[str]) -> list[str]:
-    """The words with names in the place of files, whose code has run; raises ConfigError.
+    """The words with names in the place of files, whose code has run; raises ConfigError."""
+    if any(word.startswith(RESUME) for word in words):
+        return without_own_cells(words)
+    return [_named(match) if (match := WORD.fullmatch(word)) else word for word in words]
 
-    Beside resume=FOLDER a file is no choice: it only says that its code may run.
-    """
-    resumes = any(word.startswith(RESUME) for word in words)
-    found = []
-    for word in words:
-        match = WORD.fullmatch(word)
-        if not match:
-            found.append(word)
-            continue
-        names = [_name(piece) for piece in match[2].split(",")]
-        found += [] if resumes else [f"{match[1]}model={','.join(names)}"]
-    return found
+
+def without_own_cells(words: Sequence[str]) -> list[str]:
+    """Beside the folder of a run a file is no choice: it only says that its code may run."""
+    for match in filter(None, map(WORD.fullmatch, words)):
+        _named(match)
+    return [word for word in words if not WORD.fullmatch(word)]
+
+
+def _named(match: re.Match[str]) -> str:
+    names = [_name(piece) for piece in match[2].split(",")]
+    return f"{match[1]}model={','.join(names)}"
 
 
 def _name(piece: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import hydra
 
+from rnnlab._common.errors import ConfigError
 from rnnlab.config.compose import Composer, composing, contents
 from rnnlab.config.identity import by_value, flat
 from rnnlab.config.names import groups
@@ -22,8 +23,8 @@ Words = list[str]
 def shortest(configs: Iterable[Config]) -> list[Words | None]:
     """Of each: choices, then the values that are not those which the choices bring.
 
-    None where there are no such words: for a choice out of a folder of the user's own, or a text
-    with ${ in it, which Hydra would compute.
+    None where there are no such words: for a choice out of a folder of the user's own, a cell
+    whose name is another code's now, or a text with ${ in it, which Hydra would compute.
     """
     with composing():
         words = Shortest()
@@ -53,7 +54,10 @@ class Shortest:
                 words.append(f"+{as_override(name, value)}")
             elif by_value(value) != by_value(given[name]):
                 words.append(as_override(name, value))
-        return words if self.composer.config(words).as_dict() == wanted else None
+        try:
+            return words if self.composer.config(words).as_dict() == wanted else None
+        except ConfigError:  # another code of a cell's name
+            return None
 
     def _given(self, *choices: str) -> dict[str, Any]:
         """Values by dotted names; ??? where there is none yet."""

@@ -21,20 +21,14 @@ def commands(many: Sequence[Sequence[Entry]]) -> list[str]:
     own = [[entry for entry in entries if entry.is_known] for entries in many]
     configs = [_config(entries[0]) if entries else None for entries in own]
     found = iter(shortest(config for config in configs if config))
-    words: list[Words | None] = [next(found) if config else None for config in configs]
-    for k, config in enumerate(configs):
-        if config and isinstance(config.model, OwnCell):
-            words[k] = _with_cell(words[k] or [], config.model.name, own[k][0])
-    return [_command(*pair) if pair[0] else "" for pair in zip(own, words, strict=True)]
+    words = [next(found) if config else None for config in configs]
+    return [_command(*each) if each[0] else "" for each in zip(own, configs, words, strict=True)]
 
 
-def _with_cell(words: Words, name: str, entry: Entry) -> Words:
-    """A cell of one's own by the copy of its code in the run's folder."""
-    copy = as_override("model", str(entry.folder.absolute() / CELL))
-    return [copy if word == f"model={name}" else word for word in words]
-
-
-def _command(entries: Sequence[Entry], words: Words | None) -> str:
+def _command(entries: Sequence[Entry], config: Config | None, words: Words | None) -> str:
+    if config and words is not None and isinstance(config.model, OwnCell):
+        copy = as_override("model", str(entries[0].folder.absolute() / CELL))
+        words = [copy if word == f"model={config.model.name}" else word for word in words]
     if words is not None and "".join(words).isprintable():
         seeds = sorted({entry.result.seed for entry in entries})
         if len(seeds) > 1:

@@ -33,7 +33,7 @@ from rnnlab.studies.report.commands import commands
 from rnnlab.studies.report.entries import Curve, Entry
 from rnnlab.studies.report.grids import grids
 from rnnlab.studies.report.ranking import Group, Ranking
-from rnnlab.studies.report.tables import best, differences, overview, shared, troubles
+from rnnlab.studies.report.tables import Best, differences, overview, shared, troubles
 
 DRAWN = {  # curves: points at most, and digits of each; shares and norms are means between points
     "perplexity": (200, 4),
@@ -46,18 +46,24 @@ LOG_LINES = 12  # of a run that failed
 LONGEST_SAMPLE = 600  # characters
 
 
-def contents(home: Path, ranking: Ranking, skipped: list[str], is_watched: bool) -> dict[str, Any]:
+def contents(
+    home: Path, ranking: Ranking, found: Best, skipped: list[str], is_watched: bool
+) -> dict[str, Any]:
     entries = ranking.entries
     values = {name: _values(ranking, name) for name in ranking.names}
     places = {name: {typed: k for k, typed in enumerate(own)} for name, own in values.items()}
     texts, epochs = texts_apart(ranking, most=None), dict[tuple[int, ...], int]()
     runs = [_run(ranking, entry, places, [*texts], epochs) for entry in entries]
-    for run, command in zip(runs, commands([[entry] for entry in entries]), strict=True):
-        run["command"] = command
     numbers = {id(entry): k for k, entry in enumerate(entries)}
     groups = [_group(group, numbers) for group in ranking.groups]
-    for group, command in zip(groups, commands([g.entries for g in ranking.groups]), strict=True):
-        group["command"] = command
+    together = [group.entries for group in ranking.groups if len(group.entries) > 1]
+    own = commands([*([entry] for entry in entries), *together])
+    for run, command in zip(runs, own, strict=False):
+        run["command"] = command
+    of_many = iter(own[len(runs) :])
+    for group in groups:
+        first, *others = group["runs"]
+        group["command"] = next(of_many) if others else runs[first]["command"]
     whole = {
         "title": home.name,
         "written": f"{datetime.now():%Y-%m-%d %H:%M:%S}",
@@ -65,7 +71,7 @@ def contents(home: Path, ranking: Ranking, skipped: list[str], is_watched: bool)
         "overview": overview(ranking),
         "shared": shared(ranking),
         "differences": differences(ranking),
-        "best": [{"words": words, "command": command} for words, command in best(ranking)],
+        "best": [{"words": words, "command": command} for words, command in found],
         "troubles": troubles(ranking),
         "measure": ranking.measure,
         "settings": [

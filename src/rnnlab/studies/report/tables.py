@@ -11,6 +11,7 @@ from rnnlab.studies.report.entries import Entry
 from rnnlab.studies.report.escaping import in_markdown
 from rnnlab.studies.report.ranking import HELD_OUT, TRAINING, Group, Ranking
 
+Best = list[tuple[str, str]]  # what is best, and how to train it
 MOST_BEST = 3  # texts whose best is named
 ASKED = """dataset dataset.max_tokens sampler model optimizer lr num_hiddens num_layers batch_size
     num_steps num_epochs""".split()
@@ -80,7 +81,7 @@ def overview(ranking: Ranking) -> str:
     return f"{len(statuses)} runs: {counted}. {ranking.rule}"
 
 
-def best(ranking: Ranking) -> list[tuple[str, str]]:
+def best(ranking: Ranking) -> Best:
     """Of each text the best settings, and the command that trains them."""
     from rnnlab.studies.report.commands import commands  # and Hydra
 

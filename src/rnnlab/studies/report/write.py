@@ -18,7 +18,7 @@ from rnnlab.studies.report.escaping import in_code_span, in_markdown
 from rnnlab.studies.report.page import page
 from rnnlab.studies.report.ranking import Ranking
 from rnnlab.studies.report.spreadsheet import to_csv
-from rnnlab.studies.report.tables import best, markdown_table, overview, tables
+from rnnlab.studies.report.tables import Best, best, markdown_table, overview, tables
 
 PAUSE = 5.0  # seconds between two looks at a folder that is watched
 
@@ -31,9 +31,10 @@ def write_report(home: Path, is_watched: bool = False) -> Path:
     entries, skipped = read(home)
     require(bool(entries), f"a report of {home}", "it has no run's folder in it")
     ranking = Ranking(entries)
+    found = best(ranking)
     write_whole(home, "results.csv", to_csv(entries))
-    write_whole(home, "report.md", to_markdown(home, ranking, skipped))
-    shown = contents(home, ranking, skipped, is_watched)
+    write_whole(home, "report.md", to_markdown(home, ranking, found, skipped))
+    shown = contents(home, ranking, found, skipped, is_watched)
     write_whole(home, "report.html", page(home.name, shown))
     return home / "report.html"
 
@@ -68,9 +69,9 @@ def _state(home: Path) -> list[tuple[str, int, int]]:
     return sorted(found)
 
 
-def to_markdown(home: Path, ranking: Ranking, skipped: list[str]) -> str:
+def to_markdown(home: Path, ranking: Ranking, found: Best, skipped: list[str]) -> str:
     parts = [f"# {in_markdown(home.name)}", overview(ranking)]
-    parts += [f"{in_markdown(what)}: {in_code_span(words)}" for what, words in best(ranking)]
+    parts += [f"{in_markdown(what)}: {in_code_span(words)}" for what, words in found]
     for table in tables(ranking):
         parts.append(f"## {table.title}")
         parts += [in_markdown(table.note)] if table.note else []
