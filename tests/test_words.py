@@ -14,6 +14,7 @@ from rnnlab.config.identity import flat
 from rnnlab.config.mistakes import as_typed_here
 from rnnlab.config.names import groups, knobs, look_in
 from rnnlab.config.schema import nodes
+from rnnlab.config.synonyms import nearest
 
 FLAGS = {
     ("--lr", "3"): "--lr 3 is not allowed: a value has no dashes; type lr=3.",
@@ -150,3 +151,10 @@ def test_help_shows_choices_of_ones_own():
     assert "\n    own                   mine alone\n" in page
     assert "\n  +other\n    broken\n" in page
     assert "mine alone" not in help_text()
+
+
+def test_a_name_without_a_dot_is_first_of_all_like_one_without():
+    """A cell of one's own that ran before has knobs, whose names are like that of their group."""
+    assert nearest("modle", ["model", "model.leak", "model.file"]) == ["model"]
+    assert nearest("model.lek", ["model", "model.leak", "lr"]) == ["model.leak"]
+    assert nearest("evry", ["every_minibatches", "log.every"]) == ["log.every"]

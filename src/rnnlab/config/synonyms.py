@@ -75,7 +75,8 @@ def meant(given: str, known: Sequence[str]) -> str | None:
 def nearest(given: str, known: Sequence[str]) -> list[str]:
     """Up to three known names like this one; a known key's last part may be what was meant."""
     last_parts = {key.rpartition(".")[2]: key for key in known}
-    close = difflib.get_close_matches(given, known, n=3, cutoff=0.6)
+    alike = [key for key in known if ("." in key) == ("." in given)]
+    close = difflib.get_close_matches(given, alike, n=3, cutoff=0.6)
     close += [last_parts[n] for n in difflib.get_close_matches(given, last_parts, n=3, cutoff=0.75)]
     return list(dict.fromkeys(close))[:3]
 
