@@ -108,7 +108,10 @@ FREE = (  # may change when a run goes on
     *("device", "engine", "log", "checkpoint", "num_epochs", "stop", "init_from", "tags", "note"),
     "model.file",
 )
-YOUNGER = (("init", "normal"), ("forget_bias", 0.0))  # knobs of cells, as all were before them
+YOUNGER = (  # knobs of cells, as all were before them
+    *(("init", "normal"), ("forget_bias", 0.0)),
+    *(("tied", False), ("first_state", "zero"), ("norm", "none")),
+)
 FREE_IN_WORDS = "num_epochs, stop.*, device, engine, log.*, checkpoint.*, tags and note"
 CUTTING = (  # what a text comes to
     *("clean", "token", "min_freq", "max_tokens", "val_fraction", "newlines"),

@@ -24,6 +24,50 @@ def tanh(A: Tensor) -> Tensor:
     return torch.tanh(A)
 
 
+def normed(A: Float[Tensor, "K B H"], g: Tensor | None) -> Float[Tensor, "K B H"]:
+    """Over a layer's units: mean 0, variance 1, times a gain; without a gain A as it is.
+
+    Ba et al. 2016, equation 4, of the sum that goes into each gate.
+    """
+    if g is None:
+        return A
+    return g * torch.nn.functional.layer_norm(A, A.shape[-1:])
+
+
+class Norm(StrEnum):
+    none = "none"
+    layer = "layer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gated(Cell):
+    """Of gates, each a function of X W_x + H W_h + b; what stands before the bias may be normed."""
+
+    norm: Norm = knob(
+        "of what goes into each gate, over a layer's units: none, or layer (Ba et al. 2016)",
+        default=Norm.none,
+    )
+
+    def shapes(self, inputs: int, hiddens: int) -> dict[str, Shape]:
+        return super().shapes(inputs, hiddens) | dict.fromkeys(self._gains(), (1, hiddens))
+
+    def biases(self) -> dict[str, float]:
+        return super().biases() | dict.fromkeys(self._gains(), 1.0)
+
+    def _gains(self) -> list[str]:
+        return [f"g_{gate}" for gate in self.gates if self.norm == Norm.layer]
+
+    @property
+    def form(self) -> str:
+        kind = self.kind
+        return f"{kind}_norm" if self.norm == Norm.layer else kind
+
+    @property
+    def kind(self) -> str:
+        """The form without its norm."""
+        return self.name
+
+
 # fmt: off  (a line of a signature is a gate)
 
 
@@ -34,7 +78,7 @@ class Activation(StrEnum):
 
 @choice("rnn")
 @dataclass(frozen=True, kw_only=True)
-class RNN(Cell):
+class RNN(Gated):
     """Elman 1990; with rectified linear units Le et al. 2015."""
 
     name: str = "rnn"
@@ -49,19 +93,20 @@ class RNN(Cell):
         W_xh: Tensor,
         W_hh: Tensor,
         b_h: Tensor,
+        g_h: Tensor | None = None,
     ) -> tuple[Float[Tensor, "K B H"]]:
         f = torch.relu if self.activation == Activation.relu else tanh
-        H = f(X @ W_xh + H @ W_hh + b_h)
+        H = f(normed(X @ W_xh + H @ W_hh, g_h) + b_h)
         return (H,)
 
     @property
-    def form(self) -> str:
+    def kind(self) -> str:
         return f"{self.name}_{self.activation}"
 
 
 @choice("lstm")
 @dataclass(frozen=True, kw_only=True)
-class LSTM(Cell):
+class LSTM(Gated):
     """Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000."""
 
     name: str = "lstm"
@@ -90,17 +135,21 @@ class LSTM(Cell):
         W_xc: Tensor,
         W_hc: Tensor,
         b_c: Tensor,
+        g_i: Tensor | None = None,
+        g_f: Tensor | None = None,
+        g_o: Tensor | None = None,
+        g_c: Tensor | None = None,
     ) -> tuple[Float[Tensor, "K B H"], Float[Tensor, "K B H"]]:
-        I = sigmoid(X @ W_xi + H @ W_hi + b_i)
-        F = sigmoid(X @ W_xf + H @ W_hf + b_f)
-        O = sigmoid(X @ W_xo + H @ W_ho + b_o)
-        C_tilde = tanh(X @ W_xc + H @ W_hc + b_c)
+        I = sigmoid(normed(X @ W_xi + H @ W_hi, g_i) + b_i)
+        F = sigmoid(normed(X @ W_xf + H @ W_hf, g_f) + b_f)
+        O = sigmoid(normed(X @ W_xo + H @ W_ho, g_o) + b_o)
+        C_tilde = tanh(normed(X @ W_xc + H @ W_hc, g_c) + b_c)
         C = F * C + I * C_tilde
         H = O * tanh(C)
         return H, C
 
     def biases(self) -> dict[str, float]:
-        return {"b_f": self.forget_bias}
+        return super().biases() | {"b_f": self.forget_bias}
 
 
 class Reset(StrEnum):
@@ -112,7 +161,7 @@ class Reset(StrEnum):
 
 @choice("gru")
 @dataclass(frozen=True, kw_only=True)
-class GRU(Cell):
+class GRU(Gated):
     """Cho et al. 2014, whose reset gate multiplies the state before the candidate's product.
 
     reset=after is the form of cuDNN and torch.nn.GRU: the gate multiplies the product, which has a
@@ -140,13 +189,16 @@ class GRU(Cell):
         W_hh: Tensor,
         b_h: Tensor,
         b_hh: Tensor | None = None,
+        g_z: Tensor | None = None,
+        g_r: Tensor | None = None,
+        g_h: Tensor | None = None,
     ) -> tuple[Float[Tensor, "K B H"]]:
-        Z = sigmoid(X @ W_xz + H @ W_hz + b_z)
-        R = sigmoid(X @ W_xr + H @ W_hr + b_r)
+        Z = sigmoid(normed(X @ W_xz + H @ W_hz, g_z) + b_z)
+        R = sigmoid(normed(X @ W_xr + H @ W_hr, g_r) + b_r)
         if b_hh is None:
-            H_tilde = tanh(X @ W_xh + (R * H) @ W_hh + b_h)
+            H_tilde = tanh(normed(X @ W_xh + (R * H) @ W_hh, g_h) + b_h)
         else:
-            H_tilde = tanh(X @ W_xh + R * (H @ W_hh + b_hh) + b_h)
+            H_tilde = tanh(normed(X @ W_xh + R * (H @ W_hh + b_hh), g_h) + b_h)
         H = Z * H + (1 - Z) * H_tilde
         return (H,)
 
@@ -155,7 +207,7 @@ class GRU(Cell):
         return own | ({"b_hh": (1, hiddens)} if self.reset == Reset.after else {})
 
     @property
-    def form(self) -> str:
+    def kind(self) -> str:
         return f"{self.name}_{self.reset}"
 
 

@@ -54,16 +54,15 @@ def _together(
     top_p: float | None,
     streams: list[torch.Generator],
 ) -> list[list[int]]:
-    model, flat = parameters.model, parameters.flat
-    layers = [parameters.layer(layer) for layer in range(model.num_layers)]
-    state = list(model.zero_state(1, len(prefixes), flat.dtype, flat.device))
+    flat = parameters.flat
+    state = list(parameters.first_state(len(prefixes)))
     lengths = torch.tensor([len(prefix) for prefix in prefixes], device=flat.device)
     width = max(map(len, prefixes)) + length
     padded = [prefix + [0] * (width - len(prefix)) for prefix in prefixes]
     tokens = torch.tensor(padded, device=flat.device)
 
     for t in range(width - 1):
-        output = advance(model.cell, layers, tokens[:, t], state)
+        output = advance(parameters, tokens[:, t], state)
         logits = (output @ parameters.W_hq + parameters.b_q)[0]
         chosen = choose(logits, temperature, top_k, top_p, streams)
         # while a prefix lasts, what the model says is not used
@@ -73,17 +72,19 @@ def _together(
 
 
 def advance(
-    cell: Cell,
-    layers: list[dict[str, Tensor]],
-    tokens: Integer[Tensor, " B"],
-    state: list[tuple[Tensor, ...]],
+    parameters: Parameters, tokens: Integer[Tensor, " B"], state: list[tuple[Tensor, ...]]
 ) -> Float[Tensor, "1 B H"]:
     """One time step of all layers, from `state` to the next, which takes its place there.
 
     Returns the last layer's output.
     """
-    output, first = looked_up(cell, layers[0], tokens)
-    for layer, weights in enumerate([first, *layers[1:]]):
+    cell = parameters.model.cell
+    if cell.tied:
+        output, weights = parameters.embedded(tokens[None]), parameters.layer(0)
+    else:
+        output, weights = looked_up(cell, parameters.layer(0), tokens)
+    for layer in range(parameters.model.num_layers):
+        weights = parameters.layer(layer) if layer else weights
         state[layer] = cell.step(output, *state[layer], **weights)
         output = state[layer][0]
     return output

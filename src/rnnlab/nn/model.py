@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rnnlab._common.shapes import Float, Integer
 from rnnlab.nn.initial import recurrent
 from rnnlab.nn.seeding import generator
 from rnnlab.nn.spec import Spec
@@ -77,10 +78,11 @@ class Parameters(Mapping[str, Tensor]):
 
     def __init__(self, model: Model, flat: Tensor) -> None:
         self.model, self.flat = model, flat
-        H, V, groups = model.num_hiddens, model.vocab_size, model.cell.side_by_side()
+        H, V = model.num_hiddens, model.vocab_size
+        groups = model.cell.side_by_side() | {name: [name] for name in model.first_states()}
         places, sizes = [], []
         for layer in range(model.num_layers):
-            shapes = model.cell.shapes(model.inputs(layer), H)
+            shapes = model.layer_shapes(layer)
             for kind, names in groups.items():
                 rows, columns = shapes[names[0]]
                 places.append((layer, kind, names, columns))
@@ -113,9 +115,16 @@ class Parameters(Mapping[str, Tensor]):
 
     def layer(self, layer: int) -> dict[str, Tensor]:
         """Layer `layer`'s parameters under the names of its cell's equations."""
-        prefix = f"{layer}."
-        return {
-            name.removeprefix(prefix): value
-            for name, value in self.names.items()
-            if name.startswith(prefix)
-        }
+        return {name: self.names[f"{layer}.{name}"] for name in self.model.cell.shapes(1, 1)}
+
+    def first_state(self, B: int) -> State:
+        """What is before the first token of B texts: zero, or what is learned."""
+        K, H, L = len(self.flat), self.model.num_hiddens, self.model.num_layers
+        if not self.model.cell.learns_first_state:
+            return self.model.zero_state(K, B, self.flat.dtype, self.flat.device)
+        names = self.model.first_states()
+        return tuple(tuple(self[f"{l}.{n}"].expand(K, B, H) for n in names) for l in range(L))
+
+    def embedded(self, tokens: Integer[Tensor, "K ... B"]) -> Float[Tensor, "K ... B H"]:
+        """The tokens' columns of W_hq, with which the first layer begins where they are tied."""
+        return torch.stack([W.T[own] for W, own in zip(self.W_hq, tokens, strict=True)])

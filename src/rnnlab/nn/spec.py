@@ -25,6 +25,13 @@ class Init(StrEnum):
     identity = "identity"
 
 
+class FirstState(StrEnum):
+    """What the states are before a text's first token."""
+
+    zero = "zero"
+    learned = "learned"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cell(Choice, ABC):
     """One time step of a recurrent layer: its equations, their parameters, its states.
@@ -47,6 +54,14 @@ class Cell(Choice, ABC):
         "of the recurrent weights: normal as all weights, orthogonal, or the identity, with which "
         "relu units keep what they have (Le et al. 2015)",
         default=Init.normal,
+    )
+    tied: bool = knob(
+        "a token enters as its column of the output weights W_hq (Press and Wolf 2017)",
+        default=False,
+    )
+    first_state: FirstState = knob(
+        "what the states are before the first token: zero, or learned with all else",
+        default=FirstState.zero,
     )
 
     @abstractmethod
@@ -88,6 +103,17 @@ class Cell(Choice, ABC):
         return self.name
 
     @property
+    def around(self) -> str:
+        """What makes of the model around it another one, as it is typed; empty for nothing."""
+        tied = ["model.tied=true"] if self.tied else []
+        learned = ["model.first_state=learned"] if self.learns_first_state else []
+        return " ".join(tied + learned)
+
+    @property
+    def learns_first_state(self) -> bool:
+        return self.first_state == FirstState.learned
+
+    @property
     def num_gates(self) -> int:
         """How many values it computes for a token and a hidden unit, at least."""
         return max(1, sum(name.startswith("W_x") for name in self.shapes(1, 1)))
@@ -114,13 +140,22 @@ class Spec:
     num_layers: int = 1
 
     def inputs(self, layer: int) -> int:
-        return self.num_hiddens if layer else self.vocab_size
+        return self.num_hiddens if layer or self.cell.tied else self.vocab_size
+
+    def first_states(self) -> list[str]:
+        """The names of those that a layer learns: H_0, and C_0 of an LSTM."""
+        return [f"{name}_0" for name in self.cell.states if self.cell.learns_first_state]
+
+    def layer_shapes(self, layer: int) -> dict[str, Shape]:
+        """Of a layer's parameters, by the names that the equations have."""
+        H = self.num_hiddens
+        return self.cell.shapes(self.inputs(layer), H) | dict.fromkeys(self.first_states(), (1, H))
 
     def shapes(self) -> dict[str, Shape]:
         """Every parameter of one lane: l.W_xh, l.W_hh, l.b_h and so on for layer l, W_hq, b_q."""
         found = {}
         for layer in range(self.num_layers):
-            for name, shape in self.cell.shapes(self.inputs(layer), self.num_hiddens).items():
+            for name, shape in self.layer_shapes(layer).items():
                 found[f"{layer}.{name}"] = shape
         V, H = self.vocab_size, self.num_hiddens
         return found | {"W_hq": (H, V), "b_q": (1, V)}

@@ -21,10 +21,9 @@ def states(
     model, flat = parameters.model, parameters.flat
     sizes = (len(tokens), model.num_layers, model.num_hiddens)
     found = {name: flat.new_empty(sizes) for name in model.cell.states}
-    layers = [parameters.layer(layer) for layer in range(model.num_layers)]
-    state = list(model.zero_state(1, 1, flat.dtype, flat.device))
+    state = list(parameters.first_state(1))
     for t in range(len(tokens)):
-        advance(model.cell, layers, tokens[t : t + 1], state)
+        advance(parameters, tokens[t : t + 1], state)
         for layer, own in enumerate(state):
             for kept, value in zip(found.values(), own, strict=True):
                 kept[t, layer] = value[0, 0]

@@ -22,12 +22,7 @@ if TYPE_CHECKING:
     from rnnlab.nn.model import Parameters
     from rnnlab.runs.checkpoint import Checkpoint
 
-FREE = (
-    "dropout",
-    "init_std",
-    "init",
-    "forget_bias",
-)  # of a cell, whose parameters fit whatever these are
+FREE = ("dropout", "init_std", "init", "forget_bias")  # of a cell: its parameters fit any of these
 SHOWN = 10  # tokens
 
 
@@ -108,7 +103,8 @@ class Start:
         before = {token: i for i, token in enumerate(self.checkpoint.vocabulary.tokens)}
         places = [(i, before[t]) for i, t in enumerate(vocabulary.tokens) if t in before]
         here, there = torch.tensor(places, device=own.flat.device).T
-        rows = {f"0.{name}" for name in own.model.cell.input_weights()}
+        cell = own.model.cell
+        rows = set() if cell.tied else {f"0.{name}" for name in cell.input_weights()}
         for name, value in own.items():
             old = given[name].to(value)
             if name in rows:

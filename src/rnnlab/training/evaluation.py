@@ -27,7 +27,7 @@ def evaluate(parameters: Parameters, tokens: Integer[Tensor, " N"]) -> float:
 def nats(parameters: Parameters, tokens: Integer[Tensor, " N"]) -> float:
     """What these tokens cost together."""
     model, flat = parameters.model, parameters.flat
-    state = model.zero_state(1, 1, flat.dtype, flat.device)
+    state = parameters.first_state(1)
     total = torch.zeros((), dtype=torch.float64, device=flat.device)
     engine = next(each for each in ENGINES.values() if each.refuses(model.cell) is None)
     steps = max(1, min(STEPS, LOGITS // model.vocab_size))

@@ -230,8 +230,9 @@ class Training:
             for tensor in layer:
                 tensor.masked_fill_(reset[:, None, None], 0)
         X, Y = self._windows(starts)
+        wanted = present & self.healthy
         results = self.engine.loss_and_gradients(
-            self.parameters, X, Y, self.state, list(dropout_masks), present & self.healthy
+            self.parameters, X, Y, self.state, list(dropout_masks), wanted, reset
         )
         self.finish(present, X[0].numel(), *results)
 

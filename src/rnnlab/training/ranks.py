@@ -91,6 +91,7 @@ class OverRanks:
         state: State,
         dropout_masks: list[Float[Tensor, "1 T B H"]] | None = None,
         wanted: Bool[Tensor, " 1"] | None = None,
+        begins: Bool[Tensor, " 1"] | None = None,
     ) -> tuple[Float[Tensor, " 1"], Parameters, State]:
         """Of the whole minibatch, the same for all ranks. Raises RankLostError."""
         B = X.shape[1]
@@ -98,7 +99,7 @@ class OverRanks:
         own = tuple(tuple(tensor[:, rows] for tensor in layer) for layer in state)
         masks = [mask[:, :, rows] for mask in dropout_masks or []]
         loss, gradients, after = self.engine.loss_and_gradients(
-            parameters, X[:, rows], Y[:, rows], own, masks, wanted
+            parameters, X[:, rows], Y[:, rows], own, masks, wanted, begins
         )
         P, share = parameters.flat.numel(), (rows.stop - rows.start) / B
         size = P + 2 + sum(tensor.numel() for layer in state for tensor in layer)

@@ -42,11 +42,13 @@ class Computation(Protocol):
         state: State,
         dropout_masks: list[Float[Tensor, "K T B H"]] | None = None,
         wanted: Bool[Tensor, " K"] | None = None,
+        begins: Bool[Tensor, " K"] | None = None,
     ) -> tuple[Float[Tensor, " K"], Parameters, State]:
         """Each lane's mean cross-entropy (nats), its gradients, and the state to carry on.
 
-        Of lanes that are not wanted anything may come back. What comes back may live in the
-        engine's buffers, and be valid until the next call only.
+        Of lanes that are not wanted anything may come back. In lanes that begin here the state is
+        zero, in the place of the first one. What comes back may live in the engine's buffers, and
+        be valid until the next call only.
         """
         ...
 
@@ -95,6 +97,8 @@ class Fused(Engine):
     is_recordable = True
 
     def refuses(self, cell: Cell) -> str | None:
+        if cell.around:
+            return f"{cell.around} is differentiated by autograd alone; use engine=eager"
         known = cell.form in LAYERS
         return None if known else "its backward pass is not derived; use engine=eager"
 

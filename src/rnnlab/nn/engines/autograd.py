@@ -56,9 +56,7 @@ class Autograd(ABC):
         `dropout_masks[l]` multiplies what goes from layer l to layer l + 1.
         """
         model = parameters.model
-        tokens = X.transpose(1, 2)[..., None]
-        inputs = parameters["W_hq"].new_zeros(*tokens.shape[:3], model.vocab_size)
-        inputs.scatter_(3, tokens, 1)  # one-hot
+        inputs = self._inputs(parameters, X.transpose(1, 2))
         new_state = []
         for layer in range(model.num_layers):
             if layer > 0 and dropout_masks:
@@ -68,6 +66,15 @@ class Autograd(ABC):
             new_state.append(layer_state)
         logits = inputs.flatten(1, 2) @ parameters["W_hq"] + parameters["b_q"]
         return logits.unflatten(1, inputs.shape[1:3]), tuple(new_state)
+
+    def _inputs(
+        self, parameters: Parameters, tokens: Integer[Tensor, "K T B"]
+    ) -> Float[Tensor, "K T B I"]:
+        """Of the first layer: one-hot, or what is tied to the output weights."""
+        if parameters.model.cell.tied:
+            return parameters.embedded(tokens)
+        one_hot = parameters.W_hq.new_zeros(*tokens.shape, parameters.model.vocab_size)
+        return one_hot.scatter_(3, tokens[..., None], 1)
 
     def forward_pass(self, parameters: Parameters) -> ForwardPass:
         """The logits (K, T B, V) in the order of time, and the state after them."""
@@ -86,6 +93,7 @@ class Autograd(ABC):
         state: State,
         dropout_masks: list[Float[Tensor, "K T B H"]] | None = None,
         wanted: Bool[Tensor, " K"] | None = None,  # noqa: ARG002, the loss is one of all lanes
+        begins: Bool[Tensor, " K"] | None = None,
     ) -> tuple[Float[Tensor, " K"], Parameters, State]:
         """Each lane's mean cross-entropy (nats), its gradients, and the state to carry on.
 
@@ -95,7 +103,10 @@ class Autograd(ABC):
         leaf = parameters.flat.detach().requires_grad_()
         state = tuple(tuple(tensor.to(dtype) for tensor in layer) for layer in state)
         masks = [mask.to(dtype) for mask in dropout_masks or []]
-        logits, state = self.forward(parameters.like(leaf.to(dtype)), X, state, masks)
+        weights = parameters.like(leaf.to(dtype))
+        if begins is not None and parameters.model.cell.learns_first_state:
+            state = _begun(state, weights.first_state(X.shape[1]), begins)
+        logits, state = self.forward(weights, X, state, masks)
         # (K, T, B, V) -> (K, V, T, B), the order of cross_entropy: classes second
         nats = cross_entropy(
             logits.movedim(3, 1).to(leaf.dtype), Y.transpose(1, 2).long(), reduction="none"
@@ -107,3 +118,12 @@ class Autograd(ABC):
             tuple(tensor.detach().to(leaf.dtype) for tensor in layer) for layer in state
         )
         return loss.detach(), parameters.like(gradient), detached
+
+
+def _begun(state: State, first: State, begins: Bool[Tensor, " K"]) -> State:
+    """The first state in the lanes that begin anew, through which their gradient flows."""
+    where = begins[:, None, None]
+    return tuple(
+        tuple(torch.where(where, new, old) for new, old in zip(*layer, strict=True))
+        for layer in zip(first, state, strict=True)
+    )

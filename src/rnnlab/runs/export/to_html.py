@@ -37,6 +37,7 @@ def to_html(checkpoint: Checkpoint, title: str, prompt: str, weights: str | None
         f"--to html of a {cell.name}",
         f"a page has {', '.join(CELLS)} and no others; hand on its class with the run's folder",
     )
+    require(not cell.around, f"--to html of a model with {cell.around}", "a page has no such thing")
     kind = weights or _usual(checkpoint.parameters)
     contents = {
         "title": title,

@@ -74,6 +74,8 @@ def require_class(model: Model) -> None:
         "torch.nn.GRU has only the form reset=after, and this one was trained with reset=before; "
         "use --to html, or train one with model.reset=after",
     )
+    around = model.cell.around
+    require(not around, f"{given} with {around}", "torch.nn's modules have no such thing")
     require(
         model.cell.form in CLASSES and type(model.cell) is type(CELLS[model.cell.form]),
         given,

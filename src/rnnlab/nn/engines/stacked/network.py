@@ -104,6 +104,7 @@ class Stacked:
         state: State,
         dropout_masks: list[Float[Tensor, "K T B H"]] | None = None,
         wanted: Bool[Tensor, " K"] | None = None,  # noqa: ARG002, all lanes are one computation
+        begins: Bool[Tensor, " K"] | None = None,  # noqa: ARG002, its first state is zero
     ) -> tuple[Float[Tensor, " K"], Parameters, State]:
         """Each lane's mean cross-entropy (nats), its gradients, and the state to carry on."""
         self._bind(parameters, X.shape)
