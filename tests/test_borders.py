@@ -26,7 +26,7 @@ HYDRA = ("hydra", "omegaconf")
 KNOWS_HYDRA = (
     *("config._hydra", "config.compose", "config.mistakes", "config.stored_words"),
     *("config.forms", "config.typed_words", "config.yaml_files", "config.shortest"),
-    *("config.grid", "cli"),
+    *("config.grid", "config.zipped", "cli"),
 )
 TORCH_FREE = (
     "_common config data nn.spec nn.cells nn.engines training.samplers training.rules "

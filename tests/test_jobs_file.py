@@ -10,7 +10,8 @@ import pytest
 
 import commands
 from rnnlab._common.errors import ConfigError
-from rnnlab.config.jobs_file import rows_of, with_jobs
+from rnnlab.config.jobs_file import rows_of_file
+from rnnlab.config.rows import with_rows
 from rnnlab.config.stored_words import not_taken
 from rnnlab.runs.result import Result
 
@@ -44,7 +45,7 @@ def test_forty_rows_train_as_their_grid_does():
 
 def test_rows_are_crossed_with_what_else_has_several_values():
     jobs = write("lr,theta", "0.5,1", "1,2")
-    found = commands.jobs("-m", *with_jobs([jobs]), *SMALL, "seed=0,1", "theta=9")
+    found = commands.jobs("-m", *with_rows([jobs]), *SMALL, "seed=0,1", "theta=9")
     own = [(config.lr, config.theta, config.seed) for config in found]
     assert own == [(0.5, 1, 0), (0.5, 1, 1), (1, 2, 0), (1, 2, 1)]  # a row's theta counts
 
@@ -52,7 +53,7 @@ def test_rows_are_crossed_with_what_else_has_several_values():
 def test_cells_are_texts_paths_and_nothing():
     Path("a text, é.txt").write_text("x")
     write("dataset,dataset.path, lr ", 'text,"a text, é.txt", 1', "sample,,")
-    assert rows_of("jobs.csv") == [
+    assert rows_of_file("jobs=jobs.csv") == [
         ["dataset=text", 'dataset.path="a text, é.txt"', "lr=1"],
         ["dataset=sample"],
     ]
@@ -80,7 +81,7 @@ def test_a_typo_in_a_row_is_answered_with_its_row_before_anything_starts():
 def test_a_file_that_is_no_list_of_jobs(lines, sentence):
     write(*lines)
     with pytest.raises(ConfigError) as caught:
-        rows_of("jobs.csv")
+        rows_of_file("jobs=jobs.csv")
     assert sentence in str(caught.value)
 
 
@@ -88,7 +89,7 @@ def test_a_file_that_is_no_list_of_jobs(lines, sentence):
     ("words", "sentence"),
     [
         (["-m", "jobs=none.csv"], "jobs=none.csv is not allowed: No such file or directory."),
-        (["jobs=jobs.csv"], "jobs=FILE is not allowed: it is a study's; add -m."),
+        (["jobs=jobs.csv"], "jobs=FILE or zip(...) is not allowed: it is a study's; add -m."),
         (["-m", "jobs=two.csv"], "row 1: lr=1,2 is not allowed: a cell has one value; what is"),
         (["-m", "jobs=odd.csv"], "lrr is not a name in the config"),
     ],

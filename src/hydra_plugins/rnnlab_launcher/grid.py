@@ -21,7 +21,7 @@ class GridSweeperConf:
     _target_: str = "hydra_plugins.rnnlab_launcher.grid.GridSweeper"
     max_batch_size: int | None = None  # jobs that the launcher is given at once; null: all
     params: dict[str, str] | None = None  # a sweep in a file: lr: 1,2
-    rows: list[list[str]] | None = None  # jobs=FILE: the overrides of each of its rows
+    rows: list[list[str]] | None = None  # jobs=FILE, zip(...): the overrides of each row
 
 
 store = ConfigStore.instance().store

@@ -89,7 +89,7 @@ class Task:
 
     @cached_property
     def rows(self) -> list[list[str]]:
-        """The overrides of each row of jobs=FILE."""
+        """The overrides of each row of jobs=FILE and zip(...)."""
         return [[*row] for row in self._hydras.sweeper.get("rows") or ()]
 
     @cached_property
@@ -112,7 +112,7 @@ class Task:
 
         Once a job is found possible, `prepare` is called.
         """
-        require(self.is_study or not self.rows, "jobs=FILE", "it is a study's; add -m")
+        require(self.is_study or not self.rows, "jobs=FILE or zip(...)", "it is a study's; add -m")
         for given in self.command.studys:
             require(self.is_study, given, "it is a study's; add -m")
         for given in self.command.studys if self.is_study else ():

@@ -25,9 +25,9 @@ from rnnlab.cli.ranks import has_helped
 from rnnlab.cli.task import Task
 from rnnlab.config._hydra import VERSION_BASE, get_args_parser
 from rnnlab.config.help import help_text
-from rnnlab.config.jobs_file import with_jobs
 from rnnlab.config.names import conf_dir, look_in
 from rnnlab.config.own_cells import with_own_cells
+from rnnlab.config.rows import with_rows
 from rnnlab.config.typed_words import typed
 from rnnlab.config.words import is_override
 from rnnlab.runs.result import Status
@@ -41,7 +41,7 @@ def main() -> None:
     statuses: list[str] = []  # of the jobs that have begun
     with answering(statuses, _overrides):
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's exceptions are to come through to here
-        for command in commands_of(with_jobs(typed(with_own_cells(sys.argv[1:])))):
+        for command in commands_of(with_rows(typed(with_own_cells(sys.argv[1:])))):
             _run(command, statuses)
     if not statuses and lost():
         sys.exit(FAILED)  # what was to be shown was all there was

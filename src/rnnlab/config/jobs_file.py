@@ -4,9 +4,8 @@
     0.3,1,rnn
     1,5,gru
 
-Its rows are crossed with whatever else has several values on the command line (seed=0,1,2); an
-empty cell leaves a setting out. They become one word of the command, which is noted in the study's
-folder: the study goes on as it was asked for, after the file has changed too.
+An empty cell leaves a setting out. The rows are noted in the study's folder: it goes on as it was
+asked for, after the file has changed too.
 """
 
 from __future__ import annotations
@@ -18,24 +17,14 @@ from collections.abc import Iterator, Sequence
 from rnnlab._common.errors import ConfigError, require, said
 from rnnlab._common.files import read_bytes
 from rnnlab.config.typed_words import typed
-from rnnlab.config.words import as_override
 from rnnlab.data.source import path_of
 
-ROWS = "hydra.sweeper.rows"  # which hydra/sweeper=grid knows
-GIVEN = "jobs="
 MOST = 8 << 20  # bytes of the file
 
 
-def with_jobs(words: Sequence[str]) -> list[str]:
-    """The words with the rows in the place of the file; raises ConfigError."""
-    return [
-        as_override(ROWS, rows_of(word.removeprefix(GIVEN))) if word.startswith(GIVEN) else word
-        for word in words
-    ]
-
-
-def rows_of(text: str) -> list[list[str]]:
-    """The overrides of each row; raises ConfigError for a file that has none."""
+def rows_of_file(word: str) -> list[list[str]]:
+    """The overrides of each row of jobs=FILE; raises ConfigError for a file that has none."""
+    text = word.partition("=")[2]
     path = path_of("jobs", text).absolute()
     try:
         content = read_bytes(path.parent, path.name, MOST).decode("utf-8-sig")

@@ -16,8 +16,8 @@ from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Quoted
 from hydra.errors import HydraException
 
 from rnnlab.config.backends import BACKENDS
-from rnnlab.config.jobs_file import ROWS
 from rnnlab.config.names import all_keys, groups
+from rnnlab.config.rows import ROWS
 
 FLAGS = ("-m", "--multirun", "on_invalid=skip", "on_invalid=abort")
 FLAGS += tuple(f"backend={name}" for name in BACKENDS)

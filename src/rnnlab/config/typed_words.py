@@ -52,9 +52,9 @@ def _word(word: str, kinds: dict[str, Texts]) -> str:
     elif FUNCTION.fullmatch(value):
         pass
     elif kind.is_list:
-        value = ",".join(_list(part) for part in _split(value))
+        value = ",".join(_list(part) for part in split(value))
     else:
-        value = ",".join(_text(part, kind) for part in _split(value))
+        value = ",".join(_text(part, kind) for part in split(value))
     return f"{match['key']}={value}"
 
 
@@ -62,7 +62,7 @@ def _list(value: str) -> str:
     """[a,b], each a text. What is no list, and a list in it, is for Hydra's types to refuse."""
     if not re.fullmatch(r"\[.*\]", value, re.DOTALL):
         return value
-    parts = (part.strip() for part in _split(value[1:-1]))
+    parts = (part.strip() for part in split(value[1:-1]))
     return f"[{','.join(p if p.startswith(('[', '{')) else _text(p, Texts()) for p in parts)}]"
 
 
@@ -89,18 +89,19 @@ def _is_there(value: str) -> bool:
         return False
 
 
-def _split(value: str) -> list[str]:
+def split(value: str, brackets: str = "[{") -> list[str]:
     """At commas outside quotes, brackets and ${...}; a quote opens only where a text begins."""
+    closing = brackets.translate(str.maketrans("[{(", "]})"))
     parts, start, at, depth, begins = [], 0, 0, 0, True
     while at < len(value):
         if whole := (begins and QUOTED.match(value, at)) or WHOLE.match(value, at):
             at, begins = whole.end(), False
             continue
         character = value[at]
-        depth += (character in "[{") - (character in "]}")
+        depth += (character in brackets) - (character in closing)
         if character == "," and depth <= 0:
             parts.append(value[start:at])
             start = at + 1
-        begins = character in ",[{" or (begins and character.isspace())
+        begins = character in f",{brackets}" or (begins and character.isspace())
         at += 1
     return [*parts, value[start:]]
