@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 import commands
+from conftest import ROOT
 from rnnlab._common.errors import ConfigError
 from rnnlab.config.identity import config_id
 from rnnlab.config.own_cells import typed_cell, with_own_cells
@@ -27,48 +28,7 @@ from rnnlab.studies.report.commands import commands as commands_of
 from rnnlab.studies.report.entries import read
 from rnnlab.studies.verify import verify
 
-MIN_GRU = '''"""minGRU, Feng et al. 2024: gate and candidate depend on the input alone."""
-import torch
-
-
-def step(X, H, *, W_xz, b_z, W_xh, b_h):
-    Z = torch.sigmoid(X @ W_xz + b_z)
-    H_tilde = X @ W_xh + b_h
-    return (1 - Z) * H + Z * H_tilde
-'''
-S_LSTM = '''"""sLSTM, Beck et al. 2024: exponential gates, M their largest exponent so far."""
-import torch
-from torch.nn.functional import logsigmoid
-
-
-def step(X, H, C, N, M, *, W_xi, W_hi, b_i, W_xf, W_hf, b_f, W_xo, W_ho, b_o, W_xz, W_hz, b_z):
-    log_I = X @ W_xi + H @ W_hi + b_i
-    log_F = logsigmoid(X @ W_xf + H @ W_hf + b_f)
-    O = torch.sigmoid(X @ W_xo + H @ W_ho + b_o)
-    Z = torch.tanh(X @ W_xz + H @ W_hz + b_z)
-    M_new = torch.maximum(log_F + M, log_I)
-    I, F = torch.exp(log_I - M_new), torch.exp(log_F + M - M_new)
-    C = F * C + I * Z
-    N = F * N + I
-    return O * C / N, C, N, M_new
-'''
-LEAKY = """import torch
-
-
-def step(X, H, *, U, W_hh, b_h, leak=0.5):
-    return (1 - leak) * H + leak * torch.tanh(X @ U + H @ W_hh + b_h)
-
-
-def shapes(I, H):
-    return {"U": (I, H), "W_hh": (H, H), "b_h": (1, H)}
-
-
-def init(name, shape, generator):
-    if name == "U":
-        return torch.randn(shape, generator=generator) / 10
-    return torch.eye(*shape) if name == "W_hh" else None
-"""
-CODES = {"mingru.py": MIN_GRU, "slstm.py": S_LSTM, "leaky.py": LEAKY}
+CODES = {path.name: path.read_text() for path in (ROOT / "docs" / "cells").glob("*.py")}
 SMALL = ["num_hiddens=6", "batch_size=4", "num_steps=6", "dataset.max_tokens=400", "engine=eager"]
 SMALL += ["log.sample_length=5"]
 
@@ -149,7 +109,7 @@ def test_it_is_held_out_generated_from_and_reproduced():
     result = Result.read(Path("run"))
     assert result.val_perplexity is not None
     assert 1 < result.val_perplexity < 40
-    assert (Path("run") / CELL).read_text() == S_LSTM
+    assert (Path("run") / CELL).read_text() == CODES["slstm.py"]
     code, said, _ = commands.run("reproduce", "run", module=True)
     assert (code, said.splitlines()[-1][-11:]) == (0, "bit for bit")
 
@@ -176,11 +136,11 @@ def test_its_code_is_the_experiment_and_its_name_is_not(compose):
         return config_id(compose(f"model={Path(name).name}"), "0")
 
     first = identity("mingru.py")
-    Path("other.py").write_text(MIN_GRU)
+    Path("other.py").write_text(CODES["mingru.py"])
     Path("elsewhere").mkdir()
-    Path("elsewhere/mingru.py").write_text(MIN_GRU)
+    Path("elsewhere/mingru.py").write_text(CODES["mingru.py"])
     assert identity("other.py") == identity("elsewhere/mingru.py") == first
-    Path("mingru.py").write_text(MIN_GRU.replace("(1 - Z)", "(1.0 - Z)"))
+    Path("mingru.py").write_text(CODES["mingru.py"].replace("(1 - Z)", "(1.0 - Z)"))
     assert identity("mingru.py") != first
 
 
@@ -188,7 +148,7 @@ def test_a_run_goes_on_with_its_own_code_after_the_file_has_changed():
     words = ["model=./mingru.py", *SMALL]
     assert commands.run(*words, "num_epochs=6", "hydra.run.dir=whole")[0] == 0
     assert commands.run(*words, "num_epochs=3", "hydra.run.dir=run")[0] == 0
-    Path("mingru.py").write_text(MIN_GRU.replace("sigmoid", "tanh"))
+    Path("mingru.py").write_text(CODES["mingru.py"].replace("sigmoid", "tanh"))
     code, said, _ = commands.run("resume=run", "num_epochs=6")
     assert code == 0
     assert f"{Path('mingru.py').absolute()} has changed since; the run has its own copy" in said
@@ -211,7 +171,7 @@ def test_a_report_names_the_copy_of_its_code_or_the_run(compose):
     for name in ("first", "second"):
         typed_cell("mingru.py")
         stack.run(compose("model=mingru.py", *SMALL, "num_epochs=1"), Path(f"S/{name}"))
-        Path("mingru.py").write_text(MIN_GRU.replace("(1 - Z)", "(1.0 - Z)"))
+        Path("mingru.py").write_text(CODES["mingru.py"].replace("(1 - Z)", "(1.0 - Z)"))
     first, second = commands_of([[entry] for entry in read(Path("S"))[0]])
     assert first == f"rnnlab reproduce {Path('S/first').absolute()}"
     assert second.startswith(f"rnnlab train model={Path('S/second').absolute()}/cell.py ")
@@ -224,7 +184,7 @@ def test_it_travels_with_its_code_to_other_processes(monkeypatch):
     monkeypatch.setattr(own_cell, "_known", {})
     received = pickle.loads(sent)
     assert repr(received) == repr(cell)
-    assert received.source == LEAKY
+    assert received.source == CODES["leaky.py"]
 
 
 # --- whose code runs -------------------------------------------------------------------------
@@ -242,7 +202,7 @@ def foreign(compose, monkeypatch) -> Path:
 
 
 def test_a_folder_makes_no_code_run_that_nobody_has_typed(foreign):
-    evil = f"import pathlib\npathlib.Path('ran').touch()\n{MIN_GRU}"
+    evil = f"import pathlib\npathlib.Path('ran').touch()\n{CODES['mingru.py']}"
     (foreign / CELL).write_text(evil)
     values = json.loads((foreign / "result.json").read_text())
     for sha256 in (values["config"]["model"]["sha256"], own_cell.digest(evil), "../../x", "", 3):
@@ -334,7 +294,7 @@ def test_a_sound_one_is_sound(name):
     ],
 )
 def test_a_file_that_is_none(typed, sentence):
-    Path("a-b.py").write_text(MIN_GRU)
+    Path("a-b.py").write_text(CODES["mingru.py"])
     with pytest.raises(ConfigError) as caught:
         typed_cell(typed)
     assert sentence in str(caught.value)
