@@ -14,7 +14,7 @@ Shapes: n symbols drawn at once.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from string import ascii_letters, digits
 from typing import Self
@@ -24,11 +24,12 @@ from numpy.typing import NDArray
 
 from rnnlab._common.choices import knob
 from rnnlab._common.errors import require
-from rnnlab.data.source import Clean, Source, Token
+from rnnlab.data.source import Clean, Indices, Source, Strings, Token
 
 SYMBOLS = ascii_letters + digits
 DRAWN = 1 << 16  # symbols at once, about
 TEXT, FRESH, TABLE = range(3)  # what numbers are drawn for
+STRINGS = 512  # of one length, that a model is evaluated on
 
 Codes = NDArray[np.uint8]  # (n,) in ASCII
 
@@ -82,17 +83,24 @@ class Synthetic(Source):
 
     @property
     def answers(self) -> str:
-        """Symbols that whoever remembers what was read can tell from each other."""
+        """Symbols of which one is right, for whoever remembers: a copy, a parity, what closes."""
         return ""
 
-    def at_length(self, length: int) -> Self | None:  # noqa: ARG002
-        """The same source, all strings of so many; None where it has no strings of a length."""
+    def at_length(self, length: int) -> tuple[Self, int] | None:  # noqa: ARG002
+        """With strings of this length alone, and the symbols of one; None where it has no such."""
         return None
 
-    @property
-    def period(self) -> int:
-        """Symbols of a string, where all are of one length."""
-        raise NotImplementedError
+    def strings(
+        self, length: int, held_out: Indices, encode: Callable[[bytes], Indices]
+    ) -> Strings:
+        """For eval.lengths: fresh ones of this length, where the source has strings of a length."""
+        found = self.at_length(length)
+        if found is None:
+            return super().strings(length, held_out, encode)
+        own, size = found
+        text = own.text(Draws(own.seed, FRESH), (STRINGS + 1) * size)
+        tokens = encode(b"".join(codes.tobytes() for codes in text))
+        return Strings(tokens[size - 1 :], size, own.entropy_rate(), own.answers)
 
     def blocks(self) -> Iterator[bytes]:
         return (codes.tobytes() for codes in self.text(Draws(self.seed, TEXT), self.length))

@@ -42,21 +42,24 @@ class Copy(Synthetic):
     def answers(self) -> str:
         return ascii_lowercase[: self.symbols].upper()
 
-    def at_length(self, length: int) -> Copy:
-        return replace(self, lag=length)
-
     @property
-    def period(self) -> int:
+    def size(self) -> int:
+        """Symbols of a string."""
         return self.lag + self.items
 
+    def at_length(self, length: int) -> tuple[Copy, int]:
+        """Of a lag."""
+        own = replace(self, lag=length)
+        return own, own.size
+
     def entropy_rate(self) -> float:
-        return self.items * math.log(self.symbols) / self.period
+        return self.items * math.log(self.symbols) / self.size
 
     def draw(self, draws: Draws) -> Iterator[Codes]:
-        strings = max(1, DRAWN // self.period)
+        strings = max(1, DRAWN // self.size)
         while True:
             drawn = draws.below(self.symbols, strings, self.items)
-            rows = np.full((strings, self.period), ord(WAIT), np.uint8)
+            rows = np.full((strings, self.size), ord(WAIT), np.uint8)
             rows[:, : self.items] = codes_of(ascii_lowercase)[drawn]
             rows[:, self.lag :] = codes_of(self.answers)[drawn]
             if self.marker:

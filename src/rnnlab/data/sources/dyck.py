@@ -41,12 +41,9 @@ class Dyck(Synthetic):
     def answers(self) -> str:
         return CLOSING[: self.kinds]
 
-    def at_length(self, length: int) -> Dyck:
-        return replace(self, brackets=length)
-
-    @property
-    def period(self) -> int:
-        return self.brackets
+    def at_length(self, length: int) -> tuple[Dyck, int]:
+        """Of so many brackets."""
+        return replace(self, brackets=length), length
 
     def entropy_rate(self) -> float:
         log_ways, _ = self._ways

@@ -38,20 +38,26 @@ class Parity(Synthetic):
     def answers(self) -> str:
         return "eo"
 
-    def at_length(self, length: int) -> Parity:
-        return replace(self, fewest=length, bits=length)
+    def at_length(self, length: int) -> tuple[Parity, int]:
+        """Of so many bits."""
+        own = replace(self, fewest=length, bits=length)
+        return own, round(own.mean_size)
 
     @property
-    def period(self) -> int:
-        return 2 * self.bits + 1 if self.running else self.bits + 2
+    def mean_bits(self) -> float:
+        return (self.fewest + self.bits) / 2
+
+    @property
+    def mean_size(self) -> float:
+        """Symbols of a string."""
+        return 2 * self.mean_bits + 1 if self.running else self.mean_bits + 2
 
     def entropy_rate(self) -> float:
-        mean = (self.fewest + self.bits) / 2
-        nats = math.log(self.bits - self.fewest + 1) + mean * math.log(2)
-        return nats / (2 * mean + 1 if self.running else mean + 2)
+        sizes = self.bits - self.fewest + 1
+        return (math.log(sizes) + self.mean_bits * math.log(2)) / self.mean_size
 
     def draw(self, draws: Draws) -> Iterator[Codes]:
-        strings = max(1, DRAWN // self.period)
+        strings = max(1, DRAWN // self.bits)
         while True:
             sizes = self.fewest + draws.below(self.bits - self.fewest + 1, strings)
             ends = np.cumsum(sizes)
