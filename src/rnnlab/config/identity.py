@@ -106,7 +106,18 @@ def changed(all_overrides: Sequence[Sequence[str]]) -> list[str]:
 
 LENGTH = ("num_epochs", "stop.patience", "stop.min_delta", "stop.below")  # how far a run goes
 FREE = (  # may change when a run goes on
-    *("device", "engine", "log", "eval", "checkpoint", "num_epochs", "stop", "init_from", "tags", "note"),
+    *(
+        "device",
+        "engine",
+        "log",
+        "eval",
+        "checkpoint",
+        "num_epochs",
+        "stop",
+        "init_from",
+        "tags",
+        "note",
+    ),
     "model.file",
 )
 YOUNGER = (("init", "normal"), ("forget_bias", 0.0))  # knobs of cells, as all were before them

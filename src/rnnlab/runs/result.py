@@ -63,7 +63,9 @@ class Result:
     perplexity: float | None = None  # of the last epoch, over its minibatches as trained on
     best_perplexity: float | None = None  # of best.safetensors: held-out where text is held out
     val_perplexity: float | None = None
-    excess_nats: float | None = None  # a token, of the one that counts above the text's entropy rate
+    excess_nats: float | None = (
+        None  # a token, of the one that counts above the text's entropy rate
+    )
     # of eval.lengths, by the length: perplexity, excess_nats, accuracy of the answers
     lengths: dict[str, dict[str, float | None]] = field(default_factory=dict)
     epochs: int = knob("completed", default=0, at_least=0)

@@ -274,7 +274,9 @@ class Run:
         for length in self.config.eval.lengths:
             own = strings_of(length, self.config.dataset, corpus)
             rows = torch.from_numpy(own.tokens).to(self.held_out.device)
-            answers = [i for i, token in enumerate(corpus.vocabulary.tokens) if token in own.answers]
+            answers = [
+                i for i, token in enumerate(corpus.vocabulary.tokens) if token in own.answers
+            ]
             with torch_threads(1):
                 found = score(
                     parameters,

@@ -60,7 +60,9 @@ class HiddenMarkov(Drawn):
     def automaton(self) -> Machine:
         """Raises ConfigError for what is no table, or none of a machine that goes on for ever."""
         edges = [self._edge(text) for text in self._table.split(",")]
-        names = list(dict.fromkeys(name for source, _, target, _ in edges for name in (source, target)))
+        names = list(
+            dict.fromkeys(name for source, _, target, _ in edges for name in (source, target))
+        )
         numbers = {name: k for k, name in enumerate(names)}
         few = f"it has {len(names)} states, and there may be {MOST_STATES}"
         require(len(names) <= MOST_STATES, self._given, few)
@@ -71,7 +73,8 @@ class HiddenMarkov(Drawn):
         found = [(numbers[a], symbol, numbers[b], p) for a, symbol, b, p in edges]
         forward, back = ([(a, b) for a, _, b, _ in found], [(b, a) for a, _, b, _ in found])
         lost = {*range(len(names))} - (_reached(forward) & _reached(back))
-        rule = f"{', '.join(names[k] for k in sorted(lost))} is left for ever, or never come to"
+        those = ", ".join(names[k] for k in sorted(lost))
+        rule = f"one cannot go from {names[0]} to {those} and back, for ever"
         require(not lost, self._given, rule)
         return Machine.of(found)
 

@@ -63,7 +63,9 @@ class Parity(Synthetic):
             ends = np.cumsum(sizes)
             bits = draws.below(2, int(ends[-1]))
             ones = np.cumsum(bits)
-            parity = (ones - np.repeat(ones[ends - 1] - np.add.reduceat(bits, ends - sizes), sizes)) % 2
+            parity = (
+                ones - np.repeat(ones[ends - 1] - np.add.reduceat(bits, ends - sizes), sizes)
+            ) % 2
             digits, letters = codes_of("01")[bits], codes_of(self.answers)[parity]
             if self.running:
                 yield np.insert(np.stack([digits, letters], 1).ravel(), 2 * ends, ord(END))

@@ -62,5 +62,8 @@ class EmbeddedReber(Drawn):
         for symbol, first in begins.items():
             found.append((1, symbol, first, 0.5))
             found += edges(first, after=first + LONG)
-            found += [(first + LONG, symbol, first + LONG + 1, 1.0), (first + LONG + 1, "E", 0, 1.0)]
+            found += [
+                (first + LONG, symbol, first + LONG + 1, 1.0),
+                (first + LONG + 1, "E", 0, 1.0),
+            ]
         return Machine.of(found)

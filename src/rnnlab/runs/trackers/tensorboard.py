@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 CHARTS = {  # the tab of custom scalars
     "Perplexity": {
-        "train, and held out": ["Multiline", ["perplexity/train", "perplexity/val", "perplexity/floor"]],
+        "train, and held out": [
+            "Multiline",
+            ["perplexity/train", "perplexity/val", "perplexity/floor"],
+        ],
     },
     "Gradient": {
         "norm, before clipping": ["Multiline", ["training/gradient_norm"]],

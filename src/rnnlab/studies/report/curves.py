@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
@@ -22,6 +22,7 @@ from rnnlab.studies.report.style import COLOURS, GREY, INCH, MM, Kept, look, pri
 
 FORMS: dict[str, Any] = {"training": "-", "held-out": (0, (3.5, 1.5))}
 OTHERS: dict[str, Any] = {"color": GREY, "linewidth": 0.5}
+FLOOR: dict[str, Any] = {"color": "black", "linewidth": 0.7, "linestyle": (0, (1, 1.5))}
 LOWEST, HIGHEST = 40 * MM, 75 * MM  # of the axes
 BETWEEN = 0.2  # marks of a line, in diagonals of the axes
 
@@ -45,9 +46,12 @@ def curves_figure(ranking: Ranking, width: float) -> Kept:
     bands = {id(group): _bands(group) for group in groups}
     figure = Kept(figsize=(width / INCH, min(max(0.6 * width, LOWEST), HIGHEST) / INCH))
     axes = figure.add_subplot()
+    floors = sorted({entry.floor for entry in ranking.entries if entry.floor})
     forms = [form for form in FORMS if any(form in own for own in bands.values())]
     perplexity_axes(axes, ylabel="perplexity" if len(forms) > 1 else f"{forms[0]} perplexity")
-    axes.set_ylim(*_range(bands.values()))
+    axes.set_ylim(*_range(bands.values(), floors))
+    for floor in floors:
+        axes.axhline(floor, **FLOOR, zorder=0.9)
     for group in others:
         for form, band in bands[id(group)].items():
             axes.plot(band.epochs, band.mean, **OTHERS, linestyle=FORMS[form], zorder=1)
@@ -57,6 +61,9 @@ def curves_figure(ranking: Ranking, width: float) -> Kept:
     keys = _keys(_words(ranking, named), len(others))
     if len(forms) > 1:
         keys += [Line2D([], [], color="black", linestyle=FORMS[form], label=form) for form in forms]
+    if floors:
+        told = f"floor {floors[0]:.4g}" if len(floors) == 1 else "floors"
+        keys.append(Line2D([], [], **FLOOR, label=told))
     legend_below(figure, keys, f"the best by {ranking.measure}, and the others" if others else "")
     return figure
 
@@ -103,12 +110,14 @@ def over_seeds(curves: Iterable[Curve]) -> Band:
     return Band(epochs, *(list(map(of, values)) for of in (statistics.fmean, min, max)))
 
 
-def _range(bands: Collection[dict[str, Band]]) -> tuple[float, float]:
+def _range(bands: Collection[dict[str, Band]], floors: Sequence[float] = ()) -> tuple[float, float]:
     """What is shown: not what explodes, else nothing else would be seen."""
     own = [band for both in bands for band in both.values()]
     begun = max(next(iter(both.values())).mean[0] for both in bands)
     least, most = min(min(band.low) for band in own), max(max(band.high) for band in own)
-    return 0.97 * least, 1.02 * min(most, BEYOND * least, max(1.5 * begun, 1.1 * least))
+    return 0.97 * min([least, *floors]), 1.02 * min(
+        most, BEYOND * least, max(1.5 * begun, 1.1 * least)
+    )
 
 
 def _draw(
