@@ -57,8 +57,8 @@ class EvalSettings(Knobs):
     group = "eval"
 
     lengths: tuple[int, ...] = knob(
-        "at the end also on strings of these lengths: a lag of dataset=copy, bits of parity, brackets "
-        "of dyck; else held-out text in pieces of so many tokens",
+        "at the end also on strings of these lengths: lags of dataset=copy, bits of parity, "
+        "brackets of dyck; else held-out text in pieces of so many tokens",
         default=(),
     )
 

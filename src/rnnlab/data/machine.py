@@ -19,7 +19,6 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnlab._common.errors import require
 from rnnlab.data.synthetic import DRAWN, Codes, Draws, Synthetic, codes_of
 
 ERROR = 1e-6  # nats: an entropy rate is known as exactly, or refused
@@ -95,9 +94,10 @@ class Machine:
         if self.is_unifilar:
             joint = self.stationary[self.source] * self.probability
             return float(-np.sum(joint * np.log(self.probability)))
-        low, high = self.bounds()
+        low, high = self.bounds
         return (low + high) / 2
 
+    @cached_property
     def bounds(self) -> tuple[float, float]:
         """Around the entropy rate, at most 2 ERROR apart where so many contexts are enough.
 

@@ -44,8 +44,8 @@ Indices = NDArray[np.integer]
 class Strings:
     """What a model is evaluated on at one length: pieces of a text, each read from the zero state.
 
-    Piece i is tokens[i size : (i + 1) size + 1]: the token before it is read as well, so that all of
-    its own are predicted.
+    Piece i is tokens[i size : (i + 1) size + 1]: the token before it is read as well, so that all
+    of its own are predicted.
     """
 
     tokens: Indices  # (N,)

@@ -4,15 +4,16 @@ A source says how its symbols are drawn and its entropy rate, the nats a symbol 
 without: exp of it is the lowest perplexity that a model can reach. Where a finite machine draws it
 (machine.py), both come from that machine.
 
-Symbols are characters of ASCII, an index each; beside them the vocabulary has <unk>, as always. The
-numbers come from Philox (Salmon et al. 2011), whose bits numpy promises not to change: a seed is the
-same text on every machine.
+Symbols are characters of ASCII, a token each; beside them the vocabulary has <unk>, as always. The
+random numbers are bits of Philox (Salmon et al. 2011), which numpy promises not to change, so a
+seed is the same text on every machine. A longer text begins with the shorter one.
 
 Shapes: n symbols drawn at once.
 """
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -42,8 +43,8 @@ class Draws:
 
     def uniform(self, *shape: int) -> NDArray[np.float64]:
         """In [0, 1): 53 of 64 bits."""
-        raw = np.asarray(self.bits.random_raw(int(np.prod(shape))))
-        return (raw >> np.uint64(11)).reshape(shape) * 2.0**-53
+        raw = np.asarray(self.bits.random_raw(math.prod(shape)))
+        return np.ldexp((raw >> np.uint64(11)).astype(np.float64), -53).reshape(shape)
 
     def below(self, count: int, *shape: int) -> NDArray[np.intp]:
         """Whole numbers 0..count-1, each as likely as the others."""

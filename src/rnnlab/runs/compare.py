@@ -36,8 +36,10 @@ FORMER_TAGS = {  # of older versions, and what they are now
     "gradient/clipped_fraction": "training/clipped_fraction",
     "perplexity/running": "within_epoch/perplexity",
 }
-FIGURES = """status stopped error perplexity best_perplexity val_perplexity excess_nats lengths epochs tokens
-    samples""".split()
+FIGURES = (
+    "status stopped error perplexity best_perplexity val_perplexity excess_nats lengths "
+    "epochs tokens samples"
+).split()
 
 
 def differences(left: Path, right: Path) -> Iterator[str]:

@@ -100,8 +100,8 @@ def _check_strings(config: Config, corpus: Corpus) -> None:
         require(
             strings.size < tokens,
             f"eval.lengths={list(config.eval.lengths)}",
-            f"length {length} needs {strings.size + 1} tokens of held-out text, and there are {tokens}; "
-            "hold out more with dataset.val_fraction, as dataset.val_fraction=0.1",
+            f"length {length} needs {strings.size + 1} tokens of held-out text, and there are "
+            f"{tokens}; hold out more, as dataset.val_fraction=0.1 does",
         )
 
 

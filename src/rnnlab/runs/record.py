@@ -99,7 +99,8 @@ class Record:
         floor = f", floor {self.result.floor:.4g}" if self.result.floor else ""
         lines = (
             f"{config.model.name} {config.num_hiddens}x{config.num_layers} "
-            f"on {config.dataset.name} ({len(self.corpus.train):,} tokens, {V} in the vocabulary{floor})\n"
+            f"on {config.dataset.name} ({len(self.corpus.train):,} tokens, {V} in the vocabulary"
+            f"{floor})\n"
             f"{', '.join(self._training())}"
         )
         notes = (*notes_on_engine(config, self.recipe.device.type), self.result.init_from)

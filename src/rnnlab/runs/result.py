@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -96,6 +97,8 @@ class Result:
     def __post_init__(self) -> None:
         if not all(name == "" or is_name(name) for name in self.stack):
             raise ValueError("its stack has another name than a folder's")
+        if not all(re.fullmatch("[0-9]{1,18}", length) for length in self.lengths):
+            raise ValueError("its lengths are no whole numbers")
 
     @classmethod
     def read(cls, folder: Path) -> Result:

@@ -281,14 +281,15 @@ class Run:
                 found = score(
                     parameters,
                     rows.unfold(0, own.size + 1, own.size),
-                    torch.tensor(answers, device=rows.device),
+                    torch.tensor(answers, dtype=torch.int64, device=rows.device),
                 )
+            rate = own.entropy_rate
             self.result.lengths[str(length)] = {
                 "perplexity": perplexity(found.nats, 1),
-                "excess_nats": own.entropy_rate and found.nats - own.entropy_rate,
+                "excess_nats": None if rate is None else found.nats - rate,
                 "accuracy": found.accuracy,
             }
-            self.record.log.info("at length %d: %s", length, self.result.lengths[str(length)])
+            self.record.log.info("at length %d: perplexity %.6g", length, perplexity(found.nats, 1))
 
     def _sample(self, last: bool) -> None:
         """Generate from every prefix by arg max, as the textbook does."""

@@ -48,7 +48,7 @@ class Score:
 def score(
     parameters: Parameters, rows: Integer[Tensor, "R N"], answers: Integer[Tensor, " A"]
 ) -> Score:
-    """Each row from the zero state; where a token is one of the answers, which of them is likeliest?"""
+    """Each row from the zero state. An answer is right where it is the likeliest of all answers."""
     total = torch.zeros((), dtype=torch.float64, device=rows.device)
     asked = right = 0
     for part in rows.split(ROWS):
@@ -66,7 +66,7 @@ def score(
 def _predictions(
     parameters: Parameters, rows: Integer[Tensor, "R N"]
 ) -> Iterator[tuple[Float[Tensor, "n V"], Integer[Tensor, " n"]]]:
-    """Logits, and the tokens that came, some at a time; the logits are in a buffer until the next."""
+    """Logits, in a buffer until the next ones, and the tokens that came; some at a time."""
     model, flat = parameters.model, parameters.flat
     R, N = rows.shape
     state = model.zero_state(1, R, flat.dtype, flat.device)

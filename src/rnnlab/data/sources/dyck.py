@@ -22,9 +22,11 @@ OPENING, CLOSING = "([{<", ")]}>"
 class Dyck(Synthetic):
     """([])() ...: strings of so many brackets, balanced, each such string as likely as the others.
 
-    Shapes: R strings, n brackets of each, D depths beside 0. N(r, d) ways lead in r steps from depth
-    d back to 0 within 0..D, N(r, d) = N(r - 1, d + 1) + N(r - 1, d - 1); where one opens, its kind is
-    free, where one closes, it is not: h = (ln N(n, 0) + n / 2 ln kinds) / n.
+    Shapes: R strings, n brackets of each, D depths beside 0.
+
+    N(r, d) ways lead in r steps from depth d back to 0 within 0..D, with
+    N(r, d) = N(r - 1, d + 1) + N(r - 1, d - 1). Where a bracket opens its kind is free, where it
+    closes it is not: h = (ln N(n, 0) + n / 2 ln kinds) / n.
     """
 
     name: str = "dyck"

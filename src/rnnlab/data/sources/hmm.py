@@ -13,14 +13,15 @@ from rnnlab.data.machine import ERROR, Drawn, Machine
 
 MACHINES = {
     # no two 0s side by side; h = 2/3 ln 2 (Crutchfield and Feldman 2003)
-    "golden_mean": "A 0 B 0.5, A 1 A 0.5, B 1 A 1",
+    "golden_mean": "A 0 B 0.5; A 1 A 0.5; B 1 A 1",
     # 1s in runs of even length, so that no finite past is enough; h = 2/3 ln 2 (ibid.)
-    "even": "A 0 A 0.5, A 1 B 0.5, B 1 A 1",
-    # not unifilar: after many 0s nobody knows the state (Crutchfield 1994; Marzen and Crutchfield 2015)
-    "nonunifilar": "A 0 A 0.5, A 0 B 0.5, B 0 B 0.5, B 1 A 0.5",
+    "even": "A 0 A 0.5; A 1 B 0.5; B 1 A 1",
+    # not unifilar: after many 0s nobody knows the state (Marzen and Crutchfield 2015)
+    "nonunifilar": "A 0 A 0.5; A 0 B 0.5; B 0 B 0.5; B 1 A 0.5",
     # the golden mean of which every tenth symbol is read wrongly: an emission HMM of two states
-    "noisy_golden_mean": "A 0 B 0.45, A 1 B 0.05, A 1 A 0.45, A 0 A 0.05, B 1 A 0.9, B 0 A 0.1",
+    "noisy_golden_mean": "A 0 B 0.45; A 1 B 0.05; A 1 A 0.45; A 0 A 0.05; B 1 A 0.9; B 0 A 0.1",
 }
+EXAMPLE = MACHINES["golden_mean"]
 EDGE = re.compile(r"(\w+) ([!-+.-~-]) (\w+) (0?\.\d+|1(?:\.0*)?)", re.ASCII)
 ROUNDED = 1e-6  # what probabilities of a state may be off by in all, as 0.333333 three times is
 MOST_STATES = 64
@@ -38,19 +39,17 @@ class HiddenMarkov(Drawn):
 
     name: str = "hmm"
     machine: str = knob(
-        f"{', '.join(MACHINES)}, or edges: from, symbol, to, probability, as 'A 0 B 0.5, A 1 A 0.5, "
-        "B 1 A 1'"
+        f"{', '.join(MACHINES)}, or edges: from, symbol, to, probability, as in {EXAMPLE!r}"
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        low, high = self.automaton.bounds()
-        require(
-            self.automaton.is_unifilar or high - low <= 2 * ERROR,
-            self._given,
-            f"its entropy rate is between {low:.6f} and {high:.6f} and not known to {ERROR:g} nats; "
-            "take a machine that forgets its state faster",
-        )
+        if self.automaton.is_unifilar:
+            return
+        low, high = self.automaton.bounds
+        rule = f"its entropy rate, between {low:.6f} and {high:.6f}, is not known to {ERROR:g} nats"
+        instead = "take a machine that forgets its state faster"
+        require(high - low <= 2 * ERROR, self._given, f"{rule}; {instead}")
 
     @property
     def _given(self) -> str:
@@ -59,7 +58,7 @@ class HiddenMarkov(Drawn):
     @cached_property
     def automaton(self) -> Machine:
         """Raises ConfigError for what is no table, or none of a machine that goes on for ever."""
-        edges = [self._edge(text) for text in self._table.split(",")]
+        edges = [self._edge(text) for text in self._table.split(";")]
         names = list(
             dict.fromkeys(name for source, _, target, _ in edges for name in (source, target))
         )
@@ -84,7 +83,7 @@ class HiddenMarkov(Drawn):
 
     def _edge(self, text: str) -> tuple[str, str, str, float]:
         edge = EDGE.fullmatch(text.strip())
-        rule = f"it is one of {', '.join(MACHINES)}, or edges as 'A 0 B 0.5, A 1 A 0.5, B 1 A 1'"
+        rule = f"it is one of {', '.join(MACHINES)}, or edges, as in {EXAMPLE!r}"
         require(edge is not None, self._given, rule)
         assert edge
         source, symbol, target, probability = edge.groups()

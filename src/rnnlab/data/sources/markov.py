@@ -21,9 +21,9 @@ class Markov(Drawn):
     """Each symbol depends on the `order` symbols before it, and on nothing else.
 
     P(x | s) is proportional to w^(1 / temperature) with w exponential: at temperature 1 uniform
-    among all distributions (Dirichlet's with all ones), towards 0 one symbol is certain, far above 1
-    all are as likely. The entropy rate is sum_s pi_s H(X | s), pi the stationary distribution of the
-    symbols**order states (Shannon 1948, theorem 5; Cover and Thomas 2006, theorem 4.2.4).
+    among all distributions (Dirichlet's with all ones), towards 0 one symbol is certain, far above
+    1 all are as likely. The entropy rate is sum_s pi_s H(X | s), pi the stationary distribution of
+    the symbols**order states (Shannon 1948, theorem 5; Cover and Thomas 2006, theorem 4.2.4).
     """
 
     name: str = "markov"

@@ -4,7 +4,8 @@ measure        the name of the figure that counts
 settings       each {name, values: [[as typed, in brief, number or null], ...]} in their order;
                those that differ between the runs
 runs           each {name, title, link, text, status, settings: [index into values, or -1], value,
-               training, held_out, best, floor, excess, lengths, epochs, seconds, clipped, command, error, log, samples,
+               training, held_out, best, floor, excess, lengths, epochs, seconds, clipped,
+               command, error, log, samples,
                curves: {figure: [index into epochs, values]}}
 epochs         of the curves' points
 groups         runs that differ in their seed only: {runs: [indices], shown, mean, command}, best

@@ -16,13 +16,13 @@ from rnnlab._common.errors import require
 from rnnlab.runs.figures import perplexity_axes
 from rnnlab.studies.report.axes import BEYOND, texts_apart
 from rnnlab.studies.report.entries import Curve
+from rnnlab.studies.report.floors import draw_floors, floor_keys, floors_of
 from rnnlab.studies.report.ranking import Group, Ranking
 from rnnlab.studies.report.room import legend_below
 from rnnlab.studies.report.style import COLOURS, GREY, INCH, MM, Kept, look, printed
 
 FORMS: dict[str, Any] = {"training": "-", "held-out": (0, (3.5, 1.5))}
 OTHERS: dict[str, Any] = {"color": GREY, "linewidth": 0.5}
-FLOOR: dict[str, Any] = {"color": "black", "linewidth": 0.7, "linestyle": (0, (1, 1.5))}
 LOWEST, HIGHEST = 40 * MM, 75 * MM  # of the axes
 BETWEEN = 0.2  # marks of a line, in diagonals of the axes
 
@@ -46,12 +46,11 @@ def curves_figure(ranking: Ranking, width: float) -> Kept:
     bands = {id(group): _bands(group) for group in groups}
     figure = Kept(figsize=(width / INCH, min(max(0.6 * width, LOWEST), HIGHEST) / INCH))
     axes = figure.add_subplot()
-    floors = sorted({entry.floor for entry in ranking.entries if entry.floor})
+    floors = floors_of(ranking.entries)
     forms = [form for form in FORMS if any(form in own for own in bands.values())]
     perplexity_axes(axes, ylabel="perplexity" if len(forms) > 1 else f"{forms[0]} perplexity")
     axes.set_ylim(*_range(bands.values(), floors))
-    for floor in floors:
-        axes.axhline(floor, **FLOOR, zorder=0.9)
+    draw_floors(axes, floors)
     for group in others:
         for form, band in bands[id(group)].items():
             axes.plot(band.epochs, band.mean, **OTHERS, linestyle=FORMS[form], zorder=1)
@@ -61,9 +60,7 @@ def curves_figure(ranking: Ranking, width: float) -> Kept:
     keys = _keys(_words(ranking, named), len(others))
     if len(forms) > 1:
         keys += [Line2D([], [], color="black", linestyle=FORMS[form], label=form) for form in forms]
-    if floors:
-        told = f"floor {floors[0]:.4g}" if len(floors) == 1 else "floors"
-        keys.append(Line2D([], [], **FLOOR, label=told))
+    keys += floor_keys(floors)
     legend_below(figure, keys, f"the best by {ranking.measure}, and the others" if others else "")
     return figure
 

@@ -27,9 +27,9 @@ began, ended              ISO 8601, with the offset of the time zone
 config_id                 equal for equal experiments
 error                     why it is not completed
 
-These columns are always there, in this order; empty is what a run has not. After them, where a run
-was evaluated at the lengths of eval.lengths, perplexity_at_40, excess_nats_at_40 and accuracy_at_40,
-the share of answers that are right; and so on for each length. A setting that is called
+These columns are always there, in this order; empty is what a run has not. After them are those of
+each length of eval.lengths: perplexity_at_40, excess_nats_at_40 and accuracy_at_40, the share of
+answers that are right. A setting that is called
 like one of them has no column of its own. The command that trains a run again is in report.html.
 """
 

@@ -69,7 +69,8 @@ function frame(body, { height, x: [first, last], scaleY, label, left = 46 }) {
 // Lines of rows, with what brings one out and says what it is.
 function drawLines(body, lines, colour, options) {
   const { svg, inside, x, y } = frame(body, options);
-  drawFloors(svg, x, y, options.floors ?? []);
+  const floors = options.floors ?? [];
+  drawFloors(svg, x.ends, y, floors, floors.length <= MOST_NAMED);
   const points = lines.reduce((sum, line) => sum + line.x.length, 0), every = Math.ceil(points / MOST_DRAWN);
   const named = lines.filter((line) => !UNNAMED.includes(colour(line.row))).reverse();  // the best on top
   for (const stroke of UNNAMED) {
@@ -99,11 +100,18 @@ function drawLines(body, lines, colour, options) {
   svg.addEventListener("pointerleave", hideTip);
 }
 
-function drawFloors(svg, x, y, floors) {  // what the text lets no model go below
-  const [left, right] = x.ends;
+function floorsOf(rows) {
+  return [...new Set(rows.flatMap((row) => row.floor ?? []))];
+}
+
+function floorWords(floors) {
+  return floors.length ? [`dotted: the floor${floors.length > 1 ? "s" : ""}, which no model goes below`] : [];
+}
+
+function drawFloors(svg, [left, right], y, floors, areNamed = false) {  // what the text lets no model go below
   for (const floor of floors) {
     svg.append(element("path", { class: "floor", d: `M${left} ${y(floor).toFixed(1)}H${right}` }));
-    if (floors.length <= MOST_NAMED) svg.append(element("text", { class: "soft", x: right, y: y(floor) - 5, "text-anchor": "end" }, `floor ${figure(floor)}`));
+    if (areNamed) svg.append(element("text", { class: "soft", x: right, y: y(floor) - 5, "text-anchor": "end" }, `floor ${figure(floor)}`));
   }
 }
 
@@ -144,7 +152,7 @@ function renderCurves(rows) {
     }
   }
   const values = lines.flatMap((line) => [Math.min(...line.low), Math.max(...line.high)]);
-  const floors = [...new Set(shown.flatMap((row) => row.floor ?? []))];
+  const floors = floorsOf(shown);
   const [low, high] = extent([...values, ...floors]), solid = lines.filter((line) => !line.dash);
   const [, begun] = extent((solid.length ? solid : lines).map((line) => line.y[0]));
   const top = Math.min(high, BEYOND * low, Math.max(1.5 * begun, 1.1 * low));
@@ -157,7 +165,7 @@ function renderCurves(rows) {
   curves.sentence.textContent = [
     hasHeldOut ? "Solid: training; dashed: held out." : "On the text that was trained on.",
     rows.some((row) => row.runs.length > 1) ? "Mean over seeds; the band reaches from the lowest seed to the highest." : "",
-    floors.length ? `Dotted: the floor${floors.length > 1 ? "s" : ""}, which no model goes below.` : "",
+    ...floorWords(floors).map((words) => `${words[0].toUpperCase()}${words.slice(1)}.`),
     high > top ? `Above ${figure(top, 2)} it is not drawn.` : "",
     view.colour === "rank" && rows.length > COLOURS ? `Colours: the ${COLOURS} best by ${data.measure}; grey: the others; red: diverged.` : "",
   ].filter(Boolean).join(" ");
