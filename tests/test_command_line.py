@@ -22,7 +22,7 @@ from rnnlab.cli.commands import app
 TINY = ["num_hiddens=8", "batch_size=4", "num_steps=10", "num_epochs=4", "dataset.max_tokens=400"]
 RESULT_FIELDS = """
     schema_version status process job owner heartbeat error stopped warnings perplexity
-    best_perplexity val_perplexity epochs tokens tokens_per_second stack_tokens_per_second
+    best_perplexity val_perplexity excess_nats lengths epochs tokens tokens_per_second stack_tokens_per_second
     wall_seconds began ended
     command device engine precision seed samples dataset config config_id versions git host stack
     init_from swept resumed formerly
@@ -50,7 +50,8 @@ def test_a_run_from_the_first_key_to_the_last_file():
     assert 1 < result["val_perplexity"] < 40
     assert result["best_perplexity"] == result["val_perplexity"]
     assert result["dataset"]["num_tokens"] == 320
-    assert "entropy_floor_perplexity" not in result["dataset"]
+    assert result["dataset"]["entropy_floor_perplexity"] is None  # nobody knows it of a story
+    assert (result["excess_nats"], result["lengths"]) == (None, {})
     began, ended = (datetime.fromisoformat(result[name]) for name in ("began", "ended"))
     assert began.tzinfo is not None
     assert 0 <= (ended - began).total_seconds() <= result["wall_seconds"] + 1

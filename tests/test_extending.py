@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -48,8 +49,8 @@ def run(root: Path, *arguments: str) -> str:
 
 def test_the_page_has_a_diff_for_each_extension():
     assert list(DIFFS) == [
-        "A cell", "A sampler", "An optimizer", "A schedule", "A kind of text", "A tracker",
-        "A figure of an epoch", "An engine",
+        "A cell", "A sampler", "An optimizer", "A schedule", "A kind of text",
+        "A synthetic source", "A tracker", "A figure of an epoch", "An engine",
     ]  # fmt: skip
 
 
@@ -76,6 +77,15 @@ def test_all_of_them_train_together(extended):
     assert [row.partition(",")[0] for row in rows] == ["epoch", "1", "2", "3", "4"]
 
 
+def test_a_synthetic_source_has_its_floor(extended):
+    out = run(extended, "dataset=walk", "dataset.length=2000", *SMALL, "hydra.run.dir=walk")
+    floor = math.exp(-0.8 * math.log(0.8) - 0.2 * math.log(0.2))
+    result = json.loads(Path("walk/result.json").read_text())
+    assert result["dataset"]["entropy_floor_perplexity"] == pytest.approx(floor)
+    assert result["excess_nats"] == pytest.approx(math.log(result["val_perplexity"] / floor))
+    assert f"(floor {floor:.4g})" in out
+
+
 def test_all_of_them_train_in_a_study(extended):
     words = ["model=rnn,mingru", "sampler=alternate,random", "dataset=counting", "engine=eager64"]
     run(extended, "-m", *words, *SMALL, "sweep=S")
@@ -92,6 +102,7 @@ def test_help_shows_them(extended):
         "lion",
         "exponential",
         "counting",
+        "walk",
         "minibatches from one reset to the next",
     ):
         assert word in out

@@ -84,7 +84,7 @@ FORMS = {
     "model=null": "every job needs one; model is one of gru, lstm, rnn.",
     "dataset=text": "add dataset.path=VALUE.",
     "dataset=a.txt": "your own text is dataset=text dataset.path=a.txt.",
-    "dataset=download": "dataset is one of sample, text, time_machine",
+    "dataset=download": "dataset is one of copy, dyck, embedded_reber, hmm, markov, parity",
     "optimizer=NAdam": "or of torch.optim optimizer=torch optimizer.algorithm=NAME.",
     "dataset.path=choice(a,b)": "has several values: add -m to train a job for each.",
     "model=LSTM": "type for example model=lstm.",

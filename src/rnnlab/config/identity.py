@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 from rnnlab._common.choices import registered
-from rnnlab.config.schema import Config, StopSettings
+from rnnlab.config.schema import Config, EvalSettings, StopSettings
 from rnnlab.nn.spec import Cell
 from rnnlab.training.schedules import Schedule
 
@@ -28,6 +28,7 @@ def brought_up(config: dict[str, Any]) -> dict[str, Any]:
     younger = {
         "schedule": dataclasses.asdict(Schedule()),
         "stop": dataclasses.asdict(StopSettings()),
+        "eval": {"lengths": list(EvalSettings().lengths)},
     }
     cell = config.get("model")
     if isinstance(cell, dict):
@@ -105,14 +106,14 @@ def changed(all_overrides: Sequence[Sequence[str]]) -> list[str]:
 
 LENGTH = ("num_epochs", "stop.patience", "stop.min_delta", "stop.below")  # how far a run goes
 FREE = (  # may change when a run goes on
-    *("device", "engine", "log", "checkpoint", "num_epochs", "stop", "init_from", "tags", "note"),
-    "model.file",
+    *("device", "engine", "log", "eval", "checkpoint", "num_epochs", "stop", "init_from"),
+    *("tags", "note", "model.file"),
 )
 YOUNGER = (  # knobs of cells, as all were before them
     *(("init", "normal"), ("forget_bias", 0.0)),
     *(("tied", False), ("first_state", "zero"), ("norm", "none")),
 )
-FREE_IN_WORDS = "num_epochs, stop.*, device, engine, log.*, checkpoint.*, tags and note"
+FREE_IN_WORDS = "num_epochs, stop.*, device, engine, log.*, eval.*, checkpoint.*, tags and note"
 CUTTING = (  # what a text comes to
     *("clean", "token", "min_freq", "max_tokens", "val_fraction", "newlines"),
 )

@@ -23,7 +23,7 @@ from rnnlab._common.errors import ConfigError
 from rnnlab._common.program import training
 from rnnlab.config import yaml_files
 from rnnlab.config.forms import given_as, name_of, value_of
-from rnnlab.config.names import all_keys, groups, in_words, is_list, owners, type_of
+from rnnlab.config.names import all_keys, groups, in_words, is_list, kind_in_words, owners, type_of
 from rnnlab.config.synonyms import did_you_mean, meant
 from rnnlab.config.words import quoted
 from rnnlab.config.wrong_choices import bad_file, riddle
@@ -144,7 +144,7 @@ def _bad_value(key: str, overrides: list[str], error: ValidationError) -> str:
     elif dataclasses.is_dataclass(kind):
         rule = f"{key} holds several values; --help lists them"
     elif given and isinstance(given.value(), list) and is_list(kind):
-        rule = "it is a list of texts"  # each knob that is a list is one
+        rule = f"it is {kind_in_words(kind)}"
     elif kind is None:
         rule = _first_line(error).removesuffix(".")
     elif where and is_list(kind):
@@ -188,7 +188,10 @@ def _several(word: str) -> str:
     """lr=0.1,1 without -m; lr=0,5 and num_epochs=1,000 are one number elsewhere."""
     number = re.fullmatch(r"([\w.]+)=(\d+),(\d+)", word)
     name, hint = word.partition("=")[0], ""
-    if number:
+    if is_list(type_of(name)):
+        value = word.partition("=")[2]
+        hint = f", or type {shlex.quote(f'{name}=[{value}]')} for one list"
+    elif number:
         point = "" if type_of(name) is int else "."
         hint = f", or type {name}={number[2]}{point}{number[3]} for one number"
     elif type_of(name) is str:

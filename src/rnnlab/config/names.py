@@ -138,7 +138,8 @@ def may_be_null(kind: Any) -> bool:
 
 def in_words(kind: Any, key: str) -> str:
     """What a knob of this type is, as a person says it."""
-    hint = f"; type for example {shlex.quote(f'{key}=[a,b]')}" if is_list(kind) else ""
+    example = "[40,80]" if int in get_args(kind) else "[a,b]"
+    hint = f"; type for example {shlex.quote(f'{key}={example}')}" if is_list(kind) else ""
     return kind_in_words(kind) + hint + (" or null" if may_be_null(kind) else "")
 
 
@@ -146,7 +147,7 @@ def kind_in_words(kind: Any) -> str:
     """A type, without its null."""
     kinds = [each for each in get_args(kind) or (kind,) if each is not NoneType]
     if is_list(kind):
-        return "a list of texts"  # each knob that is a list is one
+        return "a list of whole numbers" if int in kinds else "a list of texts"
     if get_origin(kind) is dict:
         return "names and values"
     if isinstance(kinds[0], type) and issubclass(kinds[0], Enum):

@@ -51,6 +51,26 @@ class LogSettings(Knobs):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvalSettings(Knobs):
+    """Configs of older versions have none of it, and evaluate held-out text alone."""
+
+    group = "eval"
+
+    lengths: tuple[int, ...] = knob(
+        "at the end also on strings of these lengths: lags of dataset=copy, bits of parity, "
+        "brackets of dyck; else held-out text in pieces of so many tokens",
+        default=(),
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lengths", tuple(self.lengths))
+        super().__post_init__()
+        numbers = all(type(length) is int and length >= 1 for length in self.lengths)
+        rule = "it is a list of whole numbers >= 1"
+        require(numbers, f"eval.lengths={list(self.lengths)}", rule)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckpointSettings(Knobs):
     group = "checkpoint"
 
@@ -121,6 +141,7 @@ class Config(Knobs):
     note: str = knob("what you want to remember of it, no part of the experiment", default="")
 
     log: LogSettings
+    eval: EvalSettings = dataclasses.field(default_factory=EvalSettings)
     checkpoint: CheckpointSettings
     stop: StopSettings = dataclasses.field(default_factory=StopSettings)
 

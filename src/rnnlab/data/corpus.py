@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from rnnlab._common.errors import ConfigError, require
-from rnnlab.data.cutting import NEWLINE, Indices, Words, compact, cut_of, letters, ordered
-from rnnlab.data.source import Clean, Source, Token, hashed
+from rnnlab.data.cutting import NEWLINE, Words, compact, cut_of, letters, ordered
+from rnnlab.data.source import Clean, Indices, Source, Strings, Token, hashed
 
 LARGE = 1 << 26  # bytes of a text whose tokens are kept in a file, and not in memory
 CHUNK = 1 << 20  # tokens
@@ -153,6 +153,17 @@ def tokenize(blocks: Callable[[], Iterable[bytes]], dataset: Source) -> tuple[In
     none = np.zeros(0, compact(len(tokens)))
     indices = map(cut.to_indices(tokens), cut.pieces(blocks()))
     return np.concatenate([none, *indices]), Vocabulary(tokens, dataset.token)
+
+
+def strings_of(length: int, dataset: Source, corpus: Corpus) -> Strings:
+    """What a model of this corpus is evaluated on at a length of eval.lengths."""
+    cut = cut_of(dataset)
+    to_indices = cut.to_indices(corpus.vocabulary.tokens)
+
+    def encode(text: bytes) -> Indices:
+        return np.concatenate([*map(to_indices, cut.pieces([text]))])
+
+    return dataset.strings(length, corpus.held_out, encode)
 
 
 def _first_known(tokens: Indices) -> int:

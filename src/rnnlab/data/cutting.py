@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnlab.data.source import Clean, Source, Token
+from rnnlab.data.source import Clean, Indices, Source, Token
 
 UNKNOWN = "<unk>"
 NEWLINE = "\n"
@@ -26,8 +26,6 @@ LETTERS = bytes(
     byte | 0x20 if chr(byte).isascii() and chr(byte).isalpha() else (10 if byte in b"\r\n" else 32)
     for byte in range(256)
 )
-
-Indices = NDArray[np.integer]
 
 
 class Cut(Protocol):

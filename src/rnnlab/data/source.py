@@ -8,12 +8,15 @@ import hashlib
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rnnlab._common.choices import Choice, knob
 from rnnlab._common.errors import ConfigError, require, said
@@ -32,6 +35,23 @@ class Clean(StrEnum):
 class Token(StrEnum):
     char = "char"
     word = "word"
+
+
+Indices = NDArray[np.integer]
+
+
+@dataclass(frozen=True, eq=False)
+class Strings:
+    """What a model is evaluated on at one length: pieces of a text, each read from the zero state.
+
+    Piece i is tokens[i size : (i + 1) size + 1]: the token before it is read as well, so that all
+    of its own are predicted.
+    """
+
+    tokens: Indices  # (N,)
+    size: int  # tokens of a piece
+    entropy_rate: float | None  # of such pieces, in nats a token
+    answers: str = ""  # see Synthetic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +96,19 @@ class Source(Choice, ABC):
 
         Raises ConfigError where it cannot be had.
         """
+
+    def entropy_rate(self) -> float | None:
+        """Nats a token that no model can do without; None of a text of which nobody knows it."""
+        return None
+
+    def strings(
+        self,
+        length: int,
+        held_out: Indices,
+        encode: Callable[[bytes], Indices],  # noqa: ARG002
+    ) -> Strings:
+        """For eval.lengths: the held-out text in pieces of so many tokens."""
+        return Strings(held_out, length, self.entropy_rate())
 
     def left_out(self) -> str:
         """What is there and not taken, in a sentence; empty where that is nothing."""

@@ -20,8 +20,8 @@ import numpy as np
 from rnnlab._common.errors import ConfigError, said
 from rnnlab._common.files import locked, make_folder, remove_leftovers_of, write_whole, writing
 from rnnlab._common.progress import bar
-from rnnlab.data.cutting import Indices, compact, cut_of, ordered
-from rnnlab.data.source import Source, cache_folder, hashed
+from rnnlab.data.cutting import compact, cut_of, ordered
+from rnnlab.data.source import Indices, Source, cache_folder, hashed
 
 TOKENS, VOCABULARY = "tokens.npy", "vocabulary.json"
 CUT_BY = ("clean", "token", "min_freq", "newlines")

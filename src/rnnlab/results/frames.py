@@ -20,7 +20,7 @@ from rnnlab.results.run import Run
 from rnnlab.runs.folder import FIGURES, METRICS
 from rnnlab.runs.result import Result
 from rnnlab.studies.report.entries import Entry, changed_names
-from rnnlab.studies.report.spreadsheet import TEXTS, figures_of
+from rnnlab.studies.report.spreadsheet import TEXTS, all_figures, figures_of
 
 Columns = dict[str, NDArray[Any]]  # each (R,)
 Frame = Any  # pandas.DataFrame, or Columns: which, is not known before one asks for it
@@ -51,7 +51,7 @@ def column(values: Sequence[Any], is_text: bool = False) -> NDArray[Any]:
 
 def of_runs(runs: Sequence[Run]) -> Columns:
     """A row a run: its name, settings that differ, figures; then settings that are the same."""
-    figures = [run.figures for run in runs]
+    figures = all_figures([run.entry for run in runs])
     names = figures[0] if figures else _no_figures()
     settings = {name: column([run.settings.get(name) for run in runs]) for name in _names(runs)}
     own = {name: settings.pop(name) for name in _differing(runs) if name not in names}

@@ -18,7 +18,7 @@ from rnnlab._common.errors import ConfigError, require
 from rnnlab.runs.folder import BEST, FIGURES, LAST, METRICS, read_metrics
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.report.entries import Entry
-from rnnlab.studies.report.spreadsheet import figures_of
+from rnnlab.studies.report.spreadsheet import all_figures
 
 if TYPE_CHECKING:
     from rnnlab.results.model import TrainedModel
@@ -80,7 +80,7 @@ class Run:
     @cached_property
     def figures(self) -> dict[str, Any]:
         """What it came to, by the names that results.csv has."""
-        return figures_of(self.entry)
+        return all_figures([self.entry])[0]
 
     @cached_property
     def command(self) -> str:

@@ -37,8 +37,9 @@ FORMER_TAGS = {  # of older versions, and what they are now
     "perplexity/running": "within_epoch/perplexity",
 }
 FIGURES = (
-    "status stopped error perplexity best_perplexity val_perplexity epochs tokens samples".split()
-)
+    "status stopped error perplexity best_perplexity val_perplexity excess_nats lengths "
+    "epochs tokens samples"
+).split()
 
 
 def differences(left: Path, right: Path) -> Iterator[str]:

@@ -71,9 +71,15 @@ def label(text: str, longest: int = LONGEST) -> str:
 
 @as_it_is
 def perplexity_figure(
-    curve: list[tuple[int, float]], val_curve: list[tuple[int, float]], title: str = ""
+    curve: list[tuple[int, float]],
+    val_curve: list[tuple[int, float]],
+    title: str = "",
+    floor: float | None = None,
 ) -> Figure:
-    """Perplexity over epochs, on a logarithmic axis; the last value is written at its end."""
+    """Perplexity over epochs, on a logarithmic axis; the last value is written at its end.
+
+    `floor` is the perplexity that no model goes below.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.2))
@@ -91,11 +97,19 @@ def perplexity_figure(
             va="center",
             color=colour,
         )
+    if floor:
+        draw_floor(axes, floor)
     perplexity_axes(axes)
     axes.set_title(fonts.showable(plain(title)), loc="left", fontsize=10, color=INK)
     if curve or val_curve:
         axes.legend(frameon=False)
     return figure
+
+
+def draw_floor(axes: Axes, floor: float) -> None:
+    """What no model goes below: a line from edge to edge, which says so."""
+    line = axes.axhline(floor, color=INK, linewidth=0.9, linestyle=(0, (1, 1.5)), zorder=1)
+    line.set_label(f"floor {floor:.3g}")
 
 
 def marker_of(points: list[tuple[int, float]]) -> str:

@@ -11,7 +11,7 @@ from rnnlab._common.console import complain
 from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.torchrun import processes
 from rnnlab.config.schema import Config
-from rnnlab.data.corpus import Corpus, load
+from rnnlab.data.corpus import Corpus, load, strings_of
 from rnnlab.data.source import Source
 from rnnlab.nn.engines import ENGINES
 from rnnlab.nn.own_cell import OwnCell
@@ -50,6 +50,7 @@ def check(config: Config, corpora: Corpora) -> Corpus:
         _check_cell(config.model)
     corpus = corpora[config.dataset]
     _check_length(config, corpus)
+    _check_strings(config, corpus)
     corpus.prefixes(config.dataset.prefixes)
     _check_device(config)
     _check_engine(config)
@@ -89,6 +90,19 @@ def _check_length(config: Config, corpus: Corpus) -> None:
         f"dataset.val_fraction={config.dataset.val_fraction}",
         f"the held-out text needs 2 tokens, and this leaves {len(corpus.held_out)}",
     )
+
+
+def _check_strings(config: Config, corpus: Corpus) -> None:
+    """There is one at least of every length that is to be evaluated."""
+    for length in config.eval.lengths:
+        strings = strings_of(length, config.dataset, corpus)
+        tokens = len(strings.tokens)
+        require(
+            strings.size < tokens,
+            f"eval.lengths={list(config.eval.lengths)}",
+            f"length {length} needs {strings.size + 1} tokens of held-out text, and there are "
+            f"{tokens}; hold out more, as dataset.val_fraction=0.1 does",
+        )
 
 
 def _check_memory(config: Config, vocab_size: int) -> None:

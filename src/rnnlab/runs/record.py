@@ -6,6 +6,7 @@ A Run (run.py) is what fills it in between, while there is a lane that trains.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -80,6 +81,7 @@ class Record:
                 "sha256": corpus.sha256,
                 "num_tokens": len(corpus.train),
                 "vocab_size": len(corpus.vocabulary),
+                "entropy_floor_perplexity": floor_of(config),
             },
             config=config.as_dict(),
             config_id=config_id(config, corpus.sha256),
@@ -94,9 +96,11 @@ class Record:
     def description(self) -> str:
         """Two lines for a person, and more of an engine or a start that is not the usual one."""
         config, V = self.config, len(self.corpus.vocabulary)
+        floor = f", floor {self.result.floor:.4g}" if self.result.floor else ""
         lines = (
             f"{config.model.name} {config.num_hiddens}x{config.num_layers} "
-            f"on {config.dataset.name} ({len(self.corpus.train):,} tokens, {V} in the vocabulary)\n"
+            f"on {config.dataset.name} ({len(self.corpus.train):,} tokens, {V} in the vocabulary"
+            f"{floor})\n"
             f"{', '.join(self._training())}"
         )
         notes = (*notes_on_engine(config, self.recipe.device.type), self.result.init_from)
@@ -157,3 +161,9 @@ class Record:
         finally:
             for handler in self.log.handlers:
                 handler.close()
+
+
+def floor_of(config: Config) -> float | None:
+    """The perplexity of whoever knows all that there is to know of the text."""
+    rate = config.dataset.entropy_rate()
+    return None if rate is None else math.exp(rate)

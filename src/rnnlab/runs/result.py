@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -63,6 +64,11 @@ class Result:
     perplexity: float | None = None  # of the last epoch, over its minibatches as trained on
     best_perplexity: float | None = None  # of best.safetensors: held-out where text is held out
     val_perplexity: float | None = None
+    excess_nats: float | None = (
+        None  # a token, of the one that counts above the text's entropy rate
+    )
+    # of eval.lengths, by the length: perplexity, excess_nats, accuracy of the answers
+    lengths: dict[str, dict[str, float | None]] = field(default_factory=dict)
     epochs: int = knob("completed", default=0, at_least=0)
     tokens: int = knob("trained on", default=0, at_least=0)
     tokens_per_second: float | None = None  # while training: logging and sampling do not count
@@ -91,6 +97,8 @@ class Result:
     def __post_init__(self) -> None:
         if not all(name == "" or is_name(name) for name in self.stack):
             raise ValueError("its stack has another name than a folder's")
+        if not all(re.fullmatch("[0-9]{1,18}", length) for length in self.lengths):
+            raise ValueError("its lengths are no whole numbers")
 
     @classmethod
     def read(cls, folder: Path) -> Result:
@@ -144,6 +152,18 @@ class Result:
     def figure(self) -> float | None:
         """The one that counts: held out where text is held out, else of training."""
         return self.perplexity if self.val_perplexity is None else self.val_perplexity
+
+    @property
+    def floor(self) -> float | None:
+        """The perplexity that no model can go below; None of a text of which nobody knows it."""
+        found = self.dataset.get("entropy_floor_perplexity")
+        return found if isinstance(found, float) and found >= 1 else None
+
+    @property
+    def excess(self) -> float | None:
+        if not self.floor or not self.figure or not math.isfinite(self.figure):
+            return None
+        return math.log(self.figure) - math.log(self.floor)
 
     def judge(self) -> None:
         """What came to its end far beyond guessing has diverged, if by finite numbers.
@@ -216,6 +236,7 @@ class Result:
         return found
 
     def write(self, folder: Path) -> None:
+        self.excess_nats = self.excess
         text = to_json(dataclasses.asdict(self), indent=2) + "\n"
         write_whole(folder, RESULT, text.encode(errors="replace"))  # a name can be no UTF-8
 

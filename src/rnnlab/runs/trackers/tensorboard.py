@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import TYPE_CHECKING
 
 from rnnlab.config.schema import Config
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 CHARTS = {  # the tab of custom scalars
     "Perplexity": {
-        "train, and held out": ["Multiline", ["perplexity/train", "perplexity/val"]],
+        "train, and held out": [
+            "Multiline",
+            ["perplexity/train", "perplexity/val", "perplexity/floor"],
+        ],
     },
     "Gradient": {
         "norm, before clipping": ["Multiline", ["training/gradient_norm"]],
@@ -53,8 +57,18 @@ class TensorBoard(Tracker):
         scalars = {tag: own[name] for name, tag in tags.items() if name in own}
         if val_perplexity is not None:
             scalars["perplexity/val"] = val_perplexity
+        scalars |= self._beside_floor(own["perplexity"], val_perplexity)
         self.file.add(events.of_numbers(scalars), figures.epoch)
         self.file.hand_over()
+
+    def _beside_floor(self, train: float, val: float | None) -> dict[str, float]:
+        """The floor, and how far above it is what counts where that was taken."""
+        floor, holds_out = self.run.floor, self.run.config.dataset.val_fraction > 0
+        figure = val if holds_out else train
+        if not floor:
+            return {}
+        above = {"perplexity/excess_nats": math.log(figure / floor)} if figure else {}
+        return {"perplexity/floor": floor} | above
 
     def minibatch(self, under_way: UnderWay, logged: bool) -> None:
         if logged:
@@ -74,6 +88,9 @@ class TensorBoard(Tracker):
         self.file.add(events.of_image("training_curve/perplexity", png, width, height))
 
     def close(self, result: Result) -> None:
+        for length, found in result.lengths.items():  # a curve over the lengths
+            own = {f"lengths/{name}": y for name, y in found.items() if y is not None}
+            self.file.add(events.of_numbers(own), int(length))
         self.file.close()
         self._show_row(result.status)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -32,6 +32,7 @@ class Terminal(Tracker):
         self.console = PlainConsole()
         self.is_live = self.console.is_terminal and not self.console.is_dumb_terminal
         self.num_epochs = run.config.num_epochs
+        self.floor = f" (floor {run.floor:.4g})" if run.floor else ""
         self.next_line = max(1, self.num_epochs // PLAIN_LINES)  # the epoch of the next plain line
         self.told, self.silence = time.monotonic(), SILENCE
         self.progress = Progress(
@@ -87,7 +88,7 @@ class Terminal(Tracker):
         if self.is_live:
             return
         self.told = time.monotonic()
-        perplexity = f"perplexity {figures['perplexity']:.4g}"
+        perplexity = f"perplexity {figures['perplexity']:.4g}{self.floor}"
         known = ", ".join(filter(None, (perplexity, self.held_out)))
         self.console.print(f"{where}  {known}  {_speed(figures)}")
 
@@ -109,11 +110,14 @@ class Terminal(Tracker):
             self.console.print(f"stopped after {result.epochs} epochs: {result.stopped}.")
         if result.perplexity is not None and result.tokens_per_second is not None:
             self.console.print(
-                f"perplexity {_rounded(result.perplexity)}, "
+                f"perplexity {_beside(result.perplexity, result.floor)}, "
                 f"{result.tokens_per_second:.1f} tokens/sec on {result.device}"
             )
         if result.val_perplexity is not None:
-            self.console.print(f"held-out perplexity {result.val_perplexity:.2f}")
+            beside = _beside(result.val_perplexity, result.floor, digits=2)
+            self.console.print(f"held-out perplexity {beside}")
+        for length, found in result.lengths.items():
+            self.console.print(f"at length {length}: {', '.join(_at_length(found))}")
         if result.status != Status.diverged:
             for text in result.samples.values():
                 self.console.print(text)
@@ -132,9 +136,20 @@ def fitting(parts: Iterable[str], room: int) -> str:
     return shown
 
 
-def _rounded(perplexity: float) -> str:
-    """As the textbook prints it, and no hundred digits of one that exploded."""
-    return f"{perplexity:.1f}" if perplexity < 1e6 else f"{perplexity:.4g}"
+def _beside(perplexity: float, floor: float | None, digits: int = 1) -> str:
+    """As the textbook prints it, and no hundred digits of one that exploded; 2.31 (floor 2.27)."""
+    if floor:
+        return f"{perplexity:.4g} (floor {floor:.4g})"
+    return f"{perplexity:.{digits}f}" if perplexity < 1e6 else f"{perplexity:.4g}"
+
+
+def _at_length(found: dict[str, float | None]) -> Iterator[str]:
+    """Of eval.lengths: what there is of perplexity, excess and accuracy."""
+    yield f"perplexity {found['perplexity']:.4g}"
+    if found["excess_nats"] is not None:
+        yield f"{found['excess_nats']:.3g} nats above the floor"
+    if found["accuracy"] is not None:
+        yield f"{found['accuracy']:.1%} of the answers right"
 
 
 def _speed(figures: Epoch) -> str:

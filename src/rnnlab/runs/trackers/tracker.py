@@ -26,6 +26,7 @@ class Tracked:
     description: str
     begun: tuple[int, int] | None  # epochs and minibatches after which it goes on
     is_alone: bool  # no other run trains with it
+    floor: float | None = None  # perplexity that no model goes below, where the text's is known
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,14 +28,22 @@ def _order(shown: str, value: Any) -> tuple[bool, bool, float, str]:
 
 
 def texts_apart(ranking: Ranking, most: int | None = TEXTS) -> dict[tuple[str, str], str]:
-    """The first few texts and their names, which tell the vocabulary where it takes that."""
+    """The first few texts and their names, which tell as much as it takes to tell them apart."""
     firsts = {entry.text: entry for entry in reversed(ranking.entries)}
-    named = {text: str(firsts[text].result.dataset.get("name")) for text in ranking.texts[:most]}
-    names = [*named.values()]
+    own = [name for name in ranking.settings if name.startswith("dataset.")]
+    named = {text: _names(firsts[text], own) for text in ranking.texts[:most]}
+    given = Counter(name for names in named.values() for name in {*names})
     return {
-        text: name if names.count(name) == 1 else f"{name} (V {firsts[text].vocab_size})"
-        for text, name in named.items()
+        text: next((name for name in names if given[name] == 1), names[1])
+        for text, names in named.items()
     }
+
+
+def _names(entry: Entry, settings: list[str]) -> tuple[str, str, str]:
+    """copy, copy (V 10), copy lag=20: the longer ones for where others have the first, too."""
+    name = str(entry.result.dataset.get("name"))
+    words = entry.words(settings).replace("dataset.", "")
+    return name, f"{name} (V {entry.vocab_size})", f"{name} {words}"
 
 
 def median(values: Iterable[float | None]) -> float:

@@ -4,7 +4,8 @@ measure        the name of the figure that counts
 settings       each {name, values: [[as typed, in brief, number or null], ...]} in their order;
                those that differ between the runs
 runs           each {name, title, link, text, status, settings: [index into values, or -1], value,
-               training, held_out, best, epochs, seconds, clipped, command, error, log, samples,
+               training, held_out, best, floor, excess, lengths, epochs, seconds, clipped,
+               command, error, log, samples,
                curves: {figure: [index into epochs, values]}}
 epochs         of the curves' points
 groups         runs that differ in their seed only: {runs: [indices], shown, mean, command}, best
@@ -41,6 +42,7 @@ DRAWN = {  # curves: points at most, and digits of each; shares and norms are me
     "clipped_fraction": (40, 2),
     "gradient_norm": (40, 3),
 }
+AT_LENGTH = {"perplexity": "perplexity", "excess_nats": "excess nats", "accuracy": "share right"}
 AVERAGED = ("clipped_fraction", "gradient_norm")
 LOG_LINES = 12  # of a run that failed
 LONGEST_SAMPLE = 600  # characters
@@ -123,6 +125,9 @@ def _run(
         "training": _figure(entry.training),
         "held_out": _figure(entry.held_out),
         "best": _figure(entry.best),
+        "floor": _figure(entry.floor),
+        "excess": _figure(entry.excess, 3),
+        "lengths": _lengths(entry),
         "epochs": max(result.epochs, entry.last_epoch),
         "wanted": entry.settings.get("num_epochs"),
         "seconds": _figure(result.wall_seconds),
@@ -131,6 +136,16 @@ def _run(
         "log": last_messages(entry.folder, LOG_LINES) if result.status == Status.failed else [],
         "samples": samples,
         "curves": {name: _thinned(name, entry.curve(name), epochs) for name in DRAWN},
+    }
+
+
+def _lengths(entry: Entry) -> dict[str, Any]:
+    """Of eval.lengths, by the name of its column: {"perplexity at 40": 1.3, ...}."""
+    return {
+        f"{AT_LENGTH[name]} at {length}": _figure(value, 3)
+        for length, found in entry.result.lengths.items()
+        for name, value in found.items()
+        if name in AT_LENGTH
     }
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
@@ -16,6 +16,7 @@ from rnnlab._common.errors import require
 from rnnlab.runs.figures import perplexity_axes
 from rnnlab.studies.report.axes import BEYOND, texts_apart
 from rnnlab.studies.report.entries import Curve
+from rnnlab.studies.report.floors import draw_floors, floor_keys, floors_of
 from rnnlab.studies.report.ranking import Group, Ranking
 from rnnlab.studies.report.room import legend_below
 from rnnlab.studies.report.style import COLOURS, GREY, INCH, MM, Kept, look, printed
@@ -45,9 +46,11 @@ def curves_figure(ranking: Ranking, width: float) -> Kept:
     bands = {id(group): _bands(group) for group in groups}
     figure = Kept(figsize=(width / INCH, min(max(0.6 * width, LOWEST), HIGHEST) / INCH))
     axes = figure.add_subplot()
+    floors = floors_of(ranking.entries)
     forms = [form for form in FORMS if any(form in own for own in bands.values())]
     perplexity_axes(axes, ylabel="perplexity" if len(forms) > 1 else f"{forms[0]} perplexity")
-    axes.set_ylim(*_range(bands.values()))
+    axes.set_ylim(*_range(bands.values(), floors))
+    draw_floors(axes, floors)
     for group in others:
         for form, band in bands[id(group)].items():
             axes.plot(band.epochs, band.mean, **OTHERS, linestyle=FORMS[form], zorder=1)
@@ -57,6 +60,7 @@ def curves_figure(ranking: Ranking, width: float) -> Kept:
     keys = _keys(_words(ranking, named), len(others))
     if len(forms) > 1:
         keys += [Line2D([], [], color="black", linestyle=FORMS[form], label=form) for form in forms]
+    keys += floor_keys(floors)
     legend_below(figure, keys, f"the best by {ranking.measure}, and the others" if others else "")
     return figure
 
@@ -103,12 +107,14 @@ def over_seeds(curves: Iterable[Curve]) -> Band:
     return Band(epochs, *(list(map(of, values)) for of in (statistics.fmean, min, max)))
 
 
-def _range(bands: Collection[dict[str, Band]]) -> tuple[float, float]:
+def _range(bands: Collection[dict[str, Band]], floors: Sequence[float] = ()) -> tuple[float, float]:
     """What is shown: not what explodes, else nothing else would be seen."""
     own = [band for both in bands for band in both.values()]
     begun = max(next(iter(both.values())).mean[0] for both in bands)
     least, most = min(min(band.low) for band in own), max(max(band.high) for band in own)
-    return 0.97 * least, 1.02 * min(most, BEYOND * least, max(1.5 * begun, 1.1 * least))
+    return 0.97 * min([least, *floors]), 1.02 * min(
+        most, BEYOND * least, max(1.5 * begun, 1.1 * least)
+    )
 
 
 def _draw(

@@ -13,6 +13,7 @@ from rnnlab._common.errors import require
 from rnnlab.config.identity import is_number
 from rnnlab.runs.figures import Ticks, perplexity_axes
 from rnnlab.studies.report.axes import BEYOND, median, texts_apart, values_of
+from rnnlab.studies.report.floors import draw_floors, floor_keys, floors_of
 from rnnlab.studies.report.ranking import Ranking
 from rnnlab.studies.report.room import fitted, legend_below, name_places, ticks_of
 from rnnlab.studies.report.style import INCH, MM, Kept, look, printed
@@ -47,11 +48,16 @@ def effects_figure(ranking: Ranking, width: float) -> Kept:
         perplexity_axes(axes, fitted(name, room), "" if number % across else ranking.measure)
         more = max(more, _panel(axes, ranking, name, shown[name], room))
     figure.set_figheight(down * (HIGH + more) / INCH)
-    panels[0].set_ylim(min(ends) / MARGIN, min(max(ends) * MARGIN, BEYOND * min(ends)))
+    floors = floors_of(entry for entry in ended if entry.text in texts_apart(ranking))
+    for axes in panels[: len(shown)]:
+        draw_floors(axes, floors)
+    panels[0].set_ylim(min([*ends, *floors]) / MARGIN, min(max(ends) * MARGIN, BEYOND * min(ends)))
     for axes in panels[len(shown) :]:
         axes.set_axis_off()
     has_medians = any(len(values) <= LISTED for values in shown.values())
-    legend_below(figure, _keys(ranking, has_medians, more=len(shown) - len(panels)))
+    legend_below(
+        figure, [*_keys(ranking, has_medians, len(shown) - len(panels)), *floor_keys(floors)]
+    )
     return figure
 
 

@@ -65,6 +65,16 @@ class Entry:
         return self.sane(self.result.best_perplexity)
 
     @property
+    def floor(self) -> float | None:
+        """What its text lets no model go below, where that is known."""
+        return self.result.floor
+
+    @property
+    def excess(self) -> float | None:
+        """Nats a token above the floor, of the figure that counts."""
+        return self.result.excess if self.sane(self.result.figure) else None
+
+    @property
     def holds_out(self) -> bool:
         return bool(self.settings.get("dataset.val_fraction"))
 

@@ -12,6 +12,8 @@ training_perplexity       of the last epoch; empty where it is far beyond guessi
 held_out_perplexity       of the last time it was taken; empty where no text is held out
 best_perplexity           the lowest of any epoch, of best_of
 best_of                   training or held out
+floor_perplexity          what its text lets no model go below; empty where nobody knows it
+excess_nats               nats a token above that, held out where text is held out
 gradient_norm             the mean over the last epoch that is logged, before clipping
 clipped_fraction          of that epoch's minibatches: 0 is none, 1 all
 epochs, tokens            that it was trained
@@ -25,7 +27,9 @@ began, ended              ISO 8601, with the offset of the time zone
 config_id                 equal for equal experiments
 error                     why it is not completed
 
-These columns are always there, in this order; empty is what a run has not. A setting that is called
+These columns are always there, in this order; empty is what a run has not. After them are those of
+each length of eval.lengths: perplexity_at_40, excess_nats_at_40 and accuracy_at_40, the share of
+answers that are right. A setting that is called
 like one of them has no column of its own. The command that trains a run again is in report.html.
 """
 
@@ -33,6 +37,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from rnnlab.config.identity import as_typed
@@ -40,6 +45,7 @@ from rnnlab.runs.folder import last_metrics
 from rnnlab.studies.report.entries import Entry, changed_names
 from rnnlab.studies.report.escaping import in_csv
 
+AT_LENGTH = ("perplexity", "excess_nats", "accuracy")
 TEXTS = (  # of those columns
     *("text", "status", "best_of", "used_device", "used_engine", "used_precision"),
     *("began", "ended", "config_id", "error"),
@@ -47,7 +53,7 @@ TEXTS = (  # of those columns
 
 
 def to_csv(entries: list[Entry]) -> str:
-    fixed = [figures_of(entry) for entry in entries]
+    fixed = all_figures(entries)
     names = [name for name in changed_names(entries) if name not in ("folder", *fixed[0])]
     file = io.StringIO()
     lines: list[list[Any]] = [["folder", *names, *fixed[0]]]
@@ -56,6 +62,20 @@ def to_csv(entries: list[Entry]) -> str:
         lines.append([entry.name, *settings, *figures.values()])
     csv.writer(file, lineterminator="\n").writerows(map(in_csv, line) for line in lines)
     return file.getvalue()
+
+
+def all_figures(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """A row each, all with the same columns."""
+    lengths = sorted({int(length) for entry in entries for length in entry.result.lengths})
+    return [
+        figures_of(entry)
+        | {
+            f"{name}_at_{length}": entry.result.lengths.get(str(length), {}).get(name)
+            for length in lengths
+            for name in AT_LENGTH
+        }
+        for entry in entries
+    ]
 
 
 def figures_of(entry: Entry) -> dict[str, Any]:
@@ -70,6 +90,8 @@ def figures_of(entry: Entry) -> dict[str, Any]:
         "held_out_perplexity": entry.held_out,
         "best_perplexity": entry.best,
         "best_of": "held out" if entry.holds_out else "training",
+        "floor_perplexity": entry.floor,
+        "excess_nats": entry.excess,
         "gradient_norm": last.get("gradient_norm"),
         "clipped_fraction": last.get("clipped_fraction"),
         "epochs": result.epochs,

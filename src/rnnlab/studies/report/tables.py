@@ -15,6 +15,7 @@ Best = list[tuple[str, str]]  # what is best, and how to train it
 MOST_BEST = 3  # texts whose best is named
 ASKED = """dataset dataset.max_tokens sampler model optimizer lr num_hiddens num_layers batch_size
     num_steps num_epochs""".split()
+EXCESS = "nats above the floor"
 NAMED = 6  # runs that did not complete
 FIRST = 10  # runs whose texts are shown
 
@@ -31,6 +32,7 @@ def tables(ranking: Ranking) -> Iterable[Table]:
     entries, seed = ranking.entries, [name for name in ranking.names if name == "seed"]
     others = ["other settings"] if ranking.others else []
     held_out = [HELD_OUT] if any(entry.holds_out for entry in entries) else []
+    excess = [EXCESS] if any(entry.floor for entry in entries) else []
     usual = " ".join(f"{name}={ranking.commonest[name]}" for name in ranking.others)
     note = f"Where no other setting is named: {usual}" if usual else ""
 
@@ -40,10 +42,12 @@ def tables(ranking: Ranking) -> Iterable[Table]:
 
     yield Table(
         f"Runs, best first by {ranking.measure}",
-        ["run", *ranking.columns, *others, *seed, "status", TRAINING, *held_out, "epochs"],
+        ["run", *ranking.columns, *others, *seed, "status", TRAINING, *held_out]
+        + [*excess, "epochs"],
         [
             [e.name, *settings_of(e), *map(e.setting, seed), e.result.status, shown(e.training)]
-            + [*(shown(e.held_out) for _ in held_out), str(e.result.epochs)]
+            + [*(shown(e.held_out) for _ in held_out), *(shown(e.excess) for _ in excess)]
+            + [str(e.result.epochs)]
             for e in ranking.runs
         ],
         note,
@@ -58,6 +62,18 @@ def tables(ranking: Ranking) -> Iterable[Table]:
                 if group.values
             ],
             note,
+        )
+    lengths = sorted({int(length) for entry in entries for length in entry.result.lengths})
+    if lengths:
+        yield Table(
+            "At other lengths: perplexity, nats above the floor, share of answers that are right",
+            ["run", *ranking.columns, *(str(length) for length in lengths)],
+            [
+                [e.name, *map(e.setting, ranking.columns)]
+                + [_at_length(e.result.lengths.get(str(length), {})) for length in lengths]
+                for e in ranking.runs
+                if e.result.lengths
+            ],
         )
     troubled = [
         [e.name, e.result.status, e.result.error or ""]
@@ -143,6 +159,10 @@ def troubles(ranking: Ranking) -> list[str]:
 def _listed(words: list[str]) -> str:
     more = f"; and {len(words) - NAMED} settings more" if len(words) > NAMED else ""
     return "; ".join(words[:NAMED]) + more
+
+
+def _at_length(found: dict[str, float | None]) -> str:
+    return ", ".join(shown(value) for value in found.values() if value is not None)
 
 
 def shown(figure: float | None) -> str:

@@ -3,6 +3,7 @@
 
 const BEYOND = 30;         // times the lowest perplexity is shown: what explodes leaves the picture
 const MOST_DRAWN = 60000;  // points; longer pages draw every k-th
+const MOST_NAMED = 3;      // floors
 const NEAR = 24;           // pixels from a line at which it is meant
 const DASHED = "5 3";
 const UNNAMED = ["var(--rest)", "var(--bad)"];  // colours of many lines, each of them one path
@@ -44,7 +45,9 @@ function bandOf(line, x, y) {
 // A frame with axes. `scaleY(from, to)` makes the vertical scale between two heights.
 function frame(body, { height, x: [first, last], scaleY, label, left = 46 }) {
   const width = Math.max(240, body.clientWidth);
-  const x = linear(first, last, left, width - 8), y = scaleY(height - 34, 10);
+  const x = linear(first, last, left, width - 8);
+  x.ends = [left, width - 8];
+  const y = scaleY(height - 34, 10);
   const id = `clip-${frame.count = (frame.count ?? 0) + 1}`;
   const svg = element("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label },
     element("clipPath", { id }, element("rect", { x: left, y: 4, width: width - left - 2, height: height - 36 })));
@@ -66,6 +69,8 @@ function frame(body, { height, x: [first, last], scaleY, label, left = 46 }) {
 // Lines of rows, with what brings one out and says what it is.
 function drawLines(body, lines, colour, options) {
   const { svg, inside, x, y } = frame(body, options);
+  const floors = options.floors ?? [];
+  drawFloors(svg, x.ends, y, floors, floors.length <= MOST_NAMED);
   const points = lines.reduce((sum, line) => sum + line.x.length, 0), every = Math.ceil(points / MOST_DRAWN);
   const named = lines.filter((line) => !UNNAMED.includes(colour(line.row))).reverse();  // the best on top
   for (const stroke of UNNAMED) {
@@ -93,6 +98,21 @@ function drawLines(body, lines, colour, options) {
     else hideTip();
   });
   svg.addEventListener("pointerleave", hideTip);
+}
+
+function floorsOf(rows) {
+  return [...new Set(rows.flatMap((row) => row.floor ?? []))];
+}
+
+function floorWords(floors) {
+  return floors.length ? [`dotted: the floor${floors.length > 1 ? "s" : ""}, which no model goes below`] : [];
+}
+
+function drawFloors(svg, [left, right], y, floors, areNamed = false) {  // what the text lets no model go below
+  for (const floor of floors) {
+    svg.append(element("path", { class: "floor", d: `M${left} ${y(floor).toFixed(1)}H${right}` }));
+    if (areNamed) svg.append(element("text", { class: "soft", x: right, y: y(floor) - 5, "text-anchor": "end" }, `floor ${figure(floor)}`));
+  }
 }
 
 function nearest(lines, epoch, distance) {
@@ -132,18 +152,20 @@ function renderCurves(rows) {
     }
   }
   const values = lines.flatMap((line) => [Math.min(...line.low), Math.max(...line.high)]);
-  const [low, high] = extent(values), solid = lines.filter((line) => !line.dash);
+  const floors = floorsOf(shown);
+  const [low, high] = extent([...values, ...floors]), solid = lines.filter((line) => !line.dash);
   const [, begun] = extent((solid.length ? solid : lines).map((line) => line.y[0]));
   const top = Math.min(high, BEYOND * low, Math.max(1.5 * begun, 1.1 * low));
   const [first, last] = extent(lines.flatMap((line) => [line.x[0], line.x.at(-1)]));
   const make = view.scale === "log" ? logarithmic : linear;
   drawLines(picture, lines, colour, {
     height: Math.min(430, Math.max(260, picture.clientWidth * 0.5)),
-    x: [first, last], scaleY: (from, to) => make(low * 0.97, top * 1.02, from, to), label: "perplexity over epochs",
+    x: [first, last], scaleY: (from, to) => make(low * 0.97, top * 1.02, from, to), label: "perplexity over epochs", floors,
   });
   curves.sentence.textContent = [
     hasHeldOut ? "Solid: training; dashed: held out." : "On the text that was trained on.",
     rows.some((row) => row.runs.length > 1) ? "Mean over seeds; the band reaches from the lowest seed to the highest." : "",
+    ...floorWords(floors).map((words) => `${words[0].toUpperCase()}${words.slice(1)}.`),
     high > top ? `Above ${figure(top, 2)} it is not drawn.` : "",
     view.colour === "rank" && rows.length > COLOURS ? `Colours: the ${COLOURS} best by ${data.measure}; grey: the others; red: diverged.` : "",
   ].filter(Boolean).join(" ");

@@ -43,6 +43,7 @@ function effectWords(rows, own) {
   return [
     `${data.measure} at the end, a point for each ${view.fold === "yes" && hasSeeds ? "setting, the mean over its seeds" : "run"}`,
     hasMedians ? "dashes are medians, and what diverged counts as worst" : "",
+    ...floorWords(floorsOf(rows)),
     rows.some((row) => row.value === "diverged") ? "× above the frame: diverged" : "",
     isMixed ? "few runs for so many settings: a panel may show what another setting did" : "",
     own.length > PANELS ? `${own.length - PANELS} settings more are not drawn` : "",
@@ -56,7 +57,7 @@ function hasRoom(k, rows) {
 
 function effectPanel(place, rows, k, colour) {
   const width = Math.max(220, place.clientWidth), height = 230;
-  const { low, high } = endRange(rows);
+  const { low: least, high } = endRange(rows), floors = floorsOf(rows), low = Math.min(least, ...floors);
   const y = (view.scale === "log" ? logarithmic : linear)(low * 0.97, high * 1.02, height - BOTTOM, TOP + 8);
   const present = [...new Set(rows.map((row) => row.settings[k]))].sort((a, b) => (a < 0) - (b < 0) || a - b);
   const isAlong = present.length > LISTED;
@@ -72,6 +73,7 @@ function effectPanel(place, rows, k, colour) {
   svg.append(element("path", { class: "axis", d: `M${LEFT} ${height - BOTTOM}H${width}` }),
     element("text", { x: (LEFT + width) / 2, y: height - 4, "text-anchor": "middle" }, names[k]));
   svg.append(...(isAlong ? x.ticks(width / 60).map((tick) => tickBelow(x(tick), height, figure(tick), 99)) : present.map((p, i) => tickBelow(x(i), height, brief(k, p), x.step))));
+  drawFloors(svg, [LEFT, width], y, floors);
   for (const row of rows) {
     const cx = xOf(row);
     if (cx === null) continue;

@@ -18,6 +18,7 @@ const allGroups = data.groups.map((group) => {
     order: orderOf(group.mean), seeds: runs.length, key: words(settings) || first.name,
     status: statusOf(runs),
     training: meanOf(runs, "training"), held_out: meanOf(runs, "held_out"), best: meanOf(runs, "best"),
+    excess: meanOf(runs, "excess"), lengths: lengthsOf(runs),
     clipped: meanOf(runs, "clipped"), epochs: Math.max(...runs.map((run) => run.epochs)),
     seconds: meanOf(runs, "seconds"),
   };
@@ -31,6 +32,11 @@ function orderOf(value) {  // what diverged comes after all figures, what has no
 function meanOf(runs, name) {
   const found = runs.map((run) => run[name]).filter((value) => typeof value === "number");
   return found.length ? mean(found) : null;
+}
+
+function lengthsOf(runs) {
+  const every = new Set(runs.flatMap((run) => Object.keys(run.lengths)));
+  return Object.fromEntries([...every].map((name) => [name, meanOf(runs.map((run) => run.lengths), name)]));
 }
 
 function statusOf(runs) {

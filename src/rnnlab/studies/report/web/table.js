@@ -22,6 +22,8 @@ function columns() {
     ...names.filter((name) => name !== "seed" || view.fold !== "yes").map((name) => settingColumn(name, names.indexOf(name))),
     ...(data.texts.length > 1 ? [{ name: "text", value: (row) => row.text, cell: (row) => element("td", {}, data.texts[row.text] ?? "") }] : []),
     figureColumn("best", "lowest of any epoch"),
+    ...(data.runs.some((run) => run.excess !== null) ? [numberColumn("excess", "nats above the floor", (row) => row.excess)] : []),
+    ...[...new Set(data.runs.flatMap((run) => Object.keys(run.lengths)))].map((name) => numberColumn(name, name, (row) => row.lengths[name] ?? null)),
     numberColumn("epochs", "epochs", (row) => row.epochs),
     ...(data.runs.some((run) => run.clipped) ? [numberColumn("clipped", "share clipped", (row) => row.clipped)] : []),
     numberColumn("seconds", "seconds", (row) => row.seconds),
