@@ -106,10 +106,10 @@ def changed(all_overrides: Sequence[Sequence[str]]) -> list[str]:
 LENGTH = ("num_epochs", "stop.patience", "stop.min_delta", "stop.below")  # how far a run goes
 FREE = (  # may change when a run goes on
     *("device", "engine", "log", "checkpoint", "num_epochs", "stop", "init_from", "tags", "note"),
-    "model.file",
+    *("instruments", "model.file"),
 )
 YOUNGER = (("init", "normal"), ("forget_bias", 0.0))  # knobs of cells, as all were before them
-FREE_IN_WORDS = "num_epochs, stop.*, device, engine, log.*, checkpoint.*, tags and note"
+FREE_IN_WORDS = "num_epochs, stop.*, device, engine, log.*, checkpoint.*, instruments, tags and note"
 CUTTING = (  # what a text comes to
     *("clean", "token", "min_freq", "max_tokens", "val_fraction", "newlines"),
 )

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from rnnlab._common.shapes import Integer
-from rnnlab.nn.engines import ENGINES
+from rnnlab.nn.engines import reading
 from rnnlab.nn.model import Parameters
 from rnnlab.training.metrics import perplexity
 
@@ -29,7 +29,7 @@ def nats(parameters: Parameters, tokens: Integer[Tensor, " N"]) -> float:
     model, flat = parameters.model, parameters.flat
     state = model.zero_state(1, 1, flat.dtype, flat.device)
     total = torch.zeros((), dtype=torch.float64, device=flat.device)
-    engine = next(each for each in ENGINES.values() if each.refuses(model.cell) is None)
+    engine = reading(model.cell)
     steps = max(1, min(STEPS, LOGITS // model.vocab_size))
     forward = None
     for start in range(0, len(tokens) - 1, steps):

@@ -14,6 +14,8 @@ from rnnlab.training.metrics import Epoch
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from rnnlab.instruments.panel import Values
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tracked:
@@ -53,6 +55,9 @@ class Tracker(ABC):
 
     def minibatch(self, under_way: UnderWay, logged: bool) -> None:  # noqa: B027
         """Within an epoch: `logged` every log.every_minibatches, else now and then, to be shown."""
+
+    def look(self, epoch: int, values: Values) -> None:  # noqa: B027
+        """What the instruments have read after `epoch` epochs."""
 
     @abstractmethod
     def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:

@@ -1,0 +1,129 @@
+"""A look at a model: its parameters, a probe, and what several instruments read of both.
+
+Shapes: K lanes, B sequences, T time steps, N tokens of a text, I inputs of a layer, H hidden units,
+V vocabulary, P parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from rnnlab._common.shapes import Float, Integer
+from rnnlab.instruments.gates import Gate, gates_of
+from rnnlab.nn.engines import reading
+from rnnlab.nn.generation import looked_up
+from rnnlab.nn.model import Parameters
+from rnnlab.training.clips import Clip
+
+States = list[tuple[Tensor, ...]]  # for every layer each of its states, (K, T, B, H)
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """All states begin at zero; dropout is left out."""
+
+    parameters: Parameters
+    windows: Integer[Tensor, "K B T+1"]  # of the probe: inputs, and targets one further
+    text: Integer[Tensor, "K N"]
+    clip: Clip
+    theta: Float[Tensor, " K"]
+
+    @property
+    def X(self) -> Integer[Tensor, "K B T"]:
+        return self.windows[..., :-1]
+
+    @property
+    def Y(self) -> Integer[Tensor, "K B T"]:
+        return self.windows[..., 1:]
+
+    @cached_property
+    def states(self) -> States:
+        """After each token of the windows."""
+        return unrolled(self.parameters, self.X)
+
+    @cached_property
+    def nats(self) -> Float[Tensor, "K B T"]:
+        """What each target costs."""
+        return nats(self.parameters, self.states, self.Y)
+
+    @cached_property
+    def states_of_text(self) -> States:
+        """After each token of the text, B = 1."""
+        return unrolled(self.parameters, self.text[:, None])
+
+    @cached_property
+    def gates(self) -> dict[str, Gate]:
+        """Of all windows and time steps, by layer and name: 0.z, 0.r, 0.h."""
+        model, found = self.parameters.model, {}
+        X = self.X.transpose(1, 2)
+        for layer, states in enumerate(self.states):
+            weights = self.parameters.layer(layer)
+            if layer == 0:
+                inputs, weights = one_hot(self.parameters, X)
+            else:
+                inputs = self.states[layer - 1][0]
+            before = [torch.cat([torch.zeros_like(H[:, :1]), H[:, :-1]], 1) for H in states]
+            rows = [each.flatten(1, 2) for each in (inputs, *before)]  # a step knows no time
+            own = gates_of(model.cell, rows, weights)
+            found |= {f"{layer}.{name}": gate for name, gate in own.items()}
+        return found
+
+    @cached_property
+    def gradients(self) -> Parameters:
+        """Of the mean loss over the windows, before clipping."""
+        model, flat = self.parameters.model, self.parameters.flat
+        engine = reading(model.cell).computation()
+        K, B, T = self.X.shape
+        zero = model.zero_state(K, B, flat.dtype, flat.device)
+        with engine.session(self.parameters, (K, B, T)), torch.enable_grad():
+            return engine.loss_and_gradients(self.parameters, self.X, self.Y, zero)[1]
+
+
+def one_hot(
+    parameters: Parameters, tokens: Integer[Tensor, "K T B"]
+) -> tuple[Float[Tensor, "K T B U"], dict[str, Tensor]]:
+    """The first layer's input and weights, as if no other tokens were in the vocabulary."""
+    rows, weights = looked_up(parameters.model.cell, parameters.layer(0), tokens.flatten())
+    return rows[0].unflatten(0, tokens.shape), weights
+
+
+def unrolled(
+    parameters: Parameters,
+    X: Integer[Tensor, "K B T"],
+    added: Sequence[Sequence[Sequence[Tensor]]] | None = None,
+) -> States:
+    """The cell's own step through time.
+
+    What is in `added`, by layer, state and time step (K, B, H), is added to what a step returns,
+    before anything else is computed from it.
+    """
+    model, (K, B, T) = parameters.model, X.shape
+    like = {"dtype": parameters.flat.dtype, "device": parameters.flat.device}
+    inputs, first = one_hot(parameters, X.transpose(1, 2))
+    found: States = []
+    for layer, state in enumerate(model.zero_state(K, B, **like)):
+        weights, steps = parameters.layer(layer) if layer else first, []
+        for t in range(T):
+            state = model.cell.step(inputs[:, t], *state, **weights)
+            if added:
+                state = tuple(H + own[t] for H, own in zip(state, added[layer], strict=True))
+            steps.append(state)
+        found.append(tuple(torch.stack(own, 1) for own in zip(*steps, strict=True)))
+        inputs = found[-1][0]
+    return found
+
+
+def nats(
+    parameters: Parameters, states: States, Y: Integer[Tensor, "K B T"]
+) -> Float[Tensor, "K B T"]:
+    """What each target costs after these states."""
+    H = states[-1][0]
+    logits = H.flatten(1, 2) @ parameters.W_hq + parameters.b_q
+    cost = cross_entropy(logits.flatten(0, 1), Y.transpose(1, 2).flatten().long(), reduction="none")
+    return cost.unflatten(0, H.shape[:3]).transpose(1, 2)
