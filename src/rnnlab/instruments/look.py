@@ -48,11 +48,6 @@ class Look:
         return unrolled(self.parameters, self.X)
 
     @cached_property
-    def nats(self) -> Float[Tensor, "K B T"]:
-        """What each target costs."""
-        return nats(self.parameters, self.states, self.Y)
-
-    @cached_property
     def states_of_text(self) -> States:
         """After each token of the text, B = 1."""
         return unrolled(self.parameters, self.text[:, None])

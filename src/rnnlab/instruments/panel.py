@@ -19,7 +19,7 @@ from rnnlab.nn.engines.threads import torch_threads
 from rnnlab.nn.model import Parameters
 from rnnlab.training.clips import Clip
 
-SEQUENCES, TEXT = 32, 240  # tokens of the text
+SEQUENCES, TEXT = 32, 240  # tokens of the text, besides a window's
 TOGETHER = 1 << 26  # numbers of the lanes that a GPU looks at at once
 Values = dict[str, dict[str, Any]]  # instrument -> name -> number, or nested lists of numbers
 
@@ -38,7 +38,7 @@ class Probe:
         B = min(SEQUENCES, last + 1)
         starts = torch.arange(B) * last // max(1, B - 1)
         windows = tokens[starts[:, None] + torch.arange(num_steps + 1)]
-        return cls(windows.long(), tokens[:TEXT].long())
+        return cls(windows.long(), tokens[: TEXT + num_steps].long())
 
 
 def look_at(

@@ -1,4 +1,4 @@
-"""How long the gradient is, in all and of each parameter, and after clipping."""
+"""How long the gradient is: in all, after clipping, and of each group of parameters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ class GradientNorm(Instrument):
     is_light = True
     kind = Kind.number
     title = "Length of the gradient"
-    caption = "Where all lies above clipped, the update was shortened to theta; layer by layer."
+    caption = (
+        "Of the probe's mean loss, in all and by groups of parameters (W_x, W_h and b_ of a layer "
+        "are those of all its gates): where clipped lies below all, the update is shortened."
+    )
     y = "norm"
     is_logarithmic = True
 
@@ -25,5 +28,7 @@ class GradientNorm(Instrument):
         g = look.gradients
         norm, clipped = global_norm(g.flat), g.flat.clone()
         look.clip.clip(clipped, norm, look.theta)
-        each = {name: torch.linalg.vector_norm(own, dim=(1, 2)) for name, own in g.items()}
+        groups = {f"{l}.{kind}": own for l, layer in enumerate(g.layers) for kind, own in layer.items()}
+        groups |= {"W_hq": g.W_hq, "b_q": g.b_q}
+        each = {name: torch.linalg.vector_norm(own, dim=(1, 2)) for name, own in groups.items()}
         return {"all": norm, "clipped": global_norm(clipped), **each}

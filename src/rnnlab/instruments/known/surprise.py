@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from rnnlab.instruments.instrument import Instrument, Kind, known
@@ -21,10 +23,6 @@ class Surprise(Instrument):
     y = "bits"
 
     def measure(self, look: Look) -> dict[str, Tensor]:
-        text = look.text[:, None]
         before = [tuple(H[:, :-1] for H in layer) for layer in look.states_of_text]
-        cost = nats(look.parameters, before, text[..., 1:])[:, 0]
-        return {"bits": cost.double() / BIT}
-
-
-BIT = 0.6931471805599453  # nats
+        cost = nats(look.parameters, before, look.text[:, None, 1:])[:, 0]
+        return {"bits": cost.double() / math.log(2)}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rnnlab.instruments.instrument import BINS
 from rnnlab.runs.colours import COLOURS
-from rnnlab.runs.figures import marker_of
+from rnnlab.runs.figures import Ticks, marker_of
 from rnnlab.runs.inspection.frame import framed, grid, named, plain
 from rnnlab.runs.inspection.seen import Seen
 
@@ -45,7 +45,7 @@ def numbers(seen: Seen) -> Figure:
         axes.plot(epochs, [*map(_number, values)], dashes, color=colour, marker=".",
                   linewidth=1.3, label=named(name, names))  # fmt: skip
     if seen.instrument.is_logarithmic:
-        axes.set_yscale("log", nonpositive="mask")
+        _logarithmic(axes)
     axes.set(xlabel="epoch", ylabel=seen.instrument.y)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     plain(axes)
@@ -71,7 +71,10 @@ def curves(seen: Seen) -> Figure:
         axes.set_title(named(name, names) if len(names) > 1 else "", fontsize=9, loc="left")
     panels[-1, 0].set_xlabel("epoch")
     bar = left.colorbar(panels[0, 0].collections[0], ax=[*panels.flat], pad=0.02, aspect=30)
-    bar.ax.set_title(seen.instrument.y, fontsize=8, loc="right")
+    bar.set_label(seen.instrument.y)
+    if seen.instrument.is_logarithmic:
+        bar.ax.yaxis.set_major_formatter("{x:g}")
+        bar.ax.minorticks_off()
     return figure
 
 
@@ -81,13 +84,13 @@ def histograms(seen: Seen) -> Figure:
     figure = framed(seen, 0.5 + 1.6 * -(-len(names) // 4))
     edges = np.linspace(-1, 1, BINS + 1)
     panels = grid(figure, len(names), 4)
-    for axes, name in zip(panels, names, strict=True):
+    for place, (axes, name) in enumerate(zip(panels, names, strict=True)):
         axes.stairs(_array(seen.values[name]), edges, fill=True, color=COLOURS[2])
         axes.set_title(named(name, names), fontsize=9, loc="left")
         axes.set_xticks([-1, 0, 1])
+        axes.set_xlabel(seen.instrument.x if place + 4 >= len(names) else "")
+        axes.set_ylabel("share" if place % 4 == 0 else "")
         plain(axes)
-    figure.supxlabel(seen.instrument.x, fontsize=10)
-    figure.supylabel(seen.instrument.y, fontsize=10)
     return figure
 
 
@@ -101,7 +104,7 @@ def _lines(axes: Axes, seen: Seen, names: Sequence[str]) -> None:
                   label=named(name, names))  # fmt: skip
     axes.set(xlabel=seen.instrument.x, ylabel=seen.instrument.y)
     if seen.instrument.is_logarithmic:
-        axes.set_yscale("log", nonpositive="mask")
+        _logarithmic(axes)
         axes.set_ylim(bottom=max(low, axes.get_ylim()[1] * 10.0**-DECADES) / 2)
     if seen.is_over_training:
         axes.set_title(f"after epoch {max(seen.looks)}", fontsize=9, loc="left")
@@ -133,6 +136,18 @@ def _shade(seen: Seen, names: Sequence[str]) -> Normalize:
     positive = finite[finite > 0]
     high = positive.max(initial=0) or 1.0
     return LogNorm(max(positive.min(initial=high), high * 10.0**-DECADES), high * 1.0001, clip=True)
+
+
+def _logarithmic(axes: Axes) -> None:
+    axes.set_yscale("log", nonpositive="mask")
+    axes.yaxis.set_major_locator(Ticks(1) if _decades(axes) > 2 else Ticks())
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()
+
+
+def _decades(axes: Axes) -> float:
+    low, high = axes.get_ylim()
+    return float(np.log10(high / low)) if low > 0 else DECADES
 
 
 def _looks() -> Any:

@@ -31,7 +31,8 @@ def text(seen: Seen) -> Figure:
     rows = 1 + max(row for row, _, _ in places)
     figure = framed(seen, 0.8 + ROW * rows)
     axes = figure.subplots()
-    shade = Normalize(0, max(1.0, max((v for v in costs if v is not None), default=1.0)))
+    known = [cost for cost in costs if cost is not None] or [0.0]
+    shade = Normalize(0, max(1.0, float(np.percentile(known, 98))), clip=True)
     colours = matplotlib.colormaps[SURPRISE]
     for (row, column, width), token, cost in zip(places, seen.tokens, costs, strict=False):
         colour = "white" if cost is None else colours(shade(cost))
@@ -42,7 +43,8 @@ def text(seen: Seen) -> Figure:
     axes.set(xlim=(0, COLUMNS), ylim=(rows, 0))
     axes.set_axis_off()
     scale = ScalarMappable(shade, SURPRISE)
-    figure.colorbar(scale, ax=axes, location="bottom", label=seen.instrument.y, aspect=60, pad=0.02)
+    figure.colorbar(scale, ax=axes, location="bottom", label=seen.instrument.y, aspect=60, pad=0.02,
+                    extend="max")  # fmt: skip
     return figure
 
 
@@ -76,10 +78,10 @@ def units(seen: Seen) -> Figure:
         axes.set_ylabel(seen.instrument.y)
         axes.set_title(named(name, names) if len(names) > 1 else "", fontsize=9, loc="left")
         axes.spines[:].set_visible(False)
+        axes.tick_params(axis="x", length=0)
     shown = [fonts.showable(_shown(token)) for token in seen.tokens[: len(values)]]
     turned = max(map(len, shown), default=1) > 1
     panels[-1].set_xticks(range(len(shown)), shown, fontsize=8, rotation=90 if turned else 0)
-    panels[-1].tick_params(axis="x", length=0)
     panels[-1].set_xlabel(seen.instrument.x)
     scale = panels[0].collections[0]
     figure.colorbar(scale, ax=panels, label="activation", aspect=30, pad=0.01)
@@ -92,16 +94,17 @@ def plane(seen: Seen) -> Figure:
     beside = min(4, len(names))
     figure = framed(seen, 0.3 + max(2.2, 3.6 - 0.7 * (beside - 1)) * -(-len(names) // beside))
     points = {name: np.array(seen.values[name], dtype=np.float64) for name in names}
-    reach = max(1.1, *(1.05 * np.nanmax(np.abs(own), initial=0) for own in points.values()))
-    for axes, (name, own) in zip(grid(figure, len(names), 4), points.items(), strict=True):
+    panels = grid(figure, len(names), 4, share=False)
+    for place, (axes, (name, own)) in enumerate(zip(panels, points.items(), strict=True)):
+        reach = max(1.1, 1.05 * np.nanmax(np.abs(own), initial=0))
         _circle(axes)
         axes.plot(own[:, 0], own[:, 1], ".", color=COLOURS[2], markersize=3.5)
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
         radius = np.nanmax(np.hypot(own[:, 0], own[:, 1]), initial=0)
         axes.set_title(f"{named(name, names)}: radius {radius:.3g}", fontsize=9, loc="left")
+        axes.set_xlabel(seen.instrument.x if place + beside >= len(names) else "")
+        axes.set_ylabel(seen.instrument.y if place % beside == 0 else "")
         plain(axes)
-    figure.supxlabel(seen.instrument.x, fontsize=10)
-    figure.supylabel(seen.instrument.y, fontsize=10)
     return figure
 
 
