@@ -109,7 +109,9 @@ FREE = (  # may change when a run goes on
     *("instruments", "model.file"),
 )
 YOUNGER = (("init", "normal"), ("forget_bias", 0.0))  # knobs of cells, as all were before them
-FREE_IN_WORDS = "num_epochs, stop.*, device, engine, log.*, checkpoint.*, instruments, tags and note"
+FREE_IN_WORDS = (
+    "num_epochs, stop.*, device, engine, log.*, checkpoint.*, instruments, tags and note"
+)
 CUTTING = (  # what a text comes to
     *("clean", "token", "min_freq", "max_tokens", "val_fraction", "newlines"),
 )

@@ -41,9 +41,7 @@ class Gate:
         return SATURATED[self.function](self.values)
 
 
-def gates_of(
-    cell: Cell, rows: Sequence[Tensor], weights: Mapping[str, Tensor]
-) -> dict[str, Gate]:
+def gates_of(cell: Cell, rows: Sequence[Tensor], weights: Mapping[str, Tensor]) -> dict[str, Gate]:
     """Of one step from these inputs and states, in the order of its equations."""
     with torch.no_grad(), Watched(weights) as watched:
         cell.step(*rows, **weights)

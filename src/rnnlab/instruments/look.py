@@ -35,17 +35,13 @@ class Look:
     theta: Float[Tensor, " K"]
 
     @property
-    def X(self) -> Integer[Tensor, "K B T"]:
+    def inputs(self) -> Integer[Tensor, "K B T"]:
         return self.windows[..., :-1]
-
-    @property
-    def Y(self) -> Integer[Tensor, "K B T"]:
-        return self.windows[..., 1:]
 
     @cached_property
     def states(self) -> States:
         """After each token of the windows."""
-        return unrolled(self.parameters, self.X)
+        return unrolled(self.parameters, self.inputs)
 
     @cached_property
     def states_of_text(self) -> States:
@@ -56,15 +52,14 @@ class Look:
     def gates(self) -> dict[str, Gate]:
         """Of all windows and time steps, by layer and name: 0.z, 0.r, 0.h."""
         model, found = self.parameters.model, {}
-        X = self.X.transpose(1, 2)
         for layer, states in enumerate(self.states):
             weights = self.parameters.layer(layer)
             if layer == 0:
-                inputs, weights = one_hot(self.parameters, X)
+                below, weights = one_hot(self.parameters, self.inputs.transpose(1, 2))
             else:
-                inputs = self.states[layer - 1][0]
+                below = self.states[layer - 1][0]
             before = [torch.cat([torch.zeros_like(H[:, :1]), H[:, :-1]], 1) for H in states]
-            rows = [each.flatten(1, 2) for each in (inputs, *before)]  # a step knows no time
+            rows = [each.flatten(1, 2) for each in (below, *before)]  # a step knows no time
             own = gates_of(model.cell, rows, weights)
             found |= {f"{layer}.{name}": gate for name, gate in own.items()}
         return found
@@ -74,10 +69,10 @@ class Look:
         """Of the mean loss over the windows, before clipping."""
         model, flat = self.parameters.model, self.parameters.flat
         engine = reading(model.cell).computation()
-        K, B, T = self.X.shape
-        zero = model.zero_state(K, B, flat.dtype, flat.device)
-        with engine.session(self.parameters, (K, B, T)), torch.enable_grad():
-            return engine.loss_and_gradients(self.parameters, self.X, self.Y, zero)[1]
+        X, Y = self.inputs, self.windows[..., 1:]
+        zero = model.zero_state(*X.shape[:2], flat.dtype, flat.device)
+        with engine.session(self.parameters, X.shape), torch.enable_grad():
+            return engine.loss_and_gradients(self.parameters, X, Y, zero)[1]
 
 
 def one_hot(

@@ -41,9 +41,7 @@ class Probe:
         return cls(windows.long(), tokens[: TEXT + num_steps].long())
 
 
-def look_at(
-    parameters: Parameters, probes: Sequence[Probe], clip: Clip, theta: Tensor
-) -> Look:
+def look_at(parameters: Parameters, probes: Sequence[Probe], clip: Clip, theta: Tensor) -> Look:
     """A look at K lanes; their probes are of one shape."""
     device = parameters.flat.device
     windows, text = (
@@ -104,7 +102,9 @@ class Panel:
             return [k]
         model, windows = self.parameters.model, self.probes[k].windows
         gates = model.cell.num_gates + len(model.cell.states)
-        numbers = windows.numel() * (model.num_layers * gates * model.num_hiddens + model.vocab_size)
+        numbers = windows.numel() * (
+            model.num_layers * gates * model.num_hiddens + model.vocab_size
+        )
         most = max(1, TOGETHER // (4 * numbers))
         alike = [j for j, own in self.probes.items() if own.windows.shape == windows.shape]
         place = alike.index(k) // most * most

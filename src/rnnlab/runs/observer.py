@@ -17,6 +17,7 @@ from rnnlab.runs.record import Record
 from rnnlab.training.loop import Training
 
 if TYPE_CHECKING:
+    from rnnlab.instruments.instrument import Instrument
     from rnnlab.instruments.panel import Panel, Probe, Values
 
 MINIBATCHES = 500  # between two looks at least, where nothing else is said: light is cheap so
@@ -29,6 +30,15 @@ class Observer:
     panel: Panel
     k: int  # its lane
     every: int  # epochs
+
+    @property
+    def instruments(self) -> Sequence[Instrument]:
+        return self.panel.wanted[self.k]
+
+    @property
+    def text(self) -> list[int]:
+        """The tokens that text instruments read."""
+        return self.panel.probes[self.k].text.tolist()
 
     def is_due(self, epoch: int) -> bool:
         return epoch % self.every == 0

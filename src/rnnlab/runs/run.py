@@ -14,7 +14,7 @@ from rnnlab._common.files import flush_folder
 from rnnlab.nn.engines.threads import torch_threads
 from rnnlab.nn.generation import generate
 from rnnlab.runs.checkpoint import Checkpoint, Figures, Progress, save_checkpoint
-from rnnlab.runs.folder import BEST, LAST, NEXT, read_metrics
+from rnnlab.runs.folder import BEST, LAST, NEXT, read_looks, read_metrics
 from rnnlab.runs.observer import Observer
 from rnnlab.runs.record import Record
 from rnnlab.runs.result import Status
@@ -23,7 +23,6 @@ from rnnlab.runs.trackers import Tracked, UnderWay, trackers_of
 from rnnlab.training.evaluation import evaluate
 from rnnlab.training.lane import OneLane
 from rnnlab.training.metrics import Epoch
-
 
 UNDRAWN = "the curve could not be drawn"
 
@@ -248,6 +247,23 @@ class Run:
             for tracker in self.trackers:
                 with self._warning(UNDRAWN):
                     tracker.figure(figure)
+        if self.observer:
+            self._draw_instruments(self.observer)
+
+    def _draw_instruments(self, observer: Observer) -> None:
+        """What is more than numbers; `rnnlab inspect` draws all of it."""
+        with self._warning("what the instruments saw could not be drawn"):
+            from rnnlab.runs.inspection.pictures import picture
+            from rnnlab.runs.inspection.seen import Seen
+
+            looks = [*read_looks(self.folder)]
+            subject, _, _ = self.record.description.partition("\n")
+            tokens = [self.record.corpus.vocabulary.tokens[i] for i in observer.text]
+            instruments = [each for each in observer.instruments if not each.is_light]
+            for seen in Seen.of(instruments, looks[-1] if looks else {}, looks, subject, tokens):
+                figure = picture(seen)
+                for tracker in self.trackers:
+                    tracker.picture(self.result.epochs, seen.instrument.name, figure)
 
     @contextlib.contextmanager
     def _warning(self, what: str) -> Iterator[None]:

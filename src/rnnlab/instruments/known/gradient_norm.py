@@ -28,7 +28,9 @@ class GradientNorm(Instrument):
         g = look.gradients
         norm, clipped = global_norm(g.flat), g.flat.clone()
         look.clip.clip(clipped, norm, look.theta)
-        groups = {f"{l}.{kind}": own for l, layer in enumerate(g.layers) for kind, own in layer.items()}
+        groups = {
+            f"{l}.{kind}": own for l, layer in enumerate(g.layers) for kind, own in layer.items()
+        }
         groups |= {"W_hq": g.W_hq, "b_q": g.b_q}
         each = {name: torch.linalg.vector_norm(own, dim=(1, 2)) for name, own in groups.items()}
         return {"all": norm, "clipped": global_norm(clipped), **each}

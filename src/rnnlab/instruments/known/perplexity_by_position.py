@@ -29,7 +29,7 @@ class PerplexityByPosition(Instrument):
     y = "perplexity"
 
     def measure(self, look: Look) -> dict[str, Tensor]:
-        T = look.X.shape[2]
+        T = look.inputs.shape[2]
         windows = look.text.unfold(1, T + 1, 1)[:, :WINDOWS]
         states = unrolled(look.parameters, windows[..., :-1])
         cost = nats(look.parameters, states, windows[..., 1:])

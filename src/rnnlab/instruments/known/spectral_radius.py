@@ -15,7 +15,7 @@ SQUARINGS = 14
 
 @known
 class SpectralRadius(Instrument):
-    """rho(W_hh); for a tanh layer rho < 1 / max tanh' = 1 makes gradients vanish (Pascanu et al.)."""
+    """rho(W_hh); Pascanu et al. 2013: without rho > 1 gradients of a tanh layer cannot explode."""
 
     is_light = True
     kind = Kind.number

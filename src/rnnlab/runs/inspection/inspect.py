@@ -40,17 +40,12 @@ def inspect(run: Path, text: str | None = None, is_best: bool = False) -> list[S
         look_at(_whole(checkpoint.parameters), [own], config.clip, torch.tensor([config.theta])),
         instruments,
     )[0]
-    looks = {look["epoch"]: look for look in read_looks(folder)} if text is None else {}
+    looks = read_looks(folder) if text is None else ()
     tokens = [checkpoint.vocabulary.tokens[i] for i in own.text.tolist()]
     model = checkpoint.model
     sizes = f"{model.cell.name} {model.num_hiddens}x{model.num_layers}"
     subject = f"{sizes} on {config.dataset.name}, after epoch {checkpoint.epoch}"
-    found = []
-    for each in instruments:
-        over = {epoch: look[each.name] for epoch, look in looks.items() if each.name in look}
-        if now := values.get(each.name):
-            found.append(Seen(each, now, subject, over, tokens))
-    return found
+    return Seen.of(instruments, values, looks, subject, tokens)
 
 
 def write_pictures(

@@ -61,7 +61,7 @@ def curves(seen: Seen) -> Figure:
     if not maps:
         _lines(figure.subplots(), seen, names)
         return figure
-    left, right = figure.subfigures(1, 2, width_ratios=(1.25, 1))
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1.25, 1)).flat
     _lines(right.subplots(), seen, names)
     panels = left.subplots(len(maps), 1, squeeze=False, sharex=True)
     shade = _shade(seen, maps)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from rnnlab.instruments.instrument import Instrument
+
+Look = Mapping[str, Any]  # a line of instruments.jsonl: epoch, and values by instrument and name
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,31 @@ class Seen:
     @property
     def is_over_training(self) -> bool:
         return len(self.looks) > 1
+
+    @classmethod
+    def of(
+        cls,
+        instruments: Iterable[Instrument],
+        last: Look,
+        looks: Iterable[Look],
+        subject: str,
+        tokens: Sequence[str],
+    ) -> list[Seen]:
+        """Of each instrument that has seen something."""
+        by_epoch = {look["epoch"]: look for look in looks}
+        return [
+            cls(
+                instrument=each,
+                values=last[each.name],
+                subject=subject,
+                looks={
+                    epoch: own[each.name] for epoch, own in by_epoch.items() if each.name in own
+                },
+                tokens=tokens,
+            )
+            for each in instruments
+            if last.get(each.name)
+        ]
 
     def over_training(self, name: str) -> Iterator[tuple[int, Any]]:
         """(epoch, value) of every look that has it."""

@@ -101,7 +101,7 @@ def plane(seen: Seen) -> Figure:
         axes.plot(own[:, 0], own[:, 1], ".", color=COLOURS[2], markersize=3.5)
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
         radius = np.nanmax(np.hypot(own[:, 0], own[:, 1]), initial=0)
-        axes.set_title(f"{named(name, names)}: radius {radius:.3g}", fontsize=9, loc="left")
+        axes.set_title(f"{named(name, names)}\nradius {radius:.3g}", fontsize=9, loc="left")
         axes.set_xlabel(seen.instrument.x if place + beside >= len(names) else "")
         axes.set_ylabel(seen.instrument.y if place % beside == 0 else "")
         plain(axes)

@@ -31,7 +31,9 @@ class Files(Tracker):
     def __init__(self, folder: Path, *wanted: str) -> None:
         """`wanted` are the logs that not every run has."""
         self.folder = folder
-        more = [log for log in (MINIBATCHES, INSTRUMENTS) if log in wanted or (folder / log).exists()]
+        more = [
+            log for log in (MINIBATCHES, INSTRUMENTS) if log in wanted or (folder / log).exists()
+        ]
         self.files = {name: opened(folder, name, "ab") for name in (METRICS, SAMPLES, *more)}
 
     @classmethod

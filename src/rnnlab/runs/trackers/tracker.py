@@ -67,6 +67,9 @@ class Tracker(ABC):
     def figure(self, figure: Figure) -> None:
         """Training is over; this is its perplexity curve. A study's runs have none."""
 
+    def picture(self, epoch: int, name: str, figure: Figure) -> None:  # noqa: B027
+        """Training is over; this is what the instrument of that name saw."""
+
     @abstractmethod
     def close(self, result: Result) -> None:
         """The run has ended, in whatever way."""
