@@ -70,7 +70,8 @@ class Look:
         model, flat = self.parameters.model, self.parameters.flat
         engine = reading(model.cell).computation()
         X, Y = self.inputs, self.windows[..., 1:]
-        zero = model.zero_state(*X.shape[:2], flat.dtype, flat.device)
+        K, B, _ = X.shape
+        zero = model.zero_state(K, B, flat.dtype, flat.device)
         with engine.session(self.parameters, X.shape), torch.enable_grad():
             return engine.loss_and_gradients(self.parameters, X, Y, zero)[1]
 
