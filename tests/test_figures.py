@@ -22,13 +22,14 @@ from matplotlib.text import Text
 
 import rnnlab
 from rnnlab._common.errors import ConfigError
+from rnnlab.runs.colours import COLOURS, ink_on, luminance
 from rnnlab.runs.result import Status
 from rnnlab.studies.report import figures
 from rnnlab.studies.report.curves import over_seeds
 from rnnlab.studies.report.entries import read
 from rnnlab.studies.report.figures import KINDS, write_figure
 from rnnlab.studies.report.ranking import Ranking
-from rnnlab.studies.report.style import COLOURS, GREY, MARKS, ink_on, luminance
+from rnnlab.studies.report.style import GREY, MARKS
 from test_report import HOME, forge
 from typed import typed
 

@@ -166,7 +166,7 @@ def test_texts_of_one_source_are_told_by_what_they_differ_in(study):
     assert sorted(texts_apart(Ranking(read(study)[0])).values()) == ["copy lag=3", "copy lag=4"]
 
 
-# --- eval.lengths ----------------------------------------------------------------------------------
+# --- eval.lengths ---------------------------------------------------------------------------------
 
 
 def rows_of(tokens: torch.Tensor, size: int) -> torch.Tensor:

@@ -7,7 +7,7 @@ import torch
 
 import library
 from rnnlab.nn.engines.eager import Loop
-from rnnlab.nn.generation import choose, generate, looked_up
+from rnnlab.nn.generation import choose, entering, generate
 from rnnlab.nn.seeding import generator
 from rnnlab.training.evaluation import evaluate
 
@@ -148,10 +148,11 @@ def test_a_temperature_near_zero_takes_the_likeliest(temperature, top_p):
 @pytest.mark.parametrize("form", ["rnn_tanh", "lstm", "gru_after"])
 def test_rows_that_are_looked_up_are_the_one_hot_product_bit_for_bit(form):
     model = library.model(form, 11, 7, init_std=1.0)
-    weights = model.init([0], torch.float32, CPU).layer(0)
+    parameters = model.init([0], torch.float32, CPU)
+    weights = parameters.layer(0)
     tokens = torch.tensor([3, 9, 3, 0])
     state = [torch.randn(1, 4, 7) for _ in model.cell.states]
-    X, rows = looked_up(model.cell, weights, tokens)
+    X, rows = entering(parameters, tokens[None])
     assert X.shape == (1, 4, 3)
     expected = model.cell.step(torch.eye(11)[tokens][None], *state, **weights)
     assert all(map(torch.equal, model.cell.step(X, *state, **rows), expected))

@@ -16,6 +16,7 @@ from rnnlab._common.program import resuming, shipped
 from rnnlab.cli.answers import answering
 from rnnlab.cli.completion import completed
 from rnnlab.cli.export import export
+from rnnlab.cli.inspect import inspect
 from rnnlab.results.sampling import LONGEST, Sampling, as_option
 
 ClickException = typer.BadParameter.__mro__[2]  # typer has its own click, or another one's
@@ -271,6 +272,7 @@ def generate(
 
 
 app.command()(export)
+app.command()(inspect)
 
 
 @on_screens()

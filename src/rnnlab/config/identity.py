@@ -107,13 +107,15 @@ def changed(all_overrides: Sequence[Sequence[str]]) -> list[str]:
 LENGTH = ("num_epochs", "stop.patience", "stop.min_delta", "stop.below")  # how far a run goes
 FREE = (  # may change when a run goes on
     *("device", "engine", "log", "eval", "checkpoint", "num_epochs", "stop", "init_from"),
-    *("tags", "note", "model.file"),
+    *("tags", "note", "instruments", "model.file"),
 )
 YOUNGER = (  # knobs of cells, as all were before them
     *(("init", "normal"), ("forget_bias", 0.0)),
     *(("tied", False), ("first_state", "zero"), ("norm", "none")),
 )
-FREE_IN_WORDS = "num_epochs, stop.*, device, engine, log.*, eval.*, checkpoint.*, tags and note"
+FREE_IN_WORDS = (
+    "num_epochs, stop.*, device, engine, log.*, eval.*, checkpoint.*, instruments, tags and note"
+)
 CUTTING = (  # what a text comes to
     *("clean", "token", "min_freq", "max_tokens", "val_fraction", "newlines"),
 )

@@ -145,6 +145,8 @@ def in_words(kind: Any, key: str) -> str:
 
 def kind_in_words(kind: Any) -> str:
     """A type, without its null."""
+    if kind is Any:  # as of instruments
+        return "a name or a list of names"
     kinds = [each for each in get_args(kind) or (kind,) if each is not NoneType]
     if is_list(kind):
         return "a list of whole numbers" if int in kinds else "a list of texts"

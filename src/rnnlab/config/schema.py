@@ -20,6 +20,7 @@ import rnnlab.training.precision  # noqa: F401  (these register the choices that
 from rnnlab._common.choices import Knobs, knob, registered
 from rnnlab._common.errors import require
 from rnnlab.data.source import Source, absolute
+from rnnlab.instruments import LEVELS, NAMES, OFF, checked
 from rnnlab.nn.engines import ENGINES
 from rnnlab.nn.spec import Cell
 from rnnlab.training.clips import Clip
@@ -47,6 +48,11 @@ class LogSettings(Knobs):
     )
     val_every: int = knob("epochs between two passes over held-out text", at_least=1)
     sample_every: int = knob("epochs between two samples; 0: at the end only", at_least=0)
+    inspect_every: int | None = knob(
+        "epochs between two looks of the instruments; null: as many as have 500 minibatches",
+        default=None,
+        at_least=1,
+    )
     sample_length: int = knob("tokens in a sample, after its prefix", at_least=1, at_most=1_000_000)
 
 
@@ -140,6 +146,11 @@ class Config(Knobs):
     tags: tuple[str, ...] = knob("words to find the run by, no part of the experiment", default=())
     note: str = knob("what you want to remember of it, no part of the experiment", default="")
 
+    instruments: Any = knob(
+        f"{', '.join(LEVELS)}, or a list of {', '.join(NAMES)}; no part of the experiment",
+        default=OFF,
+    )
+
     log: LogSettings
     eval: EvalSettings = dataclasses.field(default_factory=EvalSettings)
     checkpoint: CheckpointSettings
@@ -149,6 +160,7 @@ class Config(Knobs):
         object.__setattr__(self, "tags", tuple(self.tags))
         texts = all(isinstance(tag, str) for tag in self.tags)
         require(texts, f"tags={list(self.tags)}", "it is a list of texts")
+        object.__setattr__(self, "instruments", checked(self.instruments))
         super().__post_init__()
         is_device = re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,2})?", self.device) is not None
         require(is_device, f"device={self.device}", "device is auto, cpu, cuda or cuda:N")

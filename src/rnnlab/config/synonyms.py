@@ -48,6 +48,8 @@ OTHERS = {
     "log.val_every": "eval_every eval_interval eval_freq val_interval check_val_every_n_epoch",
     "log.sample_every": "sample_interval predict_every",
     "log.sample_length": "sample_len num_preds",
+    "instruments": "diagnostics watch probes inspect",
+    "log.inspect_every": "inspect_interval watch_every",
     "schedule": "scheduler lr_scheduler lr_schedule lr_policy lr_decay annealing",
     "schedule.warmup": "warm_up warmup_epochs warmup_steps num_warmup_steps",
     "schedule.factor": "gamma decay_rate decay_factor",

@@ -1,6 +1,6 @@
 """Texts from a trained model: warm up on the prefixes, then one token at a time, many at once.
 
-Shapes: B texts, V vocabulary, U distinct tokens among B. One lane.
+Shapes: K lanes, B texts, V vocabulary, U distinct tokens among B. Texts are one lane's.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from torch import Tensor
 from rnnlab._common.shapes import Float, Integer
 from rnnlab.nn.model import Parameters
 from rnnlab.nn.seeding import generator
-from rnnlab.nn.spec import Cell
 
 AT_ONCE = 1 << 22  # logits, states and tokens of the texts that are generated together
 
@@ -79,10 +78,7 @@ def advance(
     Returns the last layer's output.
     """
     cell = parameters.model.cell
-    if cell.tied:
-        output, weights = parameters.embedded(tokens[None]), parameters.layer(0)
-    else:
-        output, weights = looked_up(cell, parameters.layer(0), tokens)
+    output, weights = entering(parameters, tokens[None])
     for layer in range(parameters.model.num_layers):
         weights = parameters.layer(layer) if layer else weights
         state[layer] = cell.step(output, *state[layer], **weights)
@@ -90,19 +86,21 @@ def advance(
     return output
 
 
-def looked_up(
-    cell: Cell, weights: dict[str, Tensor], tokens: Integer[Tensor, " B"]
-) -> tuple[Float[Tensor, "1 B U"], dict[str, Tensor]]:
-    """The first layer's input and weights as if the vocabulary were the tokens at hand.
+def entering(
+    parameters: Parameters, tokens: Integer[Tensor, "K ... B"]
+) -> tuple[Float[Tensor, "K ... B U"], dict[str, Tensor]]:
+    """The first layer's input and weights, as if the vocabulary were the tokens at hand.
 
     one_hot(X) W_x is rows of W_x: with the rows of U distinct tokens it takes no memory for the
-    others, and gives the same bits.
+    others, and gives the same bits. Of tied weights U is H: a token is its column of W_hq.
     """
+    cell, weights = parameters.model.cell, parameters.layer(0)
+    if cell.tied:
+        return parameters.embedded(tokens), weights
     distinct, place = tokens.unique(return_inverse=True)
     rows = {name: weights[name][:, distinct] for name in cell.input_weights()}
-    like = next(iter(weights.values()))
-    one_hot = torch.eye(len(distinct), dtype=like.dtype, device=like.device)
-    return one_hot[place][None], weights | rows
+    one_hot = parameters.flat.new_ones(len(distinct)).diag()
+    return one_hot[place], weights | rows
 
 
 def choose(

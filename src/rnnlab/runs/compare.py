@@ -18,11 +18,13 @@ from rnnlab.runs.checkpoint import read_tensors
 from rnnlab.runs.events import read_numbers
 from rnnlab.runs.folder import (
     BEST,
+    INSTRUMENTS,
     LAST,
     METRICS,
     MINIBATCHES,
     RESULT,
     SAMPLES,
+    read_looks,
     read_metrics,
 )
 from rnnlab.runs.result import Result
@@ -46,6 +48,8 @@ def differences(left: Path, right: Path) -> Iterator[str]:
     """What differs between two runs' folders, in the order of training."""
     for log in (METRICS, MINIBATCHES):
         yield from _first_difference(log, *(_metrics(folder, log) for folder in (left, right)))
+    looks = (list(read_looks(folder)) for folder in (left, right))
+    yield from _first_difference(INSTRUMENTS, *looks)
     yield from _first_difference(SAMPLES, *(_samples(folder) for folder in (left, right)))
     yield from _first_difference("TensorBoard", *(_scalars(folder) for folder in (left, right)))
     results = [Result.read(folder) for folder in (left, right)]

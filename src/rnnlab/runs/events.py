@@ -23,7 +23,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
 from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
-from torch.utils.tensorboard.summary import custom_scalars, scalar
+from torch.utils.tensorboard.summary import custom_scalars, histogram_raw, scalar
 
 from rnnlab._common.files import flush, opened, write_whole
 from rnnlab.runs.folder import EVENTS, ROW, move_on
@@ -82,6 +82,22 @@ def of_text(tag: str, text: str) -> Summary:
 def of_image(tag: str, png: bytes, width: int, height: int) -> Summary:
     image = Summary.Image(encoded_image_string=png, width=width, height=height, colorspace=4)
     return Summary(value=[{"tag": tag, "image": image}])
+
+
+def of_histogram(tag: str, low: float, high: float, shares: list[float]) -> Summary:
+    """Of bins of one width between these."""
+    width = (high - low) / len(shares)
+    middles = [low + width * (i + 0.5) for i in range(len(shares))]
+    return histogram_raw(
+        tag,
+        min=low,
+        max=high,
+        num=sum(shares),
+        sum=sum(m * share for m, share in zip(middles, shares, strict=True)),
+        sum_squares=sum(m * m * share for m, share in zip(middles, shares, strict=True)),
+        bucket_limits=[middle + width / 2 for middle in middles],
+        bucket_counts=shares,
+    )
 
 
 def of_charts(layout: dict[str, dict[str, list[Any]]]) -> Summary:

@@ -2,6 +2,7 @@
 
 result.json      the run in one object; whole, or the one before
 metrics.jsonl    a line a logged epoch; minibatches.jsonl (log.every_minibatches) within epochs
+instruments.jsonl   a line a look of its instruments, where it has some
 samples.txt      texts; events...: TensorBoard's; all these are logs of its trackers
 config.tfevents  its row in TensorBoard's table of runs
 run.log          its messages
@@ -36,7 +37,7 @@ from rnnlab._common.files import (
 from rnnlab._common.typed import loads
 
 RESULT, METRICS, SAMPLES = "result.json", "metrics.jsonl", "samples.txt"
-MINIBATCHES = "minibatches.jsonl"
+MINIBATCHES, INSTRUMENTS = "minibatches.jsonl", "instruments.jsonl"
 MESSAGES, CURVE, EVENTS = "run.log", "perplexity.svg", "events.out.tfevents."
 ROW = "config.tfevents"  # of TensorBoard's hparams: it reads the files by their names, this first
 FIGURES = {  # that every line of a log has, or null
@@ -51,6 +52,7 @@ OVERRIDES, CONFIG, HYDRAS = COMPOSED = tuple(
     f"{HYDRA}/{name}.yaml" for name in ("overrides", "config", "hydra")
 )
 MOST_OF_RESULT, MOST_OF_YAML, MOST_OF_LINE = 16 << 20, 16 << 10, 64 << 10  # bytes
+MOST_OF_LOOK, MOST_OF_LOOKS = 4 << 20, 256 << 20
 TEXT = "tag:yaml.org,2002:str"  # YAML's name of it
 
 MOVED = re.compile(r"\.resumed-\d{4}$")  # what the name of a log that moved on ends with
@@ -173,6 +175,23 @@ def read_metrics(folder: Path, log: str = METRICS) -> Iterator[dict[str, Any]]:
         with opened(folder, log) as file:
             while line := file.readline(MOST_OF_LINE):
                 yield _figures(line, log)
+    except (OSError, ValueError):
+        return
+
+
+def read_looks(folder: Path) -> Iterator[dict[str, Any]]:
+    """An object for each line of INSTRUMENTS: epoch, and what the instruments read, by their names.
+
+    Stops at a line that is being written, or is of another kind.
+    """
+    read = 0
+    try:
+        with opened(folder, INSTRUMENTS) as file:
+            while (line := file.readline(MOST_OF_LOOK)).endswith(b"\n") and read < MOST_OF_LOOKS:
+                values, read = loads(line), read + len(line)
+                if not (isinstance(values, dict) and type(values.get("epoch")) is int):
+                    return
+                yield values
     except (OSError, ValueError):
         return
 

@@ -15,7 +15,8 @@ from rnnlab.data.corpus import strings_of
 from rnnlab.nn.engines.threads import torch_threads
 from rnnlab.nn.generation import generate
 from rnnlab.runs.checkpoint import Checkpoint, Figures, Progress, save_checkpoint
-from rnnlab.runs.folder import BEST, LAST, NEXT, read_metrics
+from rnnlab.runs.folder import BEST, LAST, NEXT, read_looks, read_metrics
+from rnnlab.runs.observer import Observer
 from rnnlab.runs.record import Record
 from rnnlab.runs.result import Status
 from rnnlab.runs.stopping import Waiting
@@ -24,12 +25,16 @@ from rnnlab.training.evaluation import evaluate, score
 from rnnlab.training.lane import OneLane
 from rnnlab.training.metrics import Epoch, perplexity
 
+UNDRAWN = "the curve could not be drawn"
+
 
 class Run:
     """One job of those that train together; made by Run.begin or Run.resume."""
 
-    def __init__(self, record: Record, lane: OneLane, begun: Checkpoint | None) -> None:
-        self.record, self.lane = record, lane
+    def __init__(
+        self, record: Record, lane: OneLane, observer: Observer | None, begun: Checkpoint | None
+    ) -> None:
+        self.record, self.lane, self.observer = record, lane, observer
         self.config, self.folder, self.result = record.config, record.folder, record.result
         self.prefixes = record.corpus.prefixes(self.config.dataset.prefixes)
         self.held_out = torch.from_numpy(record.corpus.held_out).to(record.recipe.device)
@@ -53,12 +58,14 @@ class Run:
         record.log.info(record.description)
 
     @classmethod
-    def begin(cls, record: Record, lane: OneLane) -> Run:
+    def begin(cls, record: Record, lane: OneLane, observer: Observer | None) -> Run:
         """From its first minibatch."""
-        return cls(record, lane, None)
+        return cls(record, lane, observer, None)
 
     @classmethod
-    def resume(cls, record: Record, lane: OneLane, begun: Checkpoint) -> Run:
+    def resume(
+        cls, record: Record, lane: OneLane, observer: Observer | None, begun: Checkpoint
+    ) -> Run:
         """From where the checkpoint is; raises ConfigError where that does not fit the lane."""
         assert begun.progress
         try:
@@ -72,7 +79,7 @@ class Run:
         except (KeyError, RuntimeError) as error:
             path = record.folder / LAST
             raise ConfigError(f"{path} does not fit this run: {error}.") from None
-        return cls(record, lane, begun)
+        return cls(record, lane, observer, begun)
 
     def __enter__(self) -> Run:
         return self
@@ -126,6 +133,8 @@ class Run:
             for tracker in self.trackers:
                 tracker.epoch(figures, val_perplexity)
             self.record.log.info("epoch %d: perplexity %.6g", epoch, figures["perplexity"])
+        if self.observer and (last or self.observer.is_due(epoch)):
+            self._look(self.observer, epoch)
         if _due(epoch, config.log.sample_every):
             self._sample(last)
 
@@ -233,7 +242,7 @@ class Run:
         """
         if self.result.swept:
             return
-        with self._warning():
+        with self._warning(UNDRAWN):
             from rnnlab.runs.figures import perplexity_figure
 
             figure = perplexity_figure(
@@ -243,15 +252,32 @@ class Run:
                 self.result.floor,
             )
             for tracker in self.trackers:
-                with self._warning():
+                with self._warning(UNDRAWN):
                     tracker.figure(figure)
+        if self.observer:
+            self._draw_instruments(self.observer)
+
+    def _draw_instruments(self, observer: Observer) -> None:
+        """What is more than numbers; `rnnlab inspect` draws all of it."""
+        with self._warning("what the instruments saw could not be drawn"):
+            from rnnlab.runs.inspection.pictures import picture
+            from rnnlab.runs.inspection.seen import Seen
+
+            looks = [*read_looks(self.folder)]
+            subject, _, _ = self.record.description.partition("\n")
+            tokens = [self.record.corpus.vocabulary.tokens[i] for i in observer.text]
+            instruments = [each for each in observer.instruments if not each.is_light]
+            for seen in Seen.of(instruments, looks[-1] if looks else {}, looks, subject, tokens):
+                figure = picture(seen)
+                for tracker in self.trackers:
+                    tracker.picture(self.result.epochs, seen.instrument.name, figure)
 
     @contextlib.contextmanager
-    def _warning(self) -> Iterator[None]:
+    def _warning(self, what: str) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            said = f"the curve could not be drawn: {type(error).__name__}: {error}"
+            said = f"{what}: {type(error).__name__}: {error}"
             self.result.warnings.append(said)
             self.record.log.warning(said, exc_info=True)
 
@@ -290,6 +316,13 @@ class Run:
                 "accuracy": found.accuracy,
             }
             self.record.log.info("at length %d: perplexity %.6g", length, perplexity(found.nats, 1))
+
+    def _look(self, observer: Observer, epoch: int) -> None:
+        """With the instruments; what they cannot see is missed, and no reason to fail."""
+        with self._warning("the instruments could not be read"):
+            values = observer.read(epoch)
+            for tracker in self.trackers:
+                tracker.look(epoch, values)
 
     def _sample(self, last: bool) -> None:
         """Generate from every prefix by arg max, as the textbook does."""

@@ -21,6 +21,7 @@ from rnnlab.runs.composed import Composed
 from rnnlab.runs.ending import ending
 from rnnlab.runs.folder import LAST, NEXT, RESULT, cut_back, held, remove_leftovers
 from rnnlab.runs.helper import known_to_all
+from rnnlab.runs.observer import observers
 from rnnlab.runs.ownership import LostError
 from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.record import Record
@@ -122,7 +123,12 @@ def train(places: Sequence[Record | None], begun: Sequence[Checkpoint] = ()) -> 
         if not begun:
             for record, lane in zip(records, lanes, strict=True):
                 record.start(lane.parameters)
-        made = map(Run.resume, records, lanes, begun) if begun else map(Run.begin, records, lanes)
+        seen = observers(training, places)
+        made = (
+            map(Run.resume, records, lanes, seen, begun)
+            if begun
+            else map(Run.begin, records, lanes, seen)
+        )
         stack = Stack(training, [closing.enter_context(run) for run in made])
         if training.ranks:
             training.ranks.share(known_to_all(training, records[0].result.config_id))

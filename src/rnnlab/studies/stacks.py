@@ -19,7 +19,7 @@ from rnnlab.studies.job import Job
 STACK_BYTES = 1 << 20  # of a stack's parameters on a CPU core; see docs/decisions.md
 DEEPEST = 64  # lanes
 OF_A_LANE = ("lr", "theta", "seed", "num_epochs", "sampler", "dataset", "log", "eval", "checkpoint")
-OF_A_LANE += ("schedule", "stop", "init_from", "init_sha256", "tags", "note")
+OF_A_LANE += ("schedule", "stop", "init_from", "init_sha256", "tags", "note", "instruments")
 
 
 def shape_of(job: Job) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from rnnlab._common.shapes import Float, Integer
-from rnnlab.nn.engines import ENGINES
+from rnnlab.nn.engines import reading
 from rnnlab.nn.model import Parameters
 from rnnlab.training.metrics import perplexity
 
@@ -69,7 +69,7 @@ def _predictions(
     """Logits, in a buffer until the next ones, and the tokens that came; some at a time."""
     model, (R, N) = parameters.model, rows.shape
     state = parameters.first_state(R)
-    engine = next(each for each in ENGINES.values() if each.refuses(model.cell) is None)
+    engine = reading(model.cell)
     steps = max(1, min(STEPS, TOKENS // R, LOGITS // (R * model.vocab_size)))
     forward = None
     for start in range(0, N - 1, steps):

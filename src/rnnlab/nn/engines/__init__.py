@@ -230,6 +230,11 @@ def resolve(name: str, cell: Cell, device_type: str, products: str) -> Engine:
     return max(able, key=lambda engine: engine.rank(cell, device_type))
 
 
+def reading(cell: Cell) -> Engine:
+    """What a text is read with while nothing is trained: the first that knows the cell."""
+    return next(engine for engine in ENGINES.values() if engine.refuses(cell) is None)
+
+
 def fitting(device_type: str, products: str) -> list[Engine]:
     """Those for such a device, and such a type of products."""
     return [

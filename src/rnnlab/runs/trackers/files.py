@@ -1,4 +1,4 @@
-"""Files that anything can read: metrics.jsonl, minibatches.jsonl, samples.txt, perplexity.svg."""
+"""Files that anything can read: metrics.jsonl and other logs, samples.txt, perplexity.svg."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 from rnnlab._common.console import one_line
 from rnnlab._common.files import flush, opened, write_whole
-from rnnlab.runs.folder import CURVE, METRICS, MINIBATCHES, SAMPLES
+from rnnlab.instruments import OFF
+from rnnlab.runs.folder import CURVE, INSTRUMENTS, METRICS, MINIBATCHES, SAMPLES
 from rnnlab.runs.result import Result, to_json
 from rnnlab.runs.trackers.tracker import Tracked, Tracker, UnderWay, register
 from rnnlab.training.metrics import Epoch
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from rnnlab.instruments.panel import Values
 
 
 @register
@@ -23,18 +26,23 @@ class Files(Tracker):
     A line end that is part of a text is escaped: result.json has the text as it is.
     """
 
-    logs = (METRICS, MINIBATCHES, SAMPLES)
+    logs = (METRICS, MINIBATCHES, INSTRUMENTS, SAMPLES)
 
-    def __init__(self, folder: Path, within_epochs: bool = False) -> None:
+    def __init__(self, folder: Path, *wanted: str) -> None:
+        """`wanted` are the logs that not every run has."""
         self.folder = folder
-        names = [METRICS, SAMPLES]
-        if within_epochs or (folder / MINIBATCHES).exists():
-            names.append(MINIBATCHES)
-        self.files = {name: opened(folder, name, "ab") for name in names}
+        more = [
+            log for log in (MINIBATCHES, INSTRUMENTS) if log in wanted or (folder / log).exists()
+        ]
+        self.files = {name: opened(folder, name, "ab") for name in (METRICS, SAMPLES, *more)}
 
     @classmethod
     def of(cls, run: Tracked) -> Files:
-        return cls(run.folder, run.config.log.every_minibatches is not None)
+        wanted = {
+            MINIBATCHES: run.config.log.every_minibatches is not None,
+            INSTRUMENTS: run.config.instruments != OFF,
+        }
+        return cls(run.folder, *(log for log, is_wanted in wanted.items() if is_wanted))
 
     def epoch(self, figures: Epoch, val_perplexity: float | None) -> None:
         values = {"epoch": figures.epoch, **figures.figures, "val_perplexity": val_perplexity}
@@ -45,6 +53,9 @@ class Files(Tracker):
             own = under_way.figures
             place = {"minibatch": under_way.step, "epoch": own.epoch}
             self._append(MINIBATCHES, to_json(place | own.figures))
+
+    def look(self, epoch: int, values: Values) -> None:
+        self._append(INSTRUMENTS, to_json({"epoch": epoch, **values}))
 
     def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002
         self._append(SAMPLES, f"epoch {epoch}: {one_line(text)}")

@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from rnnlab.config.schema import Config
+from rnnlab.instruments import named
 from rnnlab.runs import events
 from rnnlab.runs.folder import EVENTS
 from rnnlab.runs.result import Result, Status
@@ -16,6 +17,8 @@ from rnnlab.training.metrics import FIGURES, Epoch
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from rnnlab.instruments.panel import Values
 
 CHARTS = {  # the tab of custom scalars
     "Perplexity": {
@@ -76,16 +79,32 @@ class TensorBoard(Tracker):
             self.file.add(events.of_numbers(running), under_way.step)
             self.file.hand_over()
 
+    def look(self, epoch: int, values: Values) -> None:
+        for name, own in values.items():
+            tags = {f"instruments_{name}/{key}": value for key, value in own.items()}
+            match named(name).kind:
+                case "number":
+                    self.file.add(events.of_numbers(tags), epoch)
+                case "histogram":
+                    for tag, shares in tags.items():
+                        self.file.add(events.of_histogram(tag, -1, 1, shares), epoch)
+        self.file.hand_over()
+
+    def picture(self, epoch: int, name: str, figure: Figure) -> None:
+        self._show(f"instruments/{name}", figure, epoch)
+
     def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002
         self.file.add(events.of_text(f"samples/{prefix}", text), epoch)
         self.file.hand_over()
 
     def figure(self, figure: Figure) -> None:
+        self._show("training_curve/perplexity", figure)
+
+    def _show(self, tag: str, figure: Figure, step: int = 0) -> None:
         from rnnlab.runs.figures import saved
 
         width, height = figure.canvas.get_width_height()
-        png = saved(figure, "png")
-        self.file.add(events.of_image("training_curve/perplexity", png, width, height))
+        self.file.add(events.of_image(tag, saved(figure, "png"), width, height), step)
 
     def close(self, result: Result) -> None:
         for length, found in result.lengths.items():  # a curve over the lengths

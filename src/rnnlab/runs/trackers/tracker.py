@@ -14,6 +14,8 @@ from rnnlab.training.metrics import Epoch
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from rnnlab.instruments.panel import Values
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tracked:
@@ -55,6 +57,9 @@ class Tracker(ABC):
     def minibatch(self, under_way: UnderWay, logged: bool) -> None:  # noqa: B027
         """Within an epoch: `logged` every log.every_minibatches, else now and then, to be shown."""
 
+    def look(self, epoch: int, values: Values) -> None:  # noqa: B027
+        """What the instruments have read after `epoch` epochs."""
+
     @abstractmethod
     def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:
         """A text was generated after `epoch` epochs; `last`: none will follow."""
@@ -62,6 +67,9 @@ class Tracker(ABC):
     @abstractmethod
     def figure(self, figure: Figure) -> None:
         """Training is over; this is its perplexity curve. A study's runs have none."""
+
+    def picture(self, epoch: int, name: str, figure: Figure) -> None:  # noqa: B027
+        """Training is over; this is what the instrument of that name saw."""
 
     @abstractmethod
     def close(self, result: Result) -> None:

@@ -13,13 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from rnnlab._common.errors import require
+from rnnlab.runs.colours import COLOURS
 from rnnlab.runs.figures import perplexity_axes
 from rnnlab.studies.report.axes import BEYOND, texts_apart
 from rnnlab.studies.report.entries import Curve
 from rnnlab.studies.report.floors import draw_floors, floor_keys, floors_of
 from rnnlab.studies.report.ranking import Group, Ranking
 from rnnlab.studies.report.room import legend_below
-from rnnlab.studies.report.style import COLOURS, GREY, INCH, MM, Kept, look, printed
+from rnnlab.studies.report.style import GREY, INCH, MM, Kept, look, printed
 
 FORMS: dict[str, Any] = {"training": "-", "held-out": (0, (3.5, 1.5))}
 OTHERS: dict[str, Any] = {"color": GREY, "linewidth": 0.5}

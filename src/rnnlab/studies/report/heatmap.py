@@ -15,12 +15,13 @@ from matplotlib.colors import LogNorm
 from matplotlib.patches import Patch, Rectangle
 
 from rnnlab._common.errors import require
+from rnnlab.runs.colours import ink_on
 from rnnlab.runs.figures import Ticks
 from rnnlab.studies.report.axes import BEYOND, median, texts_apart, values_of
 from rnnlab.studies.report.grids import grids
 from rnnlab.studies.report.ranking import Ranking
 from rnnlab.studies.report.room import fitted, legend_below, name_places, ticks_of, width_of
-from rnnlab.studies.report.style import INCH, LETTERS, MM, Kept, ink_on, printed
+from rnnlab.studies.report.style import INCH, LETTERS, MM, Kept, printed
 
 LOW, HIGH = 6.5 * MM, 11 * MM  # of a cell
 SHAPE = 0.45  # its height over its width, between these

@@ -21,7 +21,14 @@ from rnnlab.studies.report.entries import Entry, changed_names
 from rnnlab.studies.report.statistics import spread
 
 HELD_OUT, TRAINING = "held-out perplexity", "training perplexity"
-IRRELEVANT = ("log.", "eval.", "checkpoint.", "note", "tags")  # for what a run comes to
+IRRELEVANT = (
+    "log.",
+    "eval.",
+    "checkpoint.",
+    "note",
+    "tags",
+    "instruments",
+)  # for what a run comes to
 MOST_COLUMNS = 7  # of settings; the others are named where they are unusual
 MOST_WORDS = 3  # of a name; where more settings differ, what most runs have is not named
 USUAL = 0.6  # the share of runs that have it

@@ -1,8 +1,7 @@
 """How the figures to keep look on paper: their letters, lines, colours and marks.
 
-Sizes are points of the print. The colours are those of Okabe and Ito, "Color Universal Design",
-2008, but for their yellow, which white paper swallows. In grey some are alike, so lines of other
-colours have other marks as well; the first four are told apart by their lightness alone.
+Sizes are points of the print. In grey some of the colours are alike, so lines of other colours have
+other marks as well; the first four are told apart by their lightness alone.
 """
 
 from __future__ import annotations
@@ -13,13 +12,11 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.typing import ColorType
 
+from rnnlab.runs.colours import COLOURS
 from rnnlab.runs.figures import as_it_is
 
-COLOURS = "#000000 #E69F00 #0072B2 #009E73 #CC79A7 #56B4E9 #D55E00 #882255".split()
 MARKS = {
     "o": 3.5,
     "s": 3.4,
@@ -93,14 +90,3 @@ class Kept(Figure):
         kind = options.get("format") or Path(str(fname)).suffix[1:]
         metadata = {**DATES.get(kind.lower(), {}), **(options.pop("metadata", None) or {})}
         super().savefig(fname, metadata=metadata, **options)
-
-
-def ink_on(colour: ColorType) -> str:
-    """Black or white, whichever has the higher contrast (WCAG 2.1: 4.5 at least)."""
-    return "white" if luminance(colour) < 0.179 else "black"
-
-
-def luminance(colour: ColorType) -> float:
-    """Of light, between 0 and 1 (WCAG 2.1)."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,0 +1,1 @@
+"""What a run's instruments have seen, as pictures."""
