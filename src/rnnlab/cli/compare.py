@@ -24,9 +24,7 @@ def compare(
     at_best: Annotated[
         str, typer.Option(help="Of these settings each compared value has its best one.")
     ] = "",
-    form: Annotated[
-        str, typer.Option("--format", help="text, markdown, csv or json.")
-    ] = "text",
+    form: Annotated[str, typer.Option("--format", help="text, markdown, csv or json.")] = "text",
 ) -> None:
     """Compare settings over the seeds that they share: rnnlab compare STUDY --by model."""
     from rnnlab.studies.comparison.compare import compare

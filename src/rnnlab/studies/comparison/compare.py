@@ -40,7 +40,11 @@ class Row:
     paired: Paired  # higher - lower, a seed each
     guessing: int  # how many of these runs count as guessing
     p_holm: float = 1.0
-    seeds_needed: int | None = None
+    level: float = LEVEL  # over the number of rows
+
+    @cached_property
+    def seeds_needed(self) -> int | None:
+        return self.paired.seeds_needed(self.level)
 
 
 @dataclass(frozen=True)
@@ -89,10 +93,8 @@ def nats(entry: Entry, figure: str) -> float:
 def _judged(rows: Sequence[Row]) -> tuple[Row, ...]:
     """With what depends on how many there are."""
     adjusted, level = holm([row.paired.p for row in rows]), LEVEL / len(rows)
-    return tuple(
-        replace(row, p_holm=p, seeds_needed=row.paired.seeds_needed(level))
-        for row, p in zip(rows, adjusted, strict=True)
-    )
+    pairs = zip(rows, adjusted, strict=True)
+    return tuple(replace(row, p_holm=p, level=level) for row, p in pairs)
 
 
 @dataclass(frozen=True)
@@ -116,10 +118,11 @@ class _Asked:
         require(count <= MOST_ROWS, f"comparing {count} pairs", f"{rule} (rnnlab.load, where)")
 
     def _require_figure(self, entry: Entry) -> None:
-        given = f"comparing {FIGURES[self.figure]}"
-        require(bool(entry.vocab_size), given, f"{entry.name} does not tell its vocabulary's size")
-        lacks = self.figure == "val_perplexity" and not entry.holds_out
-        require(not lacks, given, f"{entry.name} holds no text out; type --figure perplexity")
+        rule = "" if entry.vocab_size else "does not tell the size of its vocabulary"
+        if self.figure == "val_perplexity" and not entry.holds_out:
+            rule = "holds no text out; type --figure perplexity"
+        if rule:
+            require(False, f"comparing {FIGURES[self.figure]}", f"{entry.name} {rule}")
 
     @cached_property
     def names(self) -> list[str]:

@@ -21,7 +21,6 @@ from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.program import resuming
 from rnnlab.config.words import as_override, key_of
 from rnnlab.studies.command import COMMANDS
-from rnnlab.studies.report.commands import commands
 from rnnlab.studies.report.entries import Entry
 from rnnlab.studies.report.ranking import Ranking
 from rnnlab.studies.student import FEWEST
@@ -84,9 +83,11 @@ class Grid:
         """Raises ConfigError for two of one seat."""
         found: dict[Seat, Entry] = {}
         for entry in self.ranking.entries:
-            other = found.setdefault(self._seat(entry), entry)
-            same = f"{other.name} and {entry.name} have the same settings and seed; leave one out"
-            require(other is entry, self._given, same)
+            if (other := found.setdefault(self._seat(entry), entry)) is not entry:
+                both = f"{other.name} and {entry.name}"
+                require(
+                    False, self._given, f"{both} have the same settings and seed; leave one out"
+                )
         return found
 
     @cached_property
@@ -151,11 +152,11 @@ class Grid:
 
     def _require_one_text(self) -> None:
         for place, seed in itertools.product(self.places, self.seeds):
-            own = [self.runs[place, value, seed] for value in self.values]
-            for entry in own:
-                apart = f"{own[0].name} and {entry.name} are of different texts"
-                rule = f"{apart}, whose perplexities do not compare"
-                require(entry.text == own[0].text, self._given, rule)
+            first, *others = (self.runs[place, value, seed] for value in self.values)
+            for other in others:
+                if other.text != first.text:
+                    apart = f"{first.name} and {other.name} are of different texts"
+                    require(False, self._given, f"{apart}, whose perplexities do not compare")
 
     def _words(self, seat: Seat) -> str:
         return " ".join(f"{name}={value}" for name, value in self._settings(seat).items() if value)
@@ -176,6 +177,8 @@ class Grid:
     def _train(self, settings: Mapping[str, str]) -> str:
         """As the run that has most of these settings, but for the others."""
 
+        from rnnlab.studies.report.commands import commands  # and Hydra
+
         def alike(entry: Entry) -> int:
             return sum(entry.setting(name) == value for name, value in settings.items())
 
@@ -189,7 +192,6 @@ class Grid:
         home = donor.folder.parent
         sweep = [as_override("sweep", str(home))] if (home / COMMANDS).exists() else []
         return shlex.join(["rnnlab", "train", "-m", *kept, *own.values(), *sweep])
-
 
     def _word(self, name: str, typed: str) -> str:
         """With quotes where a text needs them; several seeds are in no run."""

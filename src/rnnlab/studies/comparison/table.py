@@ -22,11 +22,13 @@ import math
 from typing import Any
 
 from rnnlab.studies.comparison.compare import FIGURES, Comparison, Row
-from rnnlab.studies.comparison.paired import LEVEL, Interval
+from rnnlab.studies.comparison.paired import LEVEL
 from rnnlab.studies.report.escaping import in_csv, in_markdown
 from rnnlab.studies.report.tables import markdown_table
 
 Records = list[dict[str, Any]]
+GUESSING = "what diverged, or is worse than guessing, counts as guessing: ln V nats"
+CHOSEN = "the best was chosen with these very seeds: for a claim, train others with it"
 
 
 def records(comparison: Comparison) -> Records:
@@ -83,18 +85,15 @@ def title(comparison: Comparison) -> str:
 def readings(comparison: Comparison) -> list[str]:
     """A sentence a row, and what else a reader has to know."""
     found = [_reading(row, len(comparison.seeds)) for row in comparison.rows]
-    count = sum(row.guessing for row in comparison.rows)
-    if count:
-        found.append("Runs that diverged, or are worse than guessing, count as guessing: ln V nats.")
-    if comparison.at_best:
-        found.append("The best was chosen with these very seeds: for a claim, train others with it.")
-    return found
+    if any(row.guessing for row in comparison.rows):
+        found.append(GUESSING)
+    return [*found, CHOSEN] if comparison.at_best else found
 
 
 def _reading(row: Row, seeds: int) -> str:
     where = f"at {_words(row)} " if _words(row) else ""
-    said = _in_nats(row)
-    figures = f"{said[0]} nats ({said[1]} to {said[2]}), {seeds} seeds, p {_p(row.p_holm)} after Holm"
+    mean, low, high, *_ = _in_nats(row)
+    figures = f"{mean} nats ({low} to {high}), {seeds} seeds, p {_p(row.p_holm)} after Holm"
     if row.p_holm <= LEVEL:
         return f"{where}{row.lower} is better than {row.higher} by {figures}"
     needed = "more than 1000" if row.seeds_needed is None else row.seeds_needed
