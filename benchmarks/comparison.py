@@ -102,9 +102,9 @@ How often an interval of 95 % has the true difference in it, of {intervals:,} co
 
 {coverage}
 
-No bootstrap of a mean leaves the range of the differences, which has the true value in it with probability 1 - 2^(1-n) where they are symmetric: 75 %
-of three, 94 % of five. BCa corrects for skewness, which differences of equal settings do not have, and is no wider. So the interval that sentences
-quote is Student's. Where the differences are skewed (the last lines), none of them keeps its promise with few seeds.
+Percentiles of resampled means do not leave the range of the differences, which has the true value in it with probability 1 - 2^(1-n) where they are
+symmetric: 75 % of three, 94 % of five. BCa corrects for skewness, which differences of equal settings do not have, and is no wider. So the interval
+that sentences quote is Student's. Where the differences themselves are skewed (the last lines), none of them keeps its promise with few seeds.
 """
 
 
@@ -171,7 +171,7 @@ def alarms(differences: NDArray[np.float64]) -> float:
 def coverage() -> dict[str, dict[str, list[float]]]:
     """By the distribution of the differences and n: Student's t, percentiles, BCa."""
     generator = np.random.default_rng(2)
-    skewed = {"exponential": lambda shape: generator.exponential(size=shape) - 1}
+    skewed = {"(the differences) exponential": lambda shape: generator.exponential(size=shape) - 1}
     drawn = {
         name: lambda shape, draw=draw: draw(generator, shape) - draw(generator, shape)
         for name, draw in NOISES.items()
@@ -222,7 +222,7 @@ def page(found: dict[str, Any]) -> str:
         pairs=PAIRS,
         intervals=INTERVALS,
         alarms=table(["a run's noise", *(f"{n} seeds" for n in SEEDS)], alarm_rows),
-        coverage=table(["differences of", "seeds", "Student's t", "percentiles", "BCa"], covered),
+        coverage=table(["a run's noise", "seeds", "Student's t", "percentiles", "BCa"], covered),
     )
 
 
