@@ -11,6 +11,7 @@
 # make bench-sweep   a study beside Hydra's other launchers (half an hour)
 # make bench-large   a text of 2 GB beside a small one (5 GB of disk)
 # make bench-scaling   queues, several processes of a job; writes docs/scaling.md
+# make bench-comparison   false alarms and intervals of rnnlab compare; writes docs/comparison.md
 # make bench-page   the report of a thousand runs in a browser
 # make faults   kill and break runs and studies in every way we know; writes docs/reliability.md (half an hour)
 # make crashes  a kill and a power cut after every file operation of a run, a stack, a study (a quarter of an hour)
@@ -32,7 +33,7 @@ endef
 export ABOUT_SET_UP
 ABOUT_DEFAULT = 500 epochs: one to two minutes on two idle cores. Ctrl-C stops and saves.
 
-.PHONY: train test test-next test-elsewhere test-lowest test-slow test-cluster test-browser lint format bench bench-sweep bench-large bench-scaling bench-page faults crashes attack fuzz soak gpu-check pictures demo clean
+.PHONY: train test test-next test-elsewhere test-lowest test-slow test-cluster test-browser lint format bench bench-sweep bench-large bench-scaling bench-comparison bench-page faults crashes attack fuzz soak gpu-check pictures demo clean
 
 train: .venv/installed
 	@$(if $(filter file,$(origin ARGS)),echo "$(ABOUT_DEFAULT)")
@@ -83,6 +84,9 @@ bench-large: .venv/installed-dev
 bench-scaling: .venv/installed-dev
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[slurm]'
 	$(BIN)/python benchmarks/scaling.py
+
+bench-comparison: .venv/installed-dev
+	$(BIN)/python benchmarks/comparison.py
 
 bench-page: .venv/installed-dev
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[browser]'

@@ -20,7 +20,7 @@ SMALL += ["dataset.max_tokens=200", "checkpoint.seconds=0", "device=cpu"]
 
 def typed(*arguments: str, at: str = ".", executor: object = None) -> tuple[int, str, str]:
     """`python run.py ARGUMENTS`, or `rnnlab resume ...`: exit status, and what it printed."""
-    is_command = arguments[0] in ("resume", "reproduce", "report", "figure")
+    is_command = arguments[0] in ("resume", "reproduce", "report", "figure", "compare")
     out, err, status = io.StringIO(), io.StringIO(), 0
     with (
         contextlib.chdir(at),

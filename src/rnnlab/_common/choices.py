@@ -95,6 +95,7 @@ def knob(
     meaning: str,
     *,
     default: Any = dataclasses.MISSING,
+    default_factory: Any = dataclasses.MISSING,
     at_least: float | None = None,
     above: float | None = None,
     below: float | None = None,
@@ -102,10 +103,13 @@ def knob(
     one_of: tuple[str, ...] = (),
     instead: str = "",
 ) -> Any:
-    """A field with its meaning and its range, which --help shows and `Knobs` checks."""
+    """A field with its meaning and its range, which --help shows and `Knobs` checks.
+
+    Fields of stored files have theirs too, for the reference (docs/make_reference.py).
+    """
     allowed = Allowed(at_least, above, below, at_most, one_of, instead)
     metadata = {"meaning": meaning, "allowed": allowed if allowed.is_given else None}
-    return dataclasses.field(default=default, metadata=metadata)
+    return dataclasses.field(default=default, default_factory=default_factory, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from rnnlab._common.errors import require
 from rnnlab._common.files import entered
 from rnnlab._common.program import resuming, shipped
 from rnnlab.cli.answers import answering
+from rnnlab.cli.compare import compare
 from rnnlab.cli.completion import completed
 from rnnlab.cli.export import export
 from rnnlab.cli.inspect import inspect
@@ -271,6 +272,7 @@ def generate(
         raise typer.Exit(1)  # the text is all that is wanted
 
 
+app.command()(compare)
 app.command()(export)
 app.command()(inspect)
 

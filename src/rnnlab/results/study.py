@@ -14,9 +14,11 @@ from rnnlab._common.errors import ConfigError, require
 from rnnlab.config.identity import by_value
 from rnnlab.config.synonyms import did_you_mean
 from rnnlab.results import frames
+from rnnlab.results.compared import Compared
 from rnnlab.results.frames import Frame
 from rnnlab.results.run import Run
 from rnnlab.runs.result import Status
+from rnnlab.studies.comparison.compare import compare
 from rnnlab.studies.report import ranking
 from rnnlab.studies.report.ranking import Ranking
 from rnnlab.studies.report.tables import overview
@@ -127,6 +129,21 @@ class Study(Sequence[Run]):
         return frames.frame(frames.of_curves(self.runs))
 
     # --- who is best -------------------------------------------------------------------------
+
+    def compare(
+        self,
+        by: str | Sequence[str],
+        figure: str | None = None,
+        at_best: str | Sequence[str] = (),
+    ) -> Compared:
+        """Every pair of values of a setting, or of several together, over the seeds they share.
+
+        `figure` is val_perplexity, perplexity or best_perplexity; of settings `at_best` each value
+        has its best one. What is printed has a sentence on each pair. Raises ConfigError where a
+        run is missing or has not ended, and says what to type.
+        """
+        names, best = ([own] if isinstance(own, str) else [*own] for own in (by, at_best))
+        return Compared(compare([run.entry for run in self.runs], names, figure, best))
 
     @cached_property
     def ranking(self) -> Ranking:

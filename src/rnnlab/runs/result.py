@@ -8,7 +8,7 @@ import math
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -52,47 +52,69 @@ class Status(StrEnum):
 class Result:
     """Everything there is to say of a run. What does not apply is null, never absent."""
 
-    schema_version: int = SCHEMA_VERSION
-    status: Status = Status.running
-    process: int  # the id of the process that trains, or trained last
-    job: str | None = None  # and what a queue calls it: slurm 123
-    owner: str | None = None  # its mark, which no other process has (ownership.py)
-    heartbeat: str | None = None  # when it last said that it is alive
-    error: str | None = None
-    stopped: str | None = None  # stop.*: why it is completed, and would be if it were longer
-    warnings: list[str] = field(default_factory=list)  # what went wrong besides training
-    perplexity: float | None = None  # of the last epoch, over its minibatches as trained on
-    best_perplexity: float | None = None  # of best.safetensors: held-out where text is held out
-    val_perplexity: float | None = None
-    excess_nats: float | None = (
-        None  # a token, of the one that counts above the text's entropy rate
+    schema_version: int = knob("of this file's keys", default=SCHEMA_VERSION)
+    status: Status = knob(
+        "running, completed, diverged, interrupted or failed", default=Status.running
     )
-    # of eval.lengths, by the length: perplexity, excess_nats, accuracy of the answers
-    lengths: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    process: int = knob("the id of the process that trains, or trained last")
+    job: str | None = knob("and what a queue calls it: slurm 123", default=None)
+    owner: str | None = knob("its mark, which no other process has", default=None)
+    heartbeat: str | None = knob("when it last said that it is alive", default=None)
+    error: str | None = knob("why it is not completed", default=None)
+    stopped: str | None = knob(
+        "stop.*: why it is completed, and would be if it were longer", default=None
+    )
+    warnings: list[str] = knob("what went wrong besides training", default_factory=list)
+    perplexity: float | None = knob(
+        "of the last epoch, over its minibatches as trained on", default=None
+    )
+    best_perplexity: float | None = knob(
+        "of best.safetensors: held-out where text is held out", default=None
+    )
+    val_perplexity: float | None = knob(
+        "of held-out text, the last time that it was taken", default=None
+    )
+    excess_nats: float | None = knob(
+        "nats a token of the figure that counts above the text's entropy rate", default=None
+    )
+    lengths: dict[str, dict[str, float | None]] = knob(
+        "of eval.lengths, by length: perplexity, excess_nats, accuracy of the answers",
+        default_factory=dict,
+    )
     epochs: int = knob("completed", default=0, at_least=0)
     tokens: int = knob("trained on", default=0, at_least=0)
-    tokens_per_second: float | None = None  # while training: logging and sampling do not count
-    stack_tokens_per_second: float | None = None  # of all that trained with it, itself included
-    wall_seconds: float | None = None
-    began: str | None = None  # ISO 8601, as is when it ended; `resumed` has the other times
-    ended: str | None = None
-    command: str | None = None  # as it was typed: of a job its study's
-    device: str
-    engine: str
-    precision: str
-    seed: int
-    samples: dict[str, str] = field(default_factory=dict)  # prefix -> text
-    dataset: dict[str, Any]
-    config: dict[str, Any]
-    config_id: str
-    versions: dict[str, str]
-    git: dict[str, Any] | None
-    host: dict[str, Any]
-    stack: list[str] = field(default_factory=list)  # the folders of its lanes; "": an idle lane
-    init_from: str | None = None  # what of another run's model it began with
-    swept: list[str] = field(default_factory=list)  # the settings that its study's jobs differ in
-    resumed: list[dict[str, Any]] = field(default_factory=list)  # where, and on what, each time
-    formerly: list[dict[str, Any]] = field(default_factory=list)  # values that going on changed
+    tokens_per_second: float | None = knob(
+        "while training: logging and sampling do not count", default=None
+    )
+    stack_tokens_per_second: float | None = knob(
+        "of all runs that trained with it, itself included", default=None
+    )
+    wall_seconds: float | None = knob("of training, logging and all else", default=None)
+    began: str | None = knob("ISO 8601, with the offset of the time zone", default=None)
+    ended: str | None = knob("the same, the last time", default=None)
+    command: str | None = knob("as it was typed: of a job its study's", default=None)
+    device: str = knob("what it ran on: cpu, cuda:0")
+    engine: str = knob("what computed the gradients")
+    precision: str = knob("of products and parameters")
+    seed: int = knob("of initial weights, minibatches and dropout")
+    samples: dict[str, str] = knob("the last texts it wrote, by prefix", default_factory=dict)
+    dataset: dict[str, Any] = knob(
+        "the text: its name, sha256, tokens to train on, size of the vocabulary"
+    )
+    config: dict[str, Any] = knob("every setting, nested, as it was trained last")
+    config_id: str = knob("twelve hex digits, equal for equal experiments")
+    versions: dict[str, str] = knob("of rnnlab, Python, torch and others")
+    git: dict[str, Any] | None = knob("sha of the checkout, and whether it was dirty")
+    host: dict[str, Any] = knob("the machine")
+    stack: list[str] = knob(
+        'the folders of its stack\'s lanes; "": an idle lane', default_factory=list
+    )
+    init_from: str | None = knob("what of another run's model it began with", default=None)
+    swept: list[str] = knob("the settings that its study's jobs differ in", default_factory=list)
+    resumed: list[dict[str, Any]] = knob(
+        "each time that it went on: where, when, and on what", default_factory=list
+    )
+    formerly: list[dict[str, Any]] = knob("values that going on changed", default_factory=list)
 
     def __post_init__(self) -> None:
         if not all(name == "" or is_name(name) for name in self.stack):

@@ -39,6 +39,7 @@ class Figure:
 
     of: Callable[[Mapping[str, float]], int | float | None]  # None: a lane that has no such one
     tag: str | None  # in TensorBoard, which shows them by the alphabet; None: not there
+    meaning: str = ""
 
 
 TERMS: dict[str, Term] = {}
@@ -49,10 +50,11 @@ def define(
     name: str,
     of: Callable[[Mapping[str, float]], int | float | None],
     tag: str | None = None,
+    meaning: str = "",
     **terms: Term,
 ) -> None:
     """Make a figure known; `terms` are sums of its own, by their names."""
-    FIGURES[name] = Figure(of, tag)
+    FIGURES[name] = Figure(of, tag, meaning)
     TERMS.update(terms)
 
 
@@ -68,37 +70,52 @@ define(
     "loss",
     lambda sums: sums["nats"] / sums["tokens"],
     tag="training/loss",
+    meaning="nats a token, the mean over the epoch's minibatches as they were trained on",
     nats=lambda step: step.loss * step.tokens,
     tokens=lambda step: step.tokens,
     updates=lambda _: 1,
 )
-define("perplexity", lambda sums: perplexity(sums["nats"], sums["tokens"]), tag="perplexity/train")
-define("tokens", lambda sums: int(sums["tokens"]))
-define("updates", lambda sums: int(sums["updates"]))
-define("seconds", lambda sums: sums["seconds"])
 define(
-    "gradient_norm",  # mean over updates, before clipping
+    "perplexity",
+    lambda sums: perplexity(sums["nats"], sums["tokens"]),
+    tag="perplexity/train",
+    meaning="exp(loss)",
+)
+define("tokens", lambda sums: int(sums["tokens"]), meaning="that were trained on")
+define("updates", lambda sums: int(sums["updates"]), meaning="minibatches")
+define("seconds", lambda sums: sums["seconds"], meaning="of training, without logging and samples")
+define(
+    "gradient_norm",
     lambda sums: sums["norm"] / sums["updates"],
     tag="training/gradient_norm",
+    meaning="the mean over updates, before clipping",
     norm=lambda step: step.norm,
 )
 define(
     "clipped_fraction",
     lambda sums: sums["clipped"] / sums["updates"],
     tag="training/clipped_fraction",
+    meaning="of the updates: 0 is none, 1 all",
     clipped=lambda step: step.clipped,
 )
 define(
     "bits_per_token",
     lambda sums: sums["nats"] / sums["tokens"] / math.log(2),
     tag="training/bits_per_token",
+    meaning="loss / ln 2",
 )
 define(
     "tokens_per_second",
     lambda sums: sums["tokens"] / sums["seconds"],
     tag="speed/tokens_per_second",
+    meaning="while training; of a job in a stack its own share",
 )
-define("lr", lambda sums: sums.get("lr"), tag="training/lr")
+define(
+    "lr",
+    lambda sums: sums.get("lr"),
+    tag="training/lr",
+    meaning="that was used; where a schedule changes it",
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,187 @@
+"""From runs to a table: every pair of values of some settings, at every place.
+
+What is compared is loss in nats, the logarithm of a perplexity, so that a difference of 0.1 is a
+tenth more or less of it wherever it stands. A run that is worse than guessing among its V tokens,
+or has diverged, counts as guessing, ln V: it is worse than all that have learnt something, and its
+owner would guess.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from statistics import fmean
+
+from rnnlab._common.errors import require
+from rnnlab.runs.result import Status
+from rnnlab.studies.comparison.paired import LEVEL, Paired, holm
+from rnnlab.studies.comparison.pairs import Grid, Values
+from rnnlab.studies.report.entries import Entry
+from rnnlab.studies.report.ranking import HELD_OUT, TRAINING, Ranking
+
+FIGURES = {  # of result.json, in words
+    "val_perplexity": HELD_OUT,
+    "perplexity": TRAINING,
+    "best_perplexity": "perplexity of the best epoch",
+}
+MOST_ROWS = 60
+
+
+@dataclass(frozen=True)
+class Row:
+    """Two values at a place; the first has the lower loss, so that the mean is not negative."""
+
+    place: dict[str, str]  # settings at which both are
+    lower: str
+    higher: str
+    paired: Paired  # higher - lower, a seed each
+    guessing: int  # how many of these runs count as guessing
+    p_holm: float = 1.0
+    level: float = LEVEL  # over the number of rows
+
+    @cached_property
+    def seeds_needed(self) -> int | None:
+        return self.paired.seeds_needed(self.level)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All pairs of the values of `by`, in nats of a figure."""
+
+    by: tuple[str, ...]
+    figure: str  # its name in result.json
+    places: tuple[str, ...]  # names of the settings that vary besides
+    at_best: tuple[str, ...]  # and of those of which each value has its best
+    brought: tuple[str, ...]  # and of those that each value brings along
+    seeds: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def compare(
+    entries: Sequence[Entry],
+    by: Sequence[str],
+    figure: str | None = None,
+    at_best: Sequence[str] = (),
+) -> Comparison:
+    """Raises ConfigError for a gap, and for what cannot be compared."""
+    ranking = Ranking(entries)
+    usual = next(name for name, words in FIGURES.items() if words == ranking.measure)
+    asked = _Asked(Grid(ranking, tuple(by)), figure or usual, tuple(at_best))
+    return Comparison(
+        by=asked.grid.by,
+        figure=asked.figure,
+        places=tuple(asked.names),
+        at_best=asked.at_best,
+        brought=tuple(asked.grid.brought),
+        seeds=tuple(asked.grid.seeds),
+        rows=_judged(asked.rows),
+    )
+
+
+def nats(entry: Entry, figure: str) -> float:
+    """Of a run that has ended; at most ln V."""
+    guessing = math.log(entry.vocab_size or math.inf)
+    perplexity = getattr(entry.result, figure)
+    if entry.result.status == Status.diverged or perplexity is None:
+        return guessing
+    return min(math.log(perplexity), guessing)
+
+
+def _judged(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """With what depends on how many there are."""
+    adjusted, level = holm([row.paired.p for row in rows]), LEVEL / len(rows)
+    pairs = zip(rows, adjusted, strict=True)
+    return tuple(replace(row, p_holm=p, level=level) for row, p in pairs)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is to be compared, found possible."""
+
+    grid: Grid
+    figure: str
+    at_best: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        known = ", ".join(FIGURES)
+        require(self.figure in FIGURES, f"the figure {self.figure}", f"it is one of {known}")
+        for name in self.at_best:
+            rule = f"what varies besides is {', '.join(self.grid.others) or 'nothing'}"
+            require(name in self.grid.others, f"comparing at the best {name}", rule)
+        for entry in self.grid.runs.values():
+            self._require_figure(entry)
+        count = len(self._outer) * math.comb(len(self.grid.values), 2)
+        rule = "that is too many to tell chance from; add --at-best NAME, or compare a part"
+        require(count <= MOST_ROWS, f"comparing {count} pairs", f"{rule} (rnnlab.load, where)")
+
+    def _require_figure(self, entry: Entry) -> None:
+        rule = "" if entry.vocab_size else "does not tell the size of its vocabulary"
+        if self.figure == "val_perplexity" and not entry.holds_out:
+            rule = "holds no text out; type --figure perplexity"
+        if rule:
+            require(False, f"comparing {FIGURES[self.figure]}", f"{entry.name} {rule}")
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Of the settings that tell a place."""
+        return [name for name in self.grid.others if name not in self.at_best]
+
+    @cached_property
+    def _outer(self) -> dict[Values, list[Values]]:
+        """Each place with those that differ from it in what is tuned."""
+        found: dict[Values, list[Values]] = {}
+        for place in self.grid.places:
+            told = zip(self.grid.others, place, strict=True)
+            outer = tuple(value for name, value in told if name in self.names)
+            found.setdefault(outer, []).append(place)
+        return found
+
+    @property
+    def rows(self) -> list[Row]:
+        """Place by place, values with the least loss first."""
+        found = []
+        for place, tuned in self._outer.items():
+            sides = [self._side(value, tuned) for value in self.grid.values]
+            sides.sort(key=lambda side: fmean(side.nats))
+            pairs = itertools.combinations(sides, 2)
+            told = dict(zip(self.names, place, strict=True))
+            found += [lower.against(higher, told) for lower, higher in pairs]
+        return found
+
+    def _side(self, value: Values, tuned: Sequence[Values]) -> _Side:
+        """The value where it is best; of one place, there."""
+        sides = [self._at(value, place) for place in tuned]
+        return min(sides, key=lambda side: fmean(side.nats))
+
+    def _at(self, value: Values, place: Values) -> _Side:
+        told = dict(zip(self.grid.others, place, strict=True))
+        own = dict(zip(self.grid.by, value, strict=True)) | {n: told[n] for n in self.at_best}
+        runs = self.grid.cell(place, value)
+        return _Side(_label(own), [nats(run, self.figure) for run in runs], runs)
+
+
+@dataclass(frozen=True)
+class _Side:
+    label: str
+    nats: list[float]  # a seed each
+    runs: list[Entry]
+
+    def against(self, higher: _Side, place: dict[str, str]) -> Row:
+        differences = tuple(h - own for own, h in zip(self.nats, higher.nats, strict=True))
+        guessing = sum(side.guessing for side in (self, higher))
+        return Row(place, self.label, higher.label, Paired(differences), guessing)
+
+    @property
+    def guessing(self) -> int:
+        V = self.runs[0].vocab_size
+        return sum(own == math.log(V) for own in self.nats) if V else 0
+
+
+def _label(settings: dict[str, str]) -> str:
+    """gru; lr=1; model=gru lr=1: a choice alone says what it is."""
+    words = [f"{name}={value}" for name, value in settings.items() if value]
+    (value, *_) = settings.values()
+    return value if len(words) == 1 and value.isidentifier() else " ".join(words)
