@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -82,4 +83,6 @@ class Verdict:
 def shown(value: float | None) -> str:
     if value is None:
         return "?"
-    return "diverged" if value == float("inf") else f"{value:.4g}"
+    if value == math.inf:
+        return "diverged"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
