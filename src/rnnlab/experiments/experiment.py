@@ -17,6 +17,7 @@ paper       of somebody else: source, differs, and rows by what they are of: pri
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from rnnlab._common.errors import require
+from rnnlab.config.synonyms import did_you_mean
 from rnnlab.config.words import is_override, key_of
 from rnnlab.experiments.claims import Claim
 from rnnlab.experiments.quantities import Condition, Quantity, conditions, known_name, quantity
@@ -34,6 +36,7 @@ FILE = "experiment.yaml"
 PROGRAMS = (("python", "run.py"), ("rnnlab", "train"))
 NEEDED = "title question finding commands claims cost tables"
 OPTIONAL = "figures miniature paper"
+PLACE = re.compile(r"\{([\w-]+)(?:\.(above|below))?\}")  # of a figure in the finding
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ class Experiment:
         cost = fields["cost"].fields("minutes jobs")
         claims = [Claim.of(*own) for own in fields["claims"].items().items()]
         figures = fields["figures"].fields("", " ".join(KINDS)) if "figures" in fields else {}
+        _require_known_places(fields["finding"], claims)
         return cls(
             folder,
             **{name: fields[name].text() for name in ("title", "question", "finding")},
@@ -115,6 +119,16 @@ class Experiment:
     @property
     def name(self) -> str:
         return self.folder.name
+
+
+def _require_known_places(finding: Node, claims: Sequence[Claim]) -> None:
+    own = {claim.name: claim for claim in claims}
+    for name, side in PLACE.findall(finding.text()):
+        if name not in own:
+            hint = did_you_mean(name, [*own]) or f"there are {', '.join(own)}"
+            finding.refuse(f"{{{name}}} is no claim; {hint}")
+        if side and not getattr(own[name], side):
+            finding.refuse(f"{{{name}.{side}}} is no bound: the claim {name} has none {side}")
 
 
 def _words(node: Node) -> tuple[str, ...]:

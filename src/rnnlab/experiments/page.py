@@ -7,9 +7,10 @@ import shlex
 import textwrap
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 from rnnlab.experiments.claims import Verdict, shown
-from rnnlab.experiments.experiment import Experiment, Paper
+from rnnlab.experiments.experiment import PLACE, Experiment, Paper
 from rnnlab.experiments.quantities import Unanswered
 from rnnlab.experiments.record import Record
 from rnnlab.experiments.rows import Row
@@ -17,7 +18,6 @@ from rnnlab.experiments.tables import drawn
 from rnnlab.studies.report.tables import markdown_table
 
 WIDTH = 100  # of its paragraphs
-PLACE = re.compile(r"\{([\w-]+)(?:\.(above|below))?\}")
 
 
 def page(experiment: Experiment, record: Record, others: Record | None = None) -> str:
@@ -74,7 +74,11 @@ def _moved(verdict: Verdict, again: Verdict) -> str:
 
 
 def _seeds(record: Record) -> str:
-    return ", ".join(str(seed) for seed in dict.fromkeys(row.value("seed") for row in record.rows))
+    """1, 2, 5; 20 to 39."""
+    seeds = sorted({row.value("seed") for row in record.rows})
+    if len(seeds) > 3 and seeds == [*range(seeds[0], seeds[-1] + 1)]:
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))
 
 
 def _beside(paper: Paper, rows: Sequence[Row]) -> list[str]:
@@ -91,13 +95,13 @@ def _beside(paper: Paper, rows: Sequence[Row]) -> list[str]:
 
 
 def _again(experiment: Experiment, record: Record) -> list[str]:
-    place = f"experiments/{experiment.name}"
+    place = Path(experiment.folder.parent.name) / experiment.name
     commands = [shlex.join(["python", "run.py", "-m", *words]) for words in record.commands]
     return [
-        "\n".join(f"    {line}" for line in [f"rnnlab reproduce {place}"]),
+        f"    rnnlab reproduce {place.as_posix()}",
         _filled(
             "trains what follows, or goes on with it, checks the claims, and writes this page, "
-            f"results.json and the figures; --seeds 10,11,12 does it with other seeds. "
+            "results.json and the figures; --seeds 10,11,12 does it with other seeds. "
             f"{experiment.jobs} jobs, about {experiment.minutes:g} minutes on two cores."
         ),
         "\n".join(_indented(command) for command in commands),

@@ -1,8 +1,8 @@
 """A number of a study, as an experiment's file asks for it; nothing of the file is run as code.
 
-    {figure: held_out_perplexity, where: {sampler: random}, reduce: max}      one figure of many runs
-    {figure: held_out_perplexity, reduce: mean, for_each: lr, then: min}      means first, their best
-    {ratio: {left: ..., right: ...}}                          also difference, product; of quantities
+    {figure: held_out_perplexity, where: {sampler: random}, reduce: max}   of many runs one figure
+    {figure: held_out_perplexity, reduce: mean, for_each: lr, then: min}   means, and their best
+    {ratio: {left: ..., right: ...}}                       also difference, product; of quantities
 
 `where` chooses runs by settings and figures: a value, a list of values, or {above: 1, below: 3}; a
 name lr*theta is the product of two. Of a run that diverged every figure is infinite: it counts as
@@ -117,6 +117,8 @@ class Reduced(Quantity):
         return _reduced(self.then, ends) if self.then else ends[0]
 
     def _figure(self, row: Row) -> float:
+        if not row.status.is_final:
+            raise Unanswered(f"{row.folder} is {row.status}")
         value = row.figure(self.figure)
         if not is_number(value):
             raise Unanswered(f"{row.folder} has no {self.figure}")

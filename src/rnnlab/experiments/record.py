@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from rnnlab._common.errors import ConfigError, said
-from rnnlab._common.files import write_whole
+from rnnlab._common.files import read_bytes, write_whole
+from rnnlab._common.typed import loads
 from rnnlab.config.identity import by_value, differing
 from rnnlab.experiments.claims import Verdict
 from rnnlab.experiments.rows import Row
@@ -25,6 +26,7 @@ from rnnlab.results.run import Run
 from rnnlab.results.study import Study
 
 RESULTS = "results.json"
+MOST = 64 << 20  # bytes of it
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Record:
     def read(cls, path: Path) -> Record:
         """Raises ConfigError for anything else."""
         try:
-            own = json.loads(path.read_text(encoding="utf-8"))
+            own = loads(read_bytes(path.parent, path.name, MOST))
             rows = [
                 Row(run["folder"], own["shared"] | run["settings"], run["figures"], run["curves"])
                 for run in own["runs"]

@@ -28,10 +28,17 @@ def reproduce(
     """What became of each claim.
 
     The pages are the experiment's own where it is trained as its file says; results with other
-    `seeds` stand beside them. With other `words`, or in `miniature`, they are in the study's folder.
+    `seeds` stand beside them. With other `words`, or a `miniature`, they are in the study's folder.
+    Raises ConfigError, and KeyboardInterrupt after one that has been saved.
     """
     experiment = Experiment.read(folder)
     others = [*(experiment.miniature if miniature else ()), *words]
+    is_beside = bool(seeds) and not others
+    require(
+        not is_beside or (folder / RESULTS).exists(),
+        f"--seeds {seeds}",
+        f"{folder} has no results to stand beside yet; type rnnlab reproduce {folder}",
+    )
     seeded = [f"seed={seeds}"] if seeds else []
     commands = with_words(experiment.commands, [*others, *seeded])
     _require_typed(commands, words, folder)
@@ -39,7 +46,6 @@ def reproduce(
     trained = _trained(commands, place)
     record = Record.of(experiment.name, commands, trained, "curves" in experiment.figures)
     verdicts = [claim.judged(record.rows) for claim in experiment.claims]
-    is_beside = bool(seeds) and not others
     home = place if others else folder
     record.write(home / (OTHER_SEEDS if is_beside else RESULTS), verdicts)
     say(write_pages(experiment, home))
