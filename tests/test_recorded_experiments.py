@@ -141,6 +141,7 @@ def test_a_cell_of_a_table():
         ("title: Which lr?\n", "", "line 1: the file has no title; it takes title, question"),
         ("finding:", "findings:", "line 3: findings is no part of the file; did you mean finding?"),
         ("{low}", "{lo}", "line 3: \\{lo\\} is no claim; did you mean low?"),
+        (CLAIM.replace("LIMIT", "30"), "claims: {}\n", "line 8: there are no claims; write at"),
         ("run.py -m", "run.py", "line 4: a command trains a study; write python run.py -m"),
         ("seed=0", "seed=0 rm", "line 4: rm is no setting; the commands' words are NAME=VALUE"),
         ("minutes: 1", "minutes: a", "line 5: minutes is a number, and not a"),

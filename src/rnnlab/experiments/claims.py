@@ -32,7 +32,8 @@ class Claim:
     def judged(self, rows: Sequence[Row]) -> Verdict:
         try:
             value = self.value.of(rows)
-            above, below = (bound and bound.of(rows) for bound in (self.above, self.below))
+            above = self.above.of(rows) if self.above else None
+            below = self.below.of(rows) if self.below else None
         except Unanswered as why:
             return Verdict(self, why=str(why))
         return Verdict(self, value, above, below)

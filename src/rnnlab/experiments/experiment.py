@@ -50,12 +50,12 @@ class Table:
     @classmethod
     def of(cls, title: str, node: Node) -> Table:
         fields = node.fields("by figures", "across where")
-        figures = tuple(map(known_name, fields["figures"].list()))
+        figures = tuple(map(known_name, fields["figures"].each()))
         if "across" in fields and len(figures) > 1:
             node.refuse(f"the table {title} has one figure across a setting, and not several")
         return cls(
             title,
-            tuple(map(known_name, fields["by"].list())),
+            tuple(map(known_name, fields["by"].each())),
             figures,
             known_name(fields["across"]) if "across" in fields else "",
             conditions(fields["where"]) if "where" in fields else (),
@@ -102,11 +102,14 @@ class Experiment:
         cost = fields["cost"].fields("minutes jobs")
         claims = [Claim.of(*own) for own in fields["claims"].items().items()]
         figures = fields["figures"].fields("", " ".join(KINDS)) if "figures" in fields else {}
+        for name in ("commands", "claims"):
+            if not fields[name].node.value:
+                fields[name].refuse(f"there are no {name}; write at least one")
         _require_known_places(fields["finding"], claims)
         return cls(
             folder,
             **{name: fields[name].text() for name in ("title", "question", "finding")},
-            commands=tuple(map(_words, fields["commands"].list())),
+            commands=tuple(map(_words, fields["commands"].each())),
             claims=tuple(claims),
             minutes=cost["minutes"].number_value(),
             jobs=round(cost["jobs"].number_value()),

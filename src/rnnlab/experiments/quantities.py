@@ -152,7 +152,7 @@ def quantity(node: Node) -> Quantity:
         known_name(fields["figure"]) if "figure" in fields else "",
         conditions(fields["where"]) if "where" in fields else (),
         reduce,
-        tuple(map(known_name, fields["for_each"].list())) if "for_each" in fields else (),
+        tuple(map(known_name, fields["for_each"].each())) if "for_each" in fields else (),
         fields["then"].one_of([*REDUCTIONS]) if "then" in fields else "",
     )
 
@@ -163,9 +163,9 @@ def conditions(node: Node) -> tuple[Condition, ...]:
 
 def _condition(name: str, node: Node) -> Condition:
     if not node.is_mapping:
-        return Condition(name, tuple(each.value() for each in node.list()))
-    bounds = {bound: own.number_value() for bound, own in node.fields("", "above below").items()}
-    return Condition(name, **bounds)
+        return Condition(name, tuple(own.value() for own in node.each()))
+    sides = {side: own.number_value() for side, own in node.fields("", "above below").items()}
+    return Condition(name, (), sides.get("above", -math.inf), sides.get("below", math.inf))
 
 
 def known_name(node: Node, name: str = "") -> str:

@@ -60,7 +60,7 @@ class Node:
                 self.refuse(f"{self.name} has no {name}; it takes {', '.join(needed.split())}")
         return found
 
-    def list(self) -> list[Node]:
+    def each(self) -> list[Node]:
         """A list; what stands alone is a list of one."""
         if not isinstance(self.node, yaml.SequenceNode):
             return [self]
@@ -89,7 +89,7 @@ class Node:
         return self.node.value.strip()
 
     def texts(self) -> tuple[str, ...]:
-        return tuple(node.text() for node in self.list())
+        return tuple(node.text() for node in self.each())
 
     def number_value(self) -> float:
         value = self.value()

@@ -13,6 +13,7 @@ from rnnlab.experiments.claims import Verdict
 from rnnlab.experiments.experiment import FILE, Experiment, study_folder, with_words
 from rnnlab.experiments.page import page
 from rnnlab.experiments.record import RESULTS, Record
+from rnnlab.results.load import load
 from rnnlab.results.study import Study
 from rnnlab.results.train import study
 from rnnlab.studies.report.figures import KINDS, points
@@ -77,5 +78,5 @@ def _trained(commands: list[list[str]], place: Path) -> Study:
     """Whatever of it is trained already is not trained again."""
     say(f"{place}: what is trained there already is kept")
     for words in commands:
-        trained = study([*words, f"sweep={place}"], None, {})
-    return trained
+        study([*words, f"sweep={place}"], None, {})
+    return load(place)

@@ -21,7 +21,7 @@ PASSING = ("began", "ended")  # what says nothing of a result
 @dataclass(frozen=True)
 class Row:
     folder: str
-    settings: Mapping[str, Any]
+    settings: dict[str, Any]
     figures: Mapping[str, Any]
     curves: Mapping[str, Curve] = field(default_factory=dict)
 
@@ -50,13 +50,13 @@ class Row:
     @cached_property
     def entry(self) -> Entry:
         """As the report sees a run, for its tables and figures."""
-        return Recorded(Path(self.folder), self._result, dict(self.settings), kept=self.curves)
+        return Recorded(Path(self.folder), self._result, self.settings, kept=self.curves)
 
     @property
     def _result(self) -> Result:
         own = self.figures
         result = Result.without_run(own.get("error", ""))
-        result.status, result.config = self.status, dict(self.settings)
+        result.status, result.config = self.status, self.settings
         result.perplexity = own.get("training_perplexity")
         result.val_perplexity = own.get("held_out_perplexity")
         result.best_perplexity = own.get("best_perplexity")
