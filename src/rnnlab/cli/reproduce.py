@@ -48,7 +48,7 @@ def _experiment(folder: Path, words: list[str], seeds: str, miniature: bool) -> 
     verdicts = reproduce(folder, words, seeds, miniature)
     for verdict in verdicts:
         say(str(verdict))
-    if not all(verdict.holds for verdict in verdicts):
+    if not miniature and not all(verdict.holds for verdict in verdicts):
         raise typer.Exit(1)
 
 

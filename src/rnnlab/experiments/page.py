@@ -125,12 +125,13 @@ def _measured(record: Record) -> str:
 
 def _when(record: Record) -> str:
     own = record.surroundings
-    if not own["began"] or not own["ended"]:
+    if not own["ended"]:
         return ""
-    began, ended = (datetime.fromisoformat(own[name]) for name in ("began", "ended"))
-    pauses = ", pauses included" if own["was_interrupted"] else ""
-    minutes = (ended - began).total_seconds() / 60
-    return f"; {ended:%Y-%m-%d}, {minutes:.1f} minutes, other work on the machine included{pauses}"
+    day = datetime.fromisoformat(own["ended"])
+    return (
+        f"; {day:%Y-%m-%d}, {own['stacks']} stacks that took {own['minutes']:.1f} minutes together, "
+        "other work on the machine included"
+    )
 
 
 def _listed(value: object) -> str:

@@ -1,7 +1,7 @@
 """results.json: a study in one file, from which its claims, tables and figures come.
 
 experiment, commands    what was trained
-surroundings            versions, commit, machine, engines, when
+surroundings            versions, commit, machine, engines, when, and for how long all stacks
 claims                  by name: holds, value, above, below, why it could not be answered
 shared                  the settings that all runs have
 runs                    a line each: folder, the settings that differ, figures, curves if drawn
@@ -85,17 +85,19 @@ def surroundings(study: Sequence[Run]) -> dict[str, Any]:
     """What it was measured with; where runs differ in it, what each had."""
     results = [run.result for run in study]
     hosts = [result.host for result in results]
-    began = [result.began for result in results if result.began]
-    ended = [result.ended for result in results if result.ended]
+    stacks: dict[tuple[str, ...], float] = {}  # each trains on one core, or on one GPU
+    for run in study:
+        key = (*run.result.stack,) or (run.name,)
+        stacks[key] = max(stacks.get(key, 0), run.result.wall_seconds or 0)
     return {
         "versions": _same(result.versions for result in results),
         "commit": _same((result.git or {}).get("sha") for result in results),
         "cores": _same(host.get("cpus") for host in hosts),
         "platform": _same(host.get("platform") for host in hosts),
         **{n: _same(getattr(r, n) for r in results) for n in ("device", "engine", "precision")},
-        "began": min(began, default=None),
-        "ended": max(ended, default=None),
-        "was_interrupted": any(result.resumed for result in results),
+        "ended": max((result.ended for result in results if result.ended), default=None),
+        "stacks": len(stacks),
+        "minutes": sum(stacks.values()) / 60,
     }
 
 

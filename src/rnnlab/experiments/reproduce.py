@@ -16,7 +16,7 @@ from rnnlab.experiments.record import RESULTS, Record
 from rnnlab.results.load import load
 from rnnlab.results.study import Study
 from rnnlab.results.train import study
-from rnnlab.studies.report.figures import KINDS, points
+from rnnlab.studies.report.figures import KINDS, as_file, points
 from rnnlab.studies.report.ranking import Ranking
 
 OTHER_SEEDS = "other_seeds.json"
@@ -60,7 +60,8 @@ def write_pages(experiment: Experiment, home: Path) -> Path:
     write_whole(home, "README.md", page(experiment, record, others))
     ranking = Ranking([row.entry for row in record.rows])
     for kind in experiment.figures:
-        KINDS[kind](ranking, points(WIDTH)).savefig(home / f"{kind}.svg")
+        content = as_file(KINDS[kind](ranking, points(WIDTH)), "svg")
+        write_whole(home, f"{kind}.svg", content)
     return home / "README.md"
 
 
