@@ -127,11 +127,9 @@ def _when(record: Record) -> str:
     own = record.surroundings
     if not own["ended"]:
         return ""
-    day = datetime.fromisoformat(own["ended"])
-    return (
-        f"; {day:%Y-%m-%d}, {own['stacks']} stacks that took {own['minutes']:.1f} minutes together, "
-        "other work on the machine included"
-    )
+    day, minutes = datetime.fromisoformat(own["ended"]), f"{own['minutes']:.1f} minutes"
+    took = f"{own['stacks']} stacks that took {minutes} together"
+    return f"; {day:%Y-%m-%d}, {took}, other work on the machine included"
 
 
 def _listed(value: object) -> str:
