@@ -18,6 +18,7 @@
 # make attack  what a folder from somebody else can do, and other attacks; writes docs/reliability.md
 # make fuzz     100,000 damaged checkpoints, results, configs, command lines and texts
 # make soak     half an hour of a stack of eight: memory and speed over time
+# make experiments   train all of experiments/ and check their claims, half an hour (REPRODUCE=--miniature: a minute)
 # make demo   train the model that comes with the package: rnnlab generate demo
 # make pictures RUNS=FOLDER   the documentation's pictures of TensorBoard
 PYTHON ?= python3
@@ -33,7 +34,7 @@ endef
 export ABOUT_SET_UP
 ABOUT_DEFAULT = 500 epochs: one to two minutes on two idle cores. Ctrl-C stops and saves.
 
-.PHONY: train test test-next test-elsewhere test-lowest test-slow test-cluster test-browser lint format bench bench-sweep bench-large bench-scaling bench-comparison bench-page faults crashes attack fuzz soak gpu-check pictures demo clean
+.PHONY: train test test-next test-elsewhere test-lowest test-slow test-cluster test-browser lint format bench bench-sweep bench-large bench-scaling bench-comparison bench-page faults crashes attack fuzz soak gpu-check pictures demo experiments clean
 
 train: .venv/installed
 	@$(if $(filter file,$(origin ARGS)),echo "$(ABOUT_DEFAULT)")
@@ -118,6 +119,10 @@ pictures: .venv/installed-dev
 
 demo: .venv/installed
 	$(BIN)/python docs/make_demo.py
+
+experiments: .venv/installed
+	@failed=; for study in experiments/*/; do $(BIN)/rnnlab reproduce $$study $(REPRODUCE) || failed="$$failed $$study"; done; \
+		[ -z "$$failed" ] || { echo "not reproduced:$$failed"; exit 1; }
 
 format: .venv/installed-dev
 	$(BIN)/ruff check --fix

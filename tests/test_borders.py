@@ -20,7 +20,8 @@ ROOMS = {  # each with all that it may import besides itself
     "runs": "_common nn training data config",
     "studies": "_common nn training data config runs",
     "results": "_common nn training data config runs studies",
-    "cli": "_common nn training data config runs studies results",
+    "experiments": "_common nn training data config runs studies results",
+    "cli": "_common nn training data config runs studies results experiments",
 }
 HYDRA = ("hydra", "omegaconf")
 KNOWS_HYDRA = (
@@ -30,7 +31,7 @@ KNOWS_HYDRA = (
 )
 TORCH_FREE = (
     "_common config data nn.spec nn.cells nn.engines training.samplers training.rules "
-    "results.load results.study results.run results.frames results.sampling "
+    "results.load results.study results.run results.frames results.sampling experiments "
     "training.clips training.schedules training.precision runs.needs runs.preflight runs.folder "
     "runs.result runs.surroundings "
     "studies.command studies.job studies.plan studies.stacks studies.executors.gpus"

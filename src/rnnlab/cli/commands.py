@@ -10,14 +10,13 @@ import typer
 
 from rnnlab import __version__
 from rnnlab._common.console import lost, on_screens, say
-from rnnlab._common.errors import require
-from rnnlab._common.files import entered
-from rnnlab._common.program import resuming, shipped
+from rnnlab._common.program import shipped
 from rnnlab.cli.answers import answering
 from rnnlab.cli.compare import compare
 from rnnlab.cli.completion import completed
 from rnnlab.cli.export import export
 from rnnlab.cli.inspect import inspect
+from rnnlab.cli.reproduce import reproduce, tell
 from rnnlab.results.sampling import LONGEST, Sampling, as_option
 
 ClickException = typer.BadParameter.__mro__[2]  # typer has its own click, or another one's
@@ -87,57 +86,7 @@ def verify_resume(
         f"{verdict.kills} kills, {verdict.after_first_checkpoint} of them after the first "
         f"checkpoint; {verdict.inside_epochs} times it went on in the middle of an epoch"
     )
-    _tell(verdict.differences, "every logged value and every weight is the same, bit for bit")
-
-
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def reproduce(
-    context: typer.Context, run: Annotated[Path, typer.Argument(help="A run's folder.")]
-) -> None:
-    """Train a run again, and say whether it comes out the same: rnnlab reproduce RUN device=cpu."""
-    from rnnlab.config.own_cells import without_own_cells
-    from rnnlab.runs.result import Result, Status
-
-    words = without_own_cells(context.args)
-    run = entered(str(run))
-    before = Result.read(run)
-    require(
-        before.status.is_final,
-        f"reproducing {run}, which is {before.status}",
-        f"only a run that has ended can be compared; type {resuming(run)}",
-    )
-    from rnnlab.config.compose import values_of
-    from rnnlab.config.identity import LENGTH
-    from rnnlab.config.stored import changed
-    from rnnlab.runs import compare as verification
-    from rnnlab.runs import stack as experiment
-    from rnnlab.runs.checkpoint import load_checkpoint
-    from rnnlab.runs.folder import BEST, LAST
-    from rnnlab.runs.preflight import Corpora, check
-    from rnnlab.runs.resume import stored_config
-    from rnnlab.runs.start import Start
-
-    changes = values_of(words)
-    for word, name in zip(words, changes, strict=True):
-        is_other = name in LENGTH or name.startswith("log.")
-        require(not is_other, word, f"reproducing {run} is to log the same epochs, and it says so")
-    config, corpora = changed(stored_config(run, before), changes), Corpora()
-    other = before.differences_to(config, check(config, corpora).sha256)
-    require(not other, f"reproducing {run}", f"it would be another experiment ({'; '.join(other)})")
-    Start.of(config)
-    for name in filter(lambda name: (run / name).exists(), (LAST, BEST)):
-        load_checkpoint(run, name)  # to be compared with, when all is trained
-    with tempfile.TemporaryDirectory(prefix="rnnlab-") as folder:
-        again = Path(folder) / "again"
-        after = experiment.run(config, again, corpora)
-        if after.status == Status.interrupted:
-            raise KeyboardInterrupt
-        found = list(verification.differences(run, again))
-    if found:
-        say(f"perplexity {before.perplexity}, and now {after.perplexity}")
-        for line in verification.surroundings_of(before, after):
-            say(f"surroundings: {line}")
-    _tell(found, "perplexity, every logged value and every weight are the same, bit for bit")
+    tell(verdict.differences, "every logged value and every weight is the same, bit for bit")
 
 
 @app.command()
@@ -210,16 +159,6 @@ def figure(
     say(write_figure(folder, kind, width, form, output))
 
 
-def _tell(differences: list[str], same: str) -> None:
-    """The verdict; exit status 1 if anything differs."""
-    if not differences:
-        say(same)
-        return
-    for line in differences[:10]:
-        say(f"differs: {line}")
-    raise typer.Exit(1)
-
-
 @app.command()
 def generate(
     run: Annotated[Path, typer.Argument(help="A run's folder, or demo: the model shipped here.")],
@@ -275,6 +214,7 @@ def generate(
 app.command()(compare)
 app.command()(export)
 app.command()(inspect)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(reproduce)
 
 
 @on_screens()

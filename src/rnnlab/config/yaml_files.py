@@ -1,14 +1,14 @@
 """A YAML file as Hydra is to read it, and where in it each value stands.
 
 Texts keep what was typed, as on the command line: 0.50 is no number where a text is wanted. What
-YAML's and Hydra's readers answer with a traceback is a sentence with the file and the line.
+Hydra's reader answers with a traceback is a sentence with the file and the line.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,17 +17,15 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError
 
-from rnnlab._common.errors import ConfigError
+from rnnlab.config import yaml_text
 from rnnlab.config.names import all_keys, knobs, texts
 from rnnlab.config.schema import GROUPS
 from rnnlab.config.typed_words import FOLDERS
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 HEADER = "# @package _global_"
 PACKAGE = re.compile(r"\s*#\s*@package\s+(\S+)\s*")
 NULLS = ("", "~", "null", "Null", "NULL")
 ENTRY = "- override /GROUP: CHOICE"
-EXAMPLE = "write NAME: VALUE in each line, as in lr: 0.5"
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,7 @@ class Line:
     number: int  # from 1
 
     def __str__(self) -> str:
-        here = self.path.is_relative_to(Path.cwd())
-        return f"{self.path.relative_to(Path.cwd()) if here else self.path}, line {self.number}"
+        return yaml_text.place(self.path, self.number)
 
 
 @dataclass(frozen=True)
@@ -119,13 +116,8 @@ class _Reader:
         self.defaults: yaml.Node | None = None
 
     def file(self) -> File:
-        text = self._decoded()
-        root = self._parsed(text, lambda: yaml.compose(text, LOADER))
-        if root is None:
-            self._refuse(1, f"it is empty; {EXAMPLE}")
-        if not isinstance(root, yaml.MappingNode):
-            kind = "a list" if isinstance(root, yaml.SequenceNode) else "a text"
-            self._refuse(root.start_mark.line + 1, f"it is {kind}; {EXAMPLE}")
+        text = yaml_text.decoded(self.path)
+        root = yaml_text.names_and_values(self.path, text)
         package = self._package(text.partition("\n")[0])
         prefix = {"_global_": "", "_group_": self.group.replace("/", ".")}.get(package, package)
         self.defaults = next((own for name, own in root.value if name.value == "defaults"), None)
@@ -134,7 +126,7 @@ class _Reader:
         for start, end in sorted(self.unquoted, reverse=True):
             quoted = text[start:end].replace("'", "''")
             text = f"{text[:start]}'{quoted}'{text[end:]}"
-        config = self._parsed(text, lambda: self._loaded(text))
+        config = yaml_text.parsed(self.path, text, lambda: self._loaded(text))
         wrong = self._misplaced(prefix, text)
         is_of_all = package == "_global_"
         entries = self.defaults.value if self.defaults else []
@@ -149,24 +141,6 @@ class _Reader:
         found = PACKAGE.fullmatch(first)
         return found[1] if found else self._refuse(1, f"write {HEADER}, and no more in this line")
 
-    def _decoded(self) -> str:
-        raw = self.path.read_bytes()
-        try:
-            return raw.decode("utf-8-sig").replace("\r\n", "\n")
-        except UnicodeDecodeError as error:
-            number = raw[: error.start].count(b"\n") + 1
-            self._refuse(number, "it is not UTF-8; save it as UTF-8")
-
-    def _parsed(self, text: str, parse: Callable[[], Any]) -> Any:
-        try:
-            return parse()
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            self._refuse(mark.line + 1 if mark else 1, self._said(error, text, mark))
-        except yaml.YAMLError as error:  # a character that YAML does not have
-            position = getattr(error, "position", 0)
-            self._refuse(text[:position].count("\n") + 1, "YAML has no such character; remove it")
-
     def _loaded(self, text: str) -> Any:
         try:
             return OmegaConf.load(io.StringIO(text))
@@ -175,25 +149,9 @@ class _Reader:
             said = str(error.msg).partition("\n")[0]
             self._refuse(about[0].number if about else 1, f"{said}; an own ${{ is written \\${{")
 
-    def _said(self, error: yaml.MarkedYAMLError, text: str, mark: yaml.Mark | None) -> str:
-        line = text.split("\n")[mark.line] if mark else ""
-        if "\t" in line:
-            return "there is a tab in it; write spaces instead"
-        problem = str(error.problem)
-        if problem.startswith("but found"):
-            problem = f"{error.context}, {problem}"
-        return f"{problem}; {EXAMPLE}, and a text with : or # in quotes"
-
     def _walk(self, node: yaml.MappingNode, prefix: str) -> None:
-        seen: dict[str, int] = {}
-        for name, value in node.value:
-            number, key = name.start_mark.line + 1, f"{prefix}{name.value}"
-            if not isinstance(name, yaml.ScalarNode):
-                self._refuse(number, f"a name is a text; {EXAMPLE}")
-            if name.value in seen:
-                there = seen[name.value]
-                self._refuse(number, f"{name.value} is in line {there} already; remove one of them")
-            seen[name.value] = number
+        for name, (number, value) in yaml_text.once(self.path, node).items():
+            key = f"{prefix}{name}"
             if value is self.defaults:
                 continue
             if isinstance(value, yaml.MappingNode) and value.value:
@@ -236,7 +194,7 @@ class _Reader:
         return None
 
     def _refuse(self, number: int, why: str) -> NoReturn:
-        raise ConfigError(f"{Line('', '', self.path, number)}: {why}.")
+        yaml_text.refuse(self.path, number, why)
 
 
 def _plain(items: list[yaml.Node], but: tuple[str, ...]) -> Iterator[tuple[int, int]]:

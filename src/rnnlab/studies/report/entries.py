@@ -96,10 +96,11 @@ class Entry:
 
     def curve(self, figure: str) -> Curve:
         """A figure of metrics.jsonl over the epochs; of perplexities those that are no nonsense."""
-        return self._logged.get(figure, [])
+        return self.logged.get(figure, [])
 
     @cached_property
-    def _logged(self) -> dict[str, Curve]:
+    def logged(self) -> dict[str, Curve]:
+        """What is drawn of metrics.jsonl, by its names."""
         curves: dict[str, Curve] = {figure: [] for figure in DRAWN}
         for line in read_metrics(self.folder):
             for figure, curve in curves.items():
@@ -113,7 +114,7 @@ class Entry:
     @property
     def last_epoch(self) -> int:
         """The last that was logged."""
-        return max((curve[-1][0] for curve in self._logged.values() if curve), default=0)
+        return max((curve[-1][0] for curve in self.logged.values() if curve), default=0)
 
     def setting(self, name: str) -> str:
         """As one would type it."""

@@ -69,8 +69,11 @@ def write_figure(
     if file:
         require(file.parent.is_dir(), f"a figure at {file}", f"there is no folder {file.parent}")
     file = file or home / f"{kind}.{form}"
-    made = figure(home, kind, width)
-    content = io.BytesIO()
-    made.savefig(content, format=form)
-    write_whole(file.parent, file.name, content.getvalue())
+    write_whole(file.parent, file.name, as_file(figure(home, kind, width), form))
     return file
+
+
+def as_file(figure: Kept, form: str) -> bytes:
+    content = io.BytesIO()
+    figure.savefig(content, format=form)
+    return content.getvalue()

@@ -18,6 +18,7 @@ from rnnlab._common.errors import require
 from rnnlab.runs.colours import ink_on
 from rnnlab.runs.figures import Ticks
 from rnnlab.studies.report.axes import BEYOND, median, texts_apart, values_of
+from rnnlab.studies.report.entries import Entry
 from rnnlab.studies.report.grids import grids
 from rnnlab.studies.report.ranking import Ranking
 from rnnlab.studies.report.room import fitted, legend_below, name_places, ticks_of, width_of
@@ -66,7 +67,15 @@ def heat_map(ranking: Ranking, width: float) -> Kept:
 
 
 def _title(ranking: Ranking, pair: tuple[str, str]) -> str:
-    others = [name for name in ranking.names if name not in pair]
+    """What a cell is the median of: the settings that differ within some cell."""
+    cells: dict[tuple[Any, ...], list[Entry]] = {}
+    for entry in ranking.entries:
+        cells.setdefault((entry.text, *map(entry.setting, pair)), []).append(entry)
+    others = [
+        name
+        for name in ranking.names
+        if any(len({entry.setting(name) for entry in own}) > 1 for own in cells.values())
+    ]
     return f"{ranking.measure}{', median over ' if others else ''}{', '.join(others)}"
 
 

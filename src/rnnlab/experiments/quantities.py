@@ -1,0 +1,180 @@
+"""A number of a study, as an experiment's file asks for it; nothing of the file is run as code.
+
+    {figure: held_out_perplexity, where: {sampler: random}, reduce: max}   of many runs one figure
+    {figure: held_out_perplexity, reduce: mean, for_each: lr, then: min}   means, and their best
+    {ratio: {left: ..., right: ...}}                       also difference, product; of quantities
+
+`where` chooses runs by settings and figures: a value, a list of values, or {above: 1, below: 3}; a
+name lr*theta is the product of two. Of a run that diverged every figure is infinite: it counts as
+the worst, and is not left out.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import statistics
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rnnlab.config.identity import by_value, is_number
+from rnnlab.config.names import all_keys
+from rnnlab.config.schema import GROUPS
+from rnnlab.config.synonyms import did_you_mean
+from rnnlab.experiments.reading import Node
+from rnnlab.experiments.rows import FIGURES, Row
+
+REDUCTIONS: Mapping[str, Callable[[list[float]], float]] = {
+    "mean": statistics.fmean,
+    "median": statistics.median,
+    "min": min,
+    "max": max,
+    "std": statistics.stdev,
+    "count": len,
+}
+TOGETHER: Mapping[str, Callable[[float, float], float]] = {
+    "ratio": operator.truediv,
+    "difference": operator.sub,
+    "product": operator.mul,
+}
+
+
+class Unanswered(Exception):  # noqa: N818 (no error of the program)
+    """The study does not have what is asked for; the message says why."""
+
+
+class Quantity(ABC):
+    @abstractmethod
+    def of(self, rows: Sequence[Row]) -> float:
+        """Its value for a study; raises Unanswered."""
+
+
+@dataclass(frozen=True)
+class Number(Quantity):
+    value: float
+
+    def of(self, rows: Sequence[Row]) -> float:  # noqa: ARG002
+        return self.value
+
+
+@dataclass(frozen=True)
+class Combined(Quantity):
+    how: str
+    left: Quantity
+    right: Quantity
+
+    def of(self, rows: Sequence[Row]) -> float:
+        left, right = self.left.of(rows), self.right.of(rows)
+        if self.how == "ratio" and right == 0:
+            raise Unanswered("its right side is zero")
+        return TOGETHER[self.how](left, right)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """On one setting or figure."""
+
+    name: str
+    values: tuple[Any, ...] = ()  # any of these; or between the bounds
+    above: float = -math.inf
+    below: float = math.inf
+
+    def holds(self, row: Row) -> bool:
+        own = row.value(self.name)
+        if self.values:
+            return by_value(own) in map(by_value, self.values)
+        return is_number(own) and self.above < own < self.below
+
+    def __str__(self) -> str:
+        if self.values:
+            return f"{self.name}={','.join(map(str, self.values))}"
+        return f"{self.name} between {self.above:g} and {self.below:g}"
+
+
+@dataclass(frozen=True)
+class Reduced(Quantity):
+    """A figure of the runs that are meant, as one number."""
+
+    figure: str
+    where: tuple[Condition, ...] = ()
+    reduce: str = "mean"
+    for_each: tuple[str, ...] = ()
+    then: str = ""
+
+    def of(self, rows: Sequence[Row]) -> float:
+        chosen = [row for row in rows if all(condition.holds(row) for condition in self.where)]
+        if self.reduce == "count":
+            return len(chosen)
+        if not chosen:
+            raise Unanswered(f"no run has {' '.join(map(str, self.where)) or self.figure}")
+        groups: dict[tuple[Any, ...], list[float]] = {}
+        for row in chosen:
+            key = tuple(by_value(row.value(name)) for name in self.for_each)
+            groups.setdefault(key, []).append(self._figure(row))
+        ends = [_reduced(self.reduce, values) for values in groups.values()]
+        return _reduced(self.then, ends) if self.then else ends[0]
+
+    def _figure(self, row: Row) -> float:
+        if not row.status.is_final:
+            raise Unanswered(f"{row.folder} is {row.status}")
+        value = row.figure(self.figure)
+        if not is_number(value):
+            raise Unanswered(f"{row.folder} has no {self.figure}")
+        return float(value)
+
+
+def _reduced(how: str, values: list[float]) -> float:
+    if how == "std" and len(values) < 2:
+        raise Unanswered("one run alone has no standard deviation")
+    return REDUCTIONS[how](values)
+
+
+# --- as it is written ------------------------------------------------------------------------
+
+
+def quantity(node: Node) -> Quantity:
+    """Raises ConfigError with the line of a mistake."""
+    if not node.is_mapping:
+        return Number(node.number_value())
+    given = node.items()
+    if how := next((name for name in TOGETHER if name in given), None):
+        sides = node.fields(how)[how].fields("left right")
+        return Combined(how, quantity(sides["left"]), quantity(sides["right"]))
+    fields = node.fields("reduce", "figure where for_each then")
+    reduce = fields["reduce"].one_of([*REDUCTIONS])
+    if reduce != "count" and "figure" not in fields:
+        node.refuse(f"{node.name} has no figure; write figure: held_out_perplexity, say")
+    if ("for_each" in fields) != ("then" in fields):
+        node.refuse("for_each and then come together: reduce: mean, for_each: lr, then: min")
+    return Reduced(
+        known_name(fields["figure"]) if "figure" in fields else "",
+        conditions(fields["where"]) if "where" in fields else (),
+        reduce,
+        tuple(map(known_name, fields["for_each"].each())) if "for_each" in fields else (),
+        fields["then"].one_of([*REDUCTIONS]) if "then" in fields else "",
+    )
+
+
+def conditions(node: Node) -> tuple[Condition, ...]:
+    return tuple(_condition(known_name(own, name), own) for name, own in node.items().items())
+
+
+def _condition(name: str, node: Node) -> Condition:
+    if not node.is_mapping:
+        return Condition(name, tuple(own.value() for own in node.each()))
+    sides = {side: own.number_value() for side, own in node.fields("", "above below").items()}
+    return Condition(name, (), sides.get("above", -math.inf), sides.get("below", math.inf))
+
+
+def known_name(node: Node, name: str = "") -> str:
+    """A setting's or a figure's, or a product of such; raises ConfigError for another one."""
+    name = name or node.text()
+    known = [*FIGURES, *all_keys()]
+    for part in name.split("*"):
+        is_own = part.partition(".")[0] in GROUPS and "." in part  # a knob of somebody's own choice
+        if part not in known and not is_own:
+            hint = did_you_mean(part, known) or f"figures are {', '.join(FIGURES)}"
+            node.refuse(f"{part} is no setting and no figure; {hint}")
+    return name

@@ -1,0 +1,122 @@
+"""results.json: a study in one file, from which its claims, tables and figures come.
+
+experiment, commands    what was trained
+surroundings            versions, commit, machine, engines, when, and for how long all stacks
+claims                  by name: holds, value, above, below, why it could not be answered
+shared                  the settings that all runs have
+runs                    a line each: folder, the settings that differ, figures, curves if drawn
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rnnlab._common.errors import ConfigError, said
+from rnnlab._common.files import read_bytes, write_whole
+from rnnlab._common.typed import loads
+from rnnlab.config.identity import by_value, differing
+from rnnlab.experiments.claims import Verdict
+from rnnlab.experiments.rows import Row
+from rnnlab.results.run import Run
+from rnnlab.results.study import Study
+
+RESULTS = "results.json"
+MOST = 64 << 20  # bytes of it
+
+
+@dataclass(frozen=True)
+class Record:
+    experiment: str
+    commands: list[list[str]]
+    surroundings: Mapping[str, Any]
+    rows: list[Row]
+
+    @classmethod
+    def of(cls, name: str, commands: list[list[str]], study: Study, curves: bool) -> Record:
+        return cls(name, commands, surroundings(study), [Row.of(run, curves) for run in study])
+
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """Raises ConfigError for anything else."""
+        try:
+            own = loads(read_bytes(path.parent, path.name, MOST))
+            rows = [
+                Row(run["folder"], own["shared"] | run["settings"], run["figures"], run["curves"])
+                for run in own["runs"]
+            ]
+            return cls(own["experiment"], own["commands"], own["surroundings"], rows)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            rule = f"{path} is not the results of an experiment, or is damaged: {said(error)}."
+            raise ConfigError(rule) from None
+
+    def write(self, path: Path, verdicts: Iterable[Verdict]) -> None:
+        write_whole(path.parent, path.name, self.text(verdicts))
+
+    def text(self, verdicts: Iterable[Verdict]) -> str:
+        own = {*differing(row.settings for row in self.rows)}
+        shared = {n: v for n, v in self.rows[0].settings.items() if n not in own}
+        head = {
+            "experiment": self.experiment,
+            "commands": self.commands,
+            "surroundings": self.surroundings,
+            "claims": {verdict.claim.name: verdict.record for verdict in verdicts},
+            "shared": shared,
+        }
+        lines = [f" {json.dumps(name)}: {_json(value)}" for name, value in head.items()]
+        runs = [
+            {
+                "folder": row.folder,
+                "settings": {n: v for n, v in row.settings.items() if n in own},
+                "figures": row.figures,
+                "curves": row.curves,
+            }
+            for row in self.rows
+        ]
+        listed = ",\n".join(f"  {_json(run)}" for run in runs)
+        return "{\n" + ",\n".join([*lines, f' "runs": [\n{listed}\n ]']) + "\n}\n"
+
+
+def surroundings(study: Sequence[Run]) -> dict[str, Any]:
+    """What it was measured with; where runs differ in it, what each had."""
+    results = [run.result for run in study]
+    hosts = [result.host for result in results]
+    stacks: dict[tuple[str, ...], float] = {}  # each trains on one core, or on one GPU
+    for run in study:
+        key = (*run.result.stack,) or (run.name,)
+        stacks[key] = max(stacks.get(key, 0), run.result.wall_seconds or 0)
+    return {
+        "versions": _same(result.versions for result in results),
+        "commit": _same((result.git or {}).get("sha") for result in results),
+        "cores": _same(host.get("cpus") for host in hosts),
+        "platform": _same(host.get("platform") for host in hosts),
+        **{n: _same(getattr(r, n) for r in results) for n in ("device", "engine", "precision")},
+        "ended": max((result.ended for result in results if result.ended), default=None),
+        "stacks": len(stacks),
+        "minutes": sum(stacks.values()) / 60,
+    }
+
+
+def _same(values: Iterable[Any]) -> Any:
+    different = {by_value(value): value for value in values}
+    return next(iter(different.values())) if len(different) == 1 else [*different.values()]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: a figure that is one is told apart by its run's status."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {name: _finite(own) for name, own in value.items()}
+        case list() | tuple():
+            return [_finite(own) for own in value]
+    return value

@@ -1,0 +1,78 @@
+"""A run of a recorded study: its settings and figures, as results.json keeps them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from rnnlab.results.run import Run
+from rnnlab.runs.result import Result, Status
+from rnnlab.studies.report.entries import DRAWN, Curve, Entry
+from rnnlab.studies.report.spreadsheet import figures_of
+
+FIGURES = (*figures_of(Entry(Path(), Result.without_run(""), {})),)
+PASSING = ("began", "ended")  # what says nothing of a result
+
+
+@dataclass(frozen=True)
+class Row:
+    folder: str
+    settings: dict[str, Any]
+    figures: Mapping[str, Any]
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, run: Run, curves: bool) -> Row:
+        figures = {n: v for n, v in run.figures.items() if v is not None and n not in PASSING}
+        figures["sha256"] = run.result.dataset.get("sha256")
+        return cls(run.name, run.settings, figures, run.entry.logged if curves else {})
+
+    @property
+    def status(self) -> Status:
+        return Status(self.figures["status"])
+
+    def value(self, name: str) -> Any:
+        """Of a setting, or a figure; of lr*theta the product; None where the run has none."""
+        if "*" in name:
+            parts = [self.value(part) for part in name.split("*")]
+            return None if None in parts else math.prod(parts)
+        return self.settings[name] if name in self.settings else self.figures.get(name)
+
+    def figure(self, name: str) -> Any:
+        """The same, infinite of a run that diverged."""
+        is_lost = self.status == Status.diverged and name not in self.settings
+        return math.inf if is_lost else self.value(name)
+
+    @cached_property
+    def entry(self) -> Entry:
+        """As the report sees a run, for its tables and figures."""
+        return Recorded(Path(self.folder), self._result, self.settings, kept=self.curves)
+
+    @property
+    def _result(self) -> Result:
+        own = self.figures
+        result = Result.without_run(own.get("error", ""))
+        result.status, result.config = self.status, self.settings
+        result.perplexity = own.get("training_perplexity")
+        result.val_perplexity = own.get("held_out_perplexity")
+        result.best_perplexity = own.get("best_perplexity")
+        result.epochs, result.seed = own.get("epochs", 0), own.get("seed", 0)
+        result.dataset = {"name": own.get("text")} | {
+            name: own.get(name) for name in ("vocab_size", "sha256")
+        }
+        return result
+
+
+@dataclass(frozen=True)
+class Recorded(Entry):
+    """A run whose folder is not here, with the curves that were kept of it."""
+
+    kept: Mapping[str, Curve] = field(default_factory=dict)
+
+    @cached_property
+    def logged(self) -> dict[str, Curve]:
+        return {name: list(self.kept.get(name, ())) for name in DRAWN}

@@ -1,0 +1,316 @@
+"""experiments/: what is claimed is computed from the results, and the pages are what they say."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+
+import commands
+from conftest import ROOT
+from rnnlab._common.errors import ConfigError
+from rnnlab.experiments import reproduce as reproducing
+from rnnlab.experiments.claims import Claim
+from rnnlab.experiments.experiment import FILE, Experiment, study_folder, with_words
+from rnnlab.experiments.page import page
+from rnnlab.experiments.quantities import Unanswered, quantity
+from rnnlab.experiments.reading import Node
+from rnnlab.experiments.record import RESULTS, Record
+from rnnlab.experiments.reproduce import OTHER_SEEDS
+from rnnlab.experiments.rows import Row
+from rnnlab.experiments.tables import cell
+from rnnlab.results.load import load
+from rnnlab.runs import stack
+from rnnlab.studies.report.entries import read
+from rnnlab.studies.report.ranking import Ranking
+
+FOLDERS = sorted(path.parent for path in (ROOT / "experiments").glob(f"*/{FILE}"))
+NAMES = [folder.name for folder in FOLDERS]
+TINY = "num_hiddens=3 dataset.max_tokens=300 batch_size=4 num_epochs=1"
+HEAD = f"""title: Which lr?
+question: Which of two?
+finding: Perplexity {{low}} at lr 1.
+commands: python run.py -m {TINY} lr=0.5,1 seed=0
+cost: {{minutes: 1, jobs: 2}}
+tables: {{Both: {{by: lr, figures: training_perplexity}}}}
+figures: {{curves: Both}}
+"""
+CLAIM = """claims:
+  low:
+    says: It is low.
+    value: {figure: training_perplexity, where: {lr: 1}, reduce: max}
+    above: 1
+    below: LIMIT
+"""
+
+
+def written(text: str, folder: str = "mine") -> Path:
+    place = Path(folder)
+    place.mkdir(exist_ok=True)
+    (place / FILE).write_text(text, encoding="utf-8")
+    return place
+
+
+# --- quantities ------------------------------------------------------------------------------
+
+ROWS = [
+    Row(f"{k}", {"lr": lr, "theta": theta, "seed": seed, "sampler": "random"},
+        {"status": status, "training_perplexity": perplexity, "epochs": 5})
+    for k, (lr, theta, seed, status, perplexity) in enumerate(
+        [
+            (1.0, 1.0, 0, "completed", 2.0), (1.0, 1.0, 1, "completed", 5.0),
+            (3.0, 0.5, 0, "completed", 4.0), (3.0, 0.5, 1, "completed", 1.0),
+            (9.0, None, 0, "diverged", None), (9.0, None, 1, "completed", 7.0),
+            (99.0, 9.0, 0, "interrupted", 3.0),
+        ]
+    )
+]  # fmt: skip
+P = "figure: training_perplexity"
+
+
+def value_of(text: str) -> float:
+    return quantity(Node.of(written(text) / FILE)).of(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"{{{P}, where: {{lr: 1}}, reduce: mean}}", 3.5),
+        (f"{{{P}, where: {{lr: [1, 3]}}, reduce: std}}", math.sqrt(10 / 3)),
+        (f"{{{P}, where: {{lr: [1, 3]}}, reduce: median}}", 3),
+        (f"{{{P}, where: {{theta: null, status: completed}}, reduce: min}}", 7),
+        (f"{{{P}, where: {{lr: 9}}, reduce: max}}", math.inf),  # it diverged: not left out
+        (f"{{{P}, where: {{lr: {{below: 10}}}}, reduce: mean, for_each: lr, then: min}}", 2.5),
+        (f"{{{P}, where: {{lr: {{below: 10}}}}, reduce: mean, for_each: lr, then: max}}", math.inf),
+        (f"{{{P}, where: {{lr: {{below: 4}}}}, reduce: max, for_each: [lr, seed], then: mean}}", 3),
+        (f"{{{P}, where: {{lr*theta: {{above: 1, below: 2}}}}, reduce: max}}", 4),  # 1 is not above
+        ("{figure: lr*theta, where: {lr: 3}, reduce: max}", 1.5),
+        ("{where: {status: diverged}, reduce: count}", 1),
+        ("{where: {status: failed}, reduce: count}", 0),
+        ("ratio: {left: {figure: lr, where: {lr: [1, 9]}, reduce: max}, right: 4}", 2.25),
+        ("difference: {left: 1, right: {figure: epochs, where: {lr: 1}, reduce: max}}", -4),
+        ("product: {left: 0.5, right: {ratio: {left: 1, right: 4}}}", 0.125),
+    ],
+)  # fmt: skip
+def test_a_quantity(text, expected):
+    assert value_of(text) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (f"{{{P}, where: {{lr: 2}}, reduce: mean}}", "no run has lr=2"),
+        (f"{{{P}, reduce: mean}}", "6 is interrupted"),
+        (f"{{{P}, where: {{lr: 1, seed: 0}}, reduce: std}}", "one run alone has no standard"),
+        ("{figure: held_out_perplexity, reduce: mean, where: {lr: 1}}", "0 has no held_out_"),
+        ("ratio: {left: 1, right: {where: {lr: 2}, reduce: count}}", "its right side is zero"),
+    ],
+)
+def test_what_the_study_cannot_answer(text, why):
+    with pytest.raises(Unanswered, match=why):
+        value_of(text)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "holds"),
+    [("above: 3.4", True), ("above: 3.5", False), ("below: 3.6", True), ("below: 3.5", False),
+     ("above: 3.6\nbelow: 9", False), ("above: 3\nbelow: 4", True),
+     (f"below: {{{P}, where: {{lr: 9}}, reduce: mean}}", True),
+     (f"below: {{{P}, where: {{lr: 2}}, reduce: mean}}", False)],
+)  # fmt: skip
+def test_a_claim(bounds, holds):
+    text = f"says: x\nvalue: {{{P}, where: {{lr: 1}}, reduce: mean}}\n{bounds}"
+    assert Claim.of("c", Node.of(written(text) / FILE)).judged(ROWS).holds == holds
+
+
+def test_a_cell_of_a_table():
+    assert cell([1.0, 2.0, 4.5]) == "2.5 (1 to 4.5)"
+    assert cell([2.0, math.inf]) == "1 of 2 diverged"
+    assert cell([math.inf]) == "diverged"
+    assert cell([2.0, None]) == ""
+
+
+# --- mistakes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("title: Which lr?\n", "", "line 1: the file has no title; it takes title, question"),
+        ("finding:", "findings:", "line 3: findings is no part of the file; did you mean finding?"),
+        ("{low}", "{lo}", "line 3: \\{lo\\} is no claim; did you mean low?"),
+        (CLAIM.replace("LIMIT", "30"), "claims: {}\n", "line 8: there are no claims; write at"),
+        ("run.py -m", "run.py", "line 4: a command trains a study; write python run.py -m"),
+        ("seed=0", "seed=0 rm", "line 4: rm is no setting; the commands' words are NAME=VALUE"),
+        ("minutes: 1", "minutes: a", "line 5: minutes is a number, and not a"),
+        ("by: lr", "by: lrr", "line 6: lrr is no setting and no figure; did you mean lr?"),
+        ("{curves:", "{curve:", "line 7: curve is no part of figures; did you mean curves?"),
+        ("{lr: 1}", "{lq: 1}", "line 11: lq is no setting and no figure"),
+        ("reduce: max", "reduce: maxi", "line 11: maxi is no reduce; did you mean max"),
+        ("reduce: max", "reduce: max, then: min", "line 11: for_each and then come together"),
+        ("figure: training_perplexity, ", "", "line 11: value has no figure"),
+        ("    above: 1\n    below: 30\n", "", "line 9: the claim low has no bound; write above:"),
+        ("above: 1\n    below: 30", "above: &x 1\n    below: *x", "line 13: \\*x is not read"),
+        ("says: It is low.", "says: [a]", "line 10: says is a text"),
+        ("cost: {", "cost: {{", "line 6: did not find expected ',' or '}'"),
+        ("cost:", "title:", "line 5: title is in line 1 already; remove one of them"),
+    ],
+)
+def test_a_mistake_is_one_sentence_with_its_line(old, new, said):
+    text = HEAD + CLAIM.replace("LIMIT", "30")
+    assert old in text
+    folder = written(text.replace(old, new, 1))
+    with pytest.raises(ConfigError, match=f"^mine/{FILE}, {said}") as refused:
+        Experiment.read(folder)
+    assert "\n" not in str(refused.value)
+
+
+def test_words_take_the_place_of_those_of_their_name():
+    both = [["lr=1,3", "seed=0"], ["theta=2", "seed=0"]]
+    assert with_words(both, ["seed=4,5", "lr=9"]) == [
+        ["lr=9", "seed=4,5"],
+        ["theta=2", "seed=4,5", "lr=9"],
+    ]
+    assert study_folder("a", both) == study_folder("a", [("lr=1,3", "seed=0"), both[1]])
+    assert study_folder("a", both) != study_folder("a", with_words(both, ["seed=1"]))
+
+
+# --- the command -----------------------------------------------------------------------------
+
+
+def test_a_study_is_trained_once_and_its_claims_are_checked():
+    folder = written(HEAD + CLAIM.replace("LIMIT", "30"))
+    status, out, err = commands.run("reproduce", "mine", module=True)
+    assert (status, err) == (0, "")
+    assert "low holds: 2" in out
+    record = Record.read(folder / RESULTS)
+    first = load(study_folder("mine", record.commands))
+    assert [row.value("lr") for row in record.rows] == [0.5, 1]
+    assert record.rows[1].value("training_perplexity") == first[1].result.perplexity
+    shown = (folder / "README.md").read_text(encoding="utf-8")
+    assert f"**Finding.** Perplexity {first[1].result.perplexity:.4g} at lr 1." in shown
+    assert (folder / "curves.svg").read_text(encoding="utf-8").startswith("<?xml")
+
+    written(HEAD + CLAIM.replace("LIMIT", "2"))  # nothing is trained anew, and it does not hold
+    status, out, _ = commands.run("reproduce", "mine", module=True)
+    assert status == 1
+    assert "low does not hold: 2" in out
+    again = load(first[1].folder.parent)
+    assert [run.result.ended for run in again] == [run.result.ended for run in first]
+    assert "Not what is claimed: see low." in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_report_draws_of_the_record_what_it_draws_of_the_runs(trained_here):
+    """The same tables and curves, without the runs' folders."""
+    home = trained_here(["num_hiddens=3", "dataset.max_tokens=300", "batch_size=4", "num_epochs=2",
+                         "dataset.val_fraction=0.3", "lr=0.5,1"], Path("S"))  # fmt: skip
+    record = Record.of("mine", [[]], load(home), curves=True)
+    record.write(Path("r.json"), [])
+    kept = [row.entry for row in Record.read(Path("r.json")).rows]
+    own, _ = read(home)
+    assert [[*map(tuple, curve)] for e in kept for curve in e.curves] == [
+        [*curve] for e in own for curve in e.curves
+    ]
+    assert [str(group) for group in Ranking(kept).groups] == [
+        str(group) for group in Ranking(own).groups
+    ]
+    assert Ranking(kept).rule == Ranking(own).rule
+
+
+def test_other_seeds_stand_beside_and_other_words_apart(trained_here, monkeypatch):
+    monkeypatch.setattr(reproducing, "study", lambda words, *_: load(trained_here(words)))
+    folder = written(HEAD + CLAIM.replace("LIMIT", "30"))
+    (first,) = reproducing.reproduce(folder)
+    (other,) = reproducing.reproduce(folder, seeds="3")
+    assert first.value != other.value
+    assert Record.read(folder / OTHER_SEEDS).commands[0][-1] == "seed=3"
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    assert "with seeds 3" in page
+    assert f"| {first.value:.4g} | holds | {other.value:.4g} | holds |" in page
+
+    reproducing.reproduce(folder, ["num_epochs=2"])
+    assert (folder / "README.md").read_text(encoding="utf-8") == page
+    apart = study_folder("mine", with_words(Experiment.read(folder).commands, ["num_epochs=2"]))
+    assert (apart / "README.md").exists()
+
+
+def test_what_only_a_person_may_say_is_typed(monkeypatch):
+    """A folder that somebody sent does not choose code to run."""
+    monkeypatch.setattr(reproducing, "study", lambda *_: pytest.fail("it trains"))
+    text = HEAD + CLAIM.replace("LIMIT", "30")
+    folder = written(text.replace("lr=0.5,1", "model=./mine/evil.py"))
+    with pytest.raises(
+        ConfigError, match=r"^model=\./mine/evil\.py, which mine/.* asks for, is not"
+    ):
+        reproducing.reproduce(folder)
+    with pytest.raises(pytest.fail.Exception):
+        reproducing.reproduce(folder, ["model=./mine/evil.py"])
+
+
+def test_a_run_is_a_run_whatever_else_is_in_its_folder(compose):
+    config = compose("num_hiddens=3", "dataset.max_tokens=300", "batch_size=4", "num_epochs=1")
+    stack.run(config, Path("run"))
+    written(HEAD + CLAIM, "run")
+    status, out, _ = commands.run("reproduce", "run", module=True)
+    assert status == 0
+    assert "bit for bit" in out
+    (Path("run") / FILE).unlink()
+    status, _, err = commands.run("reproduce", "run", "--seeds", "1", module=True)
+    assert status == 2
+    assert (
+        err == f"--seeds of run is not allowed: only an experiment, which has {FILE}, takes it.\n"
+    )
+
+
+# --- what is recorded ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trained_here():
+    """A study's jobs, one after the other in this process."""
+
+    def train(words: list[str], home: Path | None = None) -> Path:
+        own = [word for word in words if not word.startswith("sweep=")]
+        home = home or Path(next(w for w in words if w.startswith("sweep=")).partition("=")[2])
+        configs = {config.as_dict().__repr__(): config for config in commands.jobs("-m", *own)}
+        for k, config in enumerate(configs.values()):
+            stack.run(config, home / f"{k}")
+        return home
+
+    return train
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=NAMES)
+def test_an_experiment_in_miniature(folder, trained_here, monkeypatch, request):
+    """The study as its file has it, in a few seconds; whether the claims hold is another matter."""
+    if any(row.value("text") == "time_machine" for row in Record.read(folder / RESULTS).rows):
+        monkeypatch.setenv("RNNLAB_DATA", str(request.getfixturevalue("time_machine_folder")))
+    monkeypatch.setattr(reproducing, "study", lambda words, *_: load(trained_here(words)))
+    shutil.copytree(folder, folder.name)
+    before = {path.name: path.read_bytes() for path in Path(folder.name).iterdir()}
+    verdicts = reproducing.reproduce(Path(folder.name), miniature=True)
+    assert all(not verdict.why for verdict in verdicts if "std" not in str(verdict.claim))
+    assert {path.name: path.read_bytes() for path in Path(folder.name).iterdir()} == before
+    (home,) = Path("outputs/experiments").iterdir()
+    figures = [f"{kind}.svg" for kind in Experiment.read(folder).figures]
+    assert all((home / name).is_file() for name in ["README.md", RESULTS, *figures])
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=NAMES)
+def test_a_page_says_what_its_results_say(folder):
+    experiment, record = Experiment.read(folder), Record.read(folder / RESULTS)
+    beside = folder / OTHER_SEEDS
+    others = Record.read(beside) if beside.exists() else None
+    assert (folder / "README.md").read_text(encoding="utf-8") == page(experiment, record, others)
+    assert record.commands == [*map(list, experiment.commands)]
+    assert len(record.rows) == experiment.jobs
+    for path, own in [(folder / RESULTS, record), *([(beside, others)] if others else [])]:
+        verdicts = [claim.judged(own.rows) for claim in experiment.claims]
+        assert [verdict.claim.name for verdict in verdicts if not verdict.holds] == []
+        assert path.read_text(encoding="utf-8") == own.text(verdicts)
+        if own is others:
+            (seeds,) = {word for words in own.commands for word in words if word[:5] == "seed="}
+            assert own.commands == with_words(experiment.commands, [seeds])
+            assert not {r.value("seed") for r in own.rows} & {r.value("seed") for r in record.rows}
