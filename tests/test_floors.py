@@ -107,7 +107,7 @@ def test_the_curve_has_the_floor_as_a_line(monkeypatch):
     monkeypatch.undo()  # of what makes curves small in tests
     figure = figures.perplexity_figure([(1, 3.0), (2, 2.5)], [], "", 2.27)
     lines = {line.get_label(): line for line in figure.axes[0].lines}
-    assert [*lines["floor 2.27"].get_ydata()] == [2.27, 2.27]
+    assert np.asarray(lines["floor 2.27"].get_ydata()).tolist() == [2.27, 2.27]
     assert figure.axes[0].get_ylim()[0] < 2.27
     plain = figures.perplexity_figure([(1, 3.0), (2, 2.5)], [], "")
     assert [line.get_label() for line in plain.axes[0].lines] == ["training"]
@@ -153,7 +153,7 @@ def test_figures_to_keep_have_the_floors(study):
     for make in (curves_figure, effects_figure):
         figure = make(ranking, 240.0)
         for axes in figure.axes:
-            ends = [([*line.get_xdata()], [*line.get_ydata()]) for line in axes.lines]
+            ends = [np.asarray(line.get_data()).tolist() for line in axes.lines]
             flat = {y[0] for x, y in ends if x == [0, 1] and y[0] == y[-1]}
             assert sorted(flat) == expected
             assert axes.get_ylim()[0] < 8 ** (1 / 5)

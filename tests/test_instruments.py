@@ -200,7 +200,7 @@ def shapes(I, H):
 
 def test_of_a_cell_of_ones_own_gates_are_what_its_functions_give():
     """Two that share their weights, one in its own words, and one that is a parameter alone."""
-    cell = own_cell(OWN, "gated.py", "gated.py")()
+    cell = own_cell(OWN, "gated.py", "gated.py")(name="gated.py")
     own = parameters(cell, K=1, layers=1)
     weights = own.layer(0)
     X, H_0 = torch.randn(1, 7, V).double(), torch.zeros(1, 7, H).double()
