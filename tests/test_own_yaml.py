@@ -121,7 +121,7 @@ def test_choices_of_ones_own_are_known_in_hints(write):
         "defaults: [/schema/model/gru@_here_]\nreset: after\ndropout: 0\ninit_std: 1\n",
     )
     write("other/a", GLOBAL + "lr: 0.75\n")
-    assert "experiment is one of chapter_random, chapter_sequential, demo, own; " in answer(
+    assert "chapter_sequential, demo, optimizers, samplers, own; type" in answer(
         "--config-dir", "mine", "experiment=owm"
     )
     assert composed("model=mine").model.init_std == 1
