@@ -22,7 +22,8 @@ from rnnlab.cli.commands import app
 TINY = ["num_hiddens=8", "batch_size=4", "num_steps=10", "num_epochs=4", "dataset.max_tokens=400"]
 RESULT_FIELDS = """
     schema_version status process job owner heartbeat error stopped warnings perplexity
-    best_perplexity val_perplexity excess_nats lengths epochs tokens tokens_per_second stack_tokens_per_second
+    best_perplexity val_perplexity excess_nats lengths epochs tokens tokens_per_second
+    stack_tokens_per_second
     wall_seconds began ended
     command device engine precision seed samples dataset config config_id versions git host stack
     init_from swept resumed formerly
