@@ -153,8 +153,12 @@ def test_figures_to_keep_have_the_floors(study):
     for make in (curves_figure, effects_figure):
         figure = make(ranking, 240.0)
         for axes in figure.axes:
-            ends = [np.asarray(line.get_data()).tolist() for line in axes.lines]
-            flat = {y[0] for x, y in ends if x == [0, 1] and y[0] == y[-1]}
+            drawn = [np.asarray(line.get_xydata()) for line in axes.lines]
+            flat = {
+                points[0, 1]
+                for points in drawn
+                if points[:, 0].tolist() == [0, 1] and points[0, 1] == points[1, 1]
+            }
             assert sorted(flat) == expected
             assert axes.get_ylim()[0] < 8 ** (1 / 5)
         assert "floors" in [text.get_text() for text in figure.legends[0].get_texts()]
@@ -166,7 +170,7 @@ def test_texts_of_one_source_are_told_by_what_they_differ_in(study):
     assert sorted(texts_apart(Ranking(read(study)[0])).values()) == ["copy lag=3", "copy lag=4"]
 
 
-# --- eval.lengths ---------------------------------------------------------------------------------
+# --- eval.lengths ----------------------------------------------------------------------------
 
 
 def rows_of(tokens: torch.Tensor, size: int) -> torch.Tensor:

@@ -385,3 +385,37 @@ def test_a_study_as_it_is_trained(open_page):
     picture = Path(PICTURES or ".") / "report.png"
     assert browser.save_screenshot(str(picture))
     assert picture.stat().st_size > 50_000
+
+
+def test_a_floor_is_a_line_and_what_is_above_it_a_column(open_page):
+    """And eval.lengths has its columns; of texts without a floor there is none of it."""
+    for seed, figure in ((0, 2.5), (1, 2.7)):
+        forge(f"{seed}", figure, seed=seed)
+    browser = open_page()
+    assert "nats above the floor" not in " ".join(texts(browser, "thead th"))
+    assert texts(browser, "svg .floor") == []
+    for seed in (0, 1):
+        path = HOME / str(seed)
+        result = Result.read(path)
+        result.dataset["entropy_floor_perplexity"] = 2.0
+        result.lengths = {
+            "40": {"perplexity": 3.0, "excess_nats": 0.4, "accuracy": 0.25 + seed / 2}
+        }
+        result.write(path)
+    browser = open_page()
+    mean = (math.log(1.25) + math.log(1.35)) / 2
+    assert [float(each) for each in column(browser, "nats above the floor")] == [
+        pytest.approx(mean, abs=2e-3)
+    ]
+    assert column(browser, "share right at 40") == ["0.5"]
+    assert "Dotted: the floor, which no model goes below." in " ".join(texts(browser, "p"))
+    assert "floor 2" in texts(browser, "svg .soft")
+    floor, lines = (
+        browser.execute_script(
+            "return [...document.querySelectorAll(arguments[0])]"
+            ".map((each) => each.getBoundingClientRect().bottom)",
+            selector,
+        )
+        for selector in ("svg .floor", "svg g path")
+    )
+    assert floor[0] > max(lines[:4])

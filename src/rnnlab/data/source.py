@@ -45,7 +45,7 @@ class Strings:
     """What a model is evaluated on at one length: pieces of a text, each read from the zero state.
 
     Piece i is tokens[i size : (i + 1) size + 1]: the token before it is read as well, so that all
-    of its own are predicted.
+    of its own are predicted. A source's own strings are one piece, read one after the other.
     """
 
     tokens: Indices  # (N,)

@@ -88,7 +88,7 @@ class Synthetic(Source):
         return ""
 
     def at_length(self, length: int) -> tuple[Self, int] | None:  # noqa: ARG002
-        """With strings of this length alone, and the symbols of one; None where it has no such."""
+        """With strings of this length alone, and the symbols of each; None where it has no such."""
         return None
 
     def strings(
@@ -99,9 +99,9 @@ class Synthetic(Source):
         if found is None:
             return super().strings(length, held_out, encode)
         own, size = found
-        text = own.text(Draws(own.seed, FRESH), (STRINGS + 1) * size)
+        text = own.text(Draws(own.seed, FRESH), STRINGS * size)
         tokens = encode(b"".join(codes.tobytes() for codes in text))
-        return Strings(tokens[size - 1 :], size, own.entropy_rate(), own.answers)
+        return Strings(tokens, len(tokens) - 1, own.entropy_rate(), own.answers)
 
     def blocks(self) -> Iterator[bytes]:
         return (codes.tobytes() for codes in self.text(Draws(self.seed, TEXT), self.length))
