@@ -485,9 +485,9 @@ def test_an_instrument_that_fails_is_a_warning(compose, monkeypatch):
 @pytest.mark.parametrize(
     ("setting", "epochs"),
     [(["num_epochs=12"], [12]), (["num_epochs=7", "log.inspect_every=3"], [3, 6, 7]),
-     (["num_epochs=5", "max_minibatches=250", "batch_size=1", "num_steps=1"], [2, 4, 5])],
+     (["num_epochs=5", "max_minibatches=375", "batch_size=1", "num_steps=1"], [2, 4, 5])],
 )  # fmt: skip
-def test_there_is_a_look_every_500_minibatches_and_at_the_end(compose, setting, epochs):
+def test_there_is_a_look_every_750_minibatches_and_at_the_end(compose, setting, epochs):
     folder = train(compose(*SMALL, "instruments=[spectral_radius]", *setting), "run")
     assert [look["epoch"] for look in read_looks(folder)] == epochs
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from rnnlab.instruments.instrument import Instrument, Kind, known
-from rnnlab.instruments.look import Look, nats, unrolled
+from rnnlab.instruments.look import Look, costs
+from rnnlab.nn.engines import reading
 
-WINDOWS = 128
+WINDOWS = 64
 
 
 @known
@@ -29,8 +30,10 @@ class PerplexityByPosition(Instrument):
     y = "perplexity"
 
     def measure(self, look: Look) -> dict[str, Tensor]:
-        T = look.inputs.shape[2]
-        windows = look.text.unfold(1, T + 1, 1)[:, :WINDOWS]
-        states = unrolled(look.parameters, windows[..., :-1])
-        cost = nats(look.parameters, states, windows[..., 1:])
-        return {"perplexity": cost.double().mean(1).exp()}
+        model, flat = look.parameters.model, look.parameters.flat
+        windows = look.text.unfold(1, look.windows.shape[2], 1)[:, :WINDOWS]
+        X, Y = windows[..., :-1], windows[..., 1:]
+        K, B, T = X.shape
+        forward = reading(model.cell).forward_pass(look.parameters, T, B)
+        logits, _ = forward(X, model.zero_state(K, B, flat.dtype, flat.device))
+        return {"perplexity": costs(logits, Y).double().mean(1).exp()}
