@@ -16,12 +16,13 @@ ROOMS = {  # each with all that it may import besides itself
     "data": "_common",
     "nn": "_common",
     "training": "_common nn",
-    "config": "_common nn training data",
-    "runs": "_common nn training data config",
-    "studies": "_common nn training data config runs",
-    "results": "_common nn training data config runs studies",
-    "experiments": "_common nn training data config runs studies results",
-    "cli": "_common nn training data config runs studies results experiments",
+    "instruments": "_common nn training",
+    "config": "_common nn training instruments data",
+    "runs": "_common nn training instruments data config",
+    "studies": "_common nn training instruments data config runs",
+    "results": "_common nn training instruments data config runs studies",
+    "experiments": "_common nn training instruments data config runs studies results",
+    "cli": "_common nn training instruments data config runs studies results experiments",
 }
 HYDRA = ("hydra", "omegaconf")
 KNOWS_HYDRA = (
@@ -111,7 +112,8 @@ def test_the_network_knows_no_paths():
         f"{name} -> {imported}"
         for name, path in MODULES.items()
         for imported in imports(path)
-        if name.split(".")[0] in ("nn", "training") and imported.split(".")[0] in ("pathlib", "os")
+        if name.split(".")[0] in ("nn", "training", "instruments")
+        and imported.split(".")[0] in ("pathlib", "os")
     ]
     assert wrong == []
 

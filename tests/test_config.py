@@ -29,6 +29,11 @@ OUT_OF_RANGE = {
     "device=gpu": "device=gpu is not allowed: device is auto, cpu, cuda or cuda:N",
     "device=cuda:x": "device=cuda:x is not allowed",
     "optimizer.name=adam": "this choice is sgd",
+    "log.inspect_every=0": "log.inspect_every=0 is not allowed",
+    "instruments=gates": "spectrum, surprise; type 'instruments=[gates]'",
+    "instruments=[gate]": "instruments=[gate] is not allowed: it is off, light, full, or a list of",
+    "instruments=[]": "instruments=[] is not allowed",
+    "instruments=null": "instruments=None is not allowed",
 }
 
 
@@ -66,7 +71,8 @@ def test_torch_nn_refuses_the_other_gru(compose):
 
 
 SAME = ["device=cpu", "engine=eager", "num_epochs=7", "log.every=2", "checkpoint.every=3"]
-SAME += ["stop.patience=3", "schedule=constant"]
+SAME += ["stop.patience=3", "schedule=constant", "instruments=light", "log.inspect_every=3"]
+SAME += ["instruments=[gates,spectrum]"]
 OTHER = ["lr=0.5", "theta=2", "seed=1", "sampler=random", "model=lstm", "size=tiny"]
 OTHER += ["optimizer=adam", "clip=none", "batch_size=16", "num_steps=20", "precision=fp64"]
 OTHER += ["dataset.max_tokens=9999", "dataset.clean=none", "model.init_std=0.1", "num_layers=2"]

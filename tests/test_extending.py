@@ -50,7 +50,7 @@ def run(root: Path, *arguments: str) -> str:
 def test_the_page_has_a_diff_for_each_extension():
     assert list(DIFFS) == [
         "A cell", "A sampler", "An optimizer", "A schedule", "A kind of text",
-        "A synthetic source", "A tracker", "A figure of an epoch", "An engine",
+        "A synthetic source", "A tracker", "A figure of an epoch", "An instrument", "An engine",
     ]  # fmt: skip
 
 
@@ -72,9 +72,12 @@ def test_all_of_them_train_together(extended):
     rows = Path("run/metrics.csv").read_text().splitlines()
     assert [row.partition(",")[0] for row in rows] == ["epoch", "1", "2"]
     assert [line["lr"] for line in lines] == [0.003, 0.0015]
-    run(extended, "resume=run", "num_epochs=4")
+    run(extended, "resume=run", "num_epochs=4", "instruments=[weight_norm]")
     rows = Path("run/metrics.csv").read_text().splitlines()
     assert [row.partition(",")[0] for row in rows] == ["epoch", "1", "2", "3", "4"]
+    (look,) = map(json.loads, Path("run/instruments.jsonl").read_text().splitlines())
+    assert look["epoch"] == 4
+    assert set(look["weight_norm"]) == {"0.W_xz", "0.b_z", "0.W_xh", "0.b_h", "W_hq", "b_q"}
 
 
 def test_a_synthetic_source_has_its_floor(extended):
@@ -103,6 +106,7 @@ def test_help_shows_them(extended):
         "exponential",
         "counting",
         "walk",
+        "weight_norm",
         "minibatches from one reset to the next",
     ):
         assert word in out

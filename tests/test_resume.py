@@ -49,6 +49,7 @@ def train(config, name: str) -> Path:
         ["model=gru", "optimizer=rmsprop", "precision=fp64"],
         ["model=lstm", "engine=torch_nn", "optimizer=torch", "optimizer.algorithm=NAdam"],
         ["engine=eager", "optimizer=torch", "optimizer.algorithm=Adafactor", "precision=bf16"],
+        ["instruments=[gradient_lag,gates,gradient_norm]", "log.inspect_every=2"],
     ],
 )
 def test_stopped_in_the_middle_of_an_epoch_it_goes_on_bit_for_bit(
@@ -266,6 +267,7 @@ def test_killed_at_random_moments_it_loses_nothing(compose, tmp_path, lanes):
     """Real SIGKILLs on real processes, six each; `make faults` does it by the hundred."""
     small = ["num_hiddens=16", "num_epochs=25", "checkpoint.seconds=0.02", "batch_size=8"]
     small += ["sampler=random", "model=gru", "optimizer=adam", "lr=0.01", "num_steps=16"]
+    small += ["instruments=light", "log.inspect_every=4"]
     configs = [compose(*small, f"seed={k}", f"theta={k + 1}") for k in range(lanes)]
     verdict = verify(configs, tmp_path, kills=6)
     assert verdict.kills == 6

@@ -74,7 +74,7 @@ def _run(run: Path, words: list[str]) -> None:
 
     changes = values_of(words)
     for word, name in zip(words, changes, strict=True):
-        is_other = name in LENGTH or name.startswith("log.")
+        is_other = name in (*LENGTH, "instruments") or name.startswith("log.")
         require(not is_other, word, f"reproducing {run} is to log the same epochs, and it says so")
     config, corpora = changed(stored_config(run, before), changes), Corpora()
     other = before.differences_to(config, check(config, corpora).sha256)

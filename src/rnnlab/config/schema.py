@@ -49,7 +49,7 @@ class LogSettings(Knobs):
     val_every: int = knob("epochs between two passes over held-out text", at_least=1)
     sample_every: int = knob("epochs between two samples; 0: at the end only", at_least=0)
     inspect_every: int | None = knob(
-        "epochs between two looks of the instruments; null: as many as have 500 minibatches",
+        "epochs between two looks of the instruments; null: as many as have 750 minibatches",
         default=None,
         at_least=1,
     )

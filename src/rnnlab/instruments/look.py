@@ -108,7 +108,12 @@ def nats(
     parameters: Parameters, states: States, Y: Integer[Tensor, "K B T"]
 ) -> Float[Tensor, "K B T"]:
     """What each target costs after these states."""
-    H = states[-1][0]
-    logits = H.flatten(1, 2) @ parameters.W_hq + parameters.b_q
-    cost = cross_entropy(logits.flatten(0, 1), Y.transpose(1, 2).flatten().long(), reduction="none")
-    return cost.unflatten(0, H.shape[:3]).transpose(1, 2)
+    H = states[-1][0].flatten(1, 2)
+    return costs(H @ parameters.W_hq + parameters.b_q, Y)
+
+
+def costs(logits: Float[Tensor, "K TB V"], Y: Integer[Tensor, "K B T"]) -> Float[Tensor, "K B T"]:
+    """-log p of each target, from logits in the order of time."""
+    targets = Y.transpose(1, 2)
+    cost = cross_entropy(logits.flatten(0, 1), targets.flatten().long(), reduction="none")
+    return cost.unflatten(0, targets.shape).transpose(1, 2)

@@ -73,6 +73,18 @@ def of_curves(runs: Sequence[Run]) -> Columns:
     return repeated | {name: _joined(runs, name, lengths) for name in figures}
 
 
+def of_looks(runs: Sequence[Run]) -> Columns:
+    """A row a number that an instrument has logged: its run, settings that differ, what it is."""
+    lengths = [len(run.instruments["epoch"]) for run in runs]
+    columns = {"folder": column([run.name for run in runs], True)}
+    for name in _differing(runs):
+        columns.setdefault(name, column([run.settings.get(name) for run in runs]))
+    repeated = {name: np.repeat(own, lengths) for name, own in columns.items()}
+    names = ("epoch", "instrument", "name", "place", "value")
+    logged = [[run.instruments[name] for run in runs] for name in names]
+    return repeated | {n: np.concatenate(own) for n, own in zip(names, logged, strict=True) if own}
+
+
 def _joined(runs: Sequence[Run], figure: str, lengths: Sequence[int]) -> NDArray[Any]:
     parts = [
         run.curves[figure] if figure in run.curves else np.full(length, np.nan)

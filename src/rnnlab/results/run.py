@@ -5,6 +5,8 @@ Shapes: E logged epochs.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +17,14 @@ from numpy.typing import NDArray
 
 from rnnlab._common.console import one_line
 from rnnlab._common.errors import ConfigError, require
-from rnnlab.runs.folder import BEST, FIGURES, LAST, METRICS, read_metrics
+from rnnlab.runs.folder import BEST, FIGURES, LAST, METRICS, read_looks, read_metrics
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.report.entries import Entry
 from rnnlab.studies.report.spreadsheet import all_figures
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from rnnlab.results.model import TrainedModel
 
 
@@ -114,6 +118,40 @@ class Run:
         is_taken = ~np.isnan(logged[figure])
         return logged["epoch"][is_taken], logged[figure][is_taken]
 
+    @cached_property
+    def instruments(self) -> dict[str, NDArray[Any]]:
+        """What its instruments have logged, a row a number: epoch, instrument, name, place, value.
+
+        `place` counts along a curve, a histogram or a text, and is 0 of a number alone; NaN is what
+        was not finite. Empty of a run without instruments.
+        """
+        rows = [
+            (look["epoch"], instrument, name, place, math.nan if value is None else value)
+            for look in read_looks(self.folder)
+            for instrument, own in look.items()
+            if isinstance(own, dict)
+            for name, values in own.items()
+            for place, value in enumerate(_flat(values))
+        ]
+        epochs, instruments, names, places, values = zip(*rows, strict=True) if rows else [()] * 5
+        return {
+            "epoch": np.array(epochs, dtype=np.int64),
+            "instrument": np.array(instruments, dtype=object),
+            "name": np.array(names, dtype=object),
+            "place": np.array(places, dtype=np.int64),
+            "value": np.array(values, dtype=np.float64),
+        }
+
+    def inspect(self, text: str | None = None, best: bool = False) -> dict[str, Figure]:
+        """The pictures of `rnnlab inspect`, figures of matplotlib's by the instruments' names.
+
+        Of its last checkpoint, or that of its best epoch, on its own text or on another one.
+        """
+        from rnnlab.runs.inspection.inspect import inspect
+        from rnnlab.runs.inspection.pictures import picture
+
+        return {seen.instrument.name: picture(seen) for seen in inspect(self.folder, text, best)}
+
     def model(self, best: bool = False) -> TrainedModel:
         """From its last checkpoint, or from that of its best epoch; takes torch.
 
@@ -127,3 +165,12 @@ class Run:
         from rnnlab.results.model import TrainedModel
 
         return TrainedModel.read(self.folder, best)
+
+
+def _flat(values: Any) -> Iterator[Any]:
+    """Numbers in lists, one after the other."""
+    if isinstance(values, list):
+        for item in values:
+            yield from _flat(item)
+    else:
+        yield values

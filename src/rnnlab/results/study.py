@@ -128,6 +128,11 @@ class Study(Sequence[Run]):
         """
         return frames.frame(frames.of_curves(self.runs))
 
+    @cached_property
+    def instruments(self) -> Frame:
+        """A row a number of instruments.jsonl: the run, the settings that differ, what it is."""
+        return frames.frame(frames.of_looks(self.runs))
+
     # --- who is best -------------------------------------------------------------------------
 
     def compare(

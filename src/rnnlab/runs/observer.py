@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rnnlab.instruments.instrument import Instrument
     from rnnlab.instruments.panel import Panel, Probe, Values
 
-MINIBATCHES = 500  # between two looks at least, where nothing else is said: light is cheap so
+MINIBATCHES = 750  # between two looks, where nothing else is said: a light one costs some twelve
 
 
 @dataclass(frozen=True, eq=False)

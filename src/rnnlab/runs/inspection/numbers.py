@@ -105,7 +105,8 @@ def _lines(axes: Axes, seen: Seen, names: Sequence[str]) -> None:
     axes.set(xlabel=seen.instrument.x, ylabel=seen.instrument.y)
     if seen.instrument.is_logarithmic:
         _logarithmic(axes)
-        axes.set_ylim(bottom=max(low, axes.get_ylim()[1] * 10.0**-DECADES) / 2)
+        lowest = axes.get_ylim()[1] * 10.0**-DECADES
+        axes.set_ylim(bottom=max(low, lowest) / 2 if low < np.inf else None)
     if seen.is_over_training:
         axes.set_title(f"after epoch {max(seen.looks)}", fontsize=9, loc="left")
     plain(axes)

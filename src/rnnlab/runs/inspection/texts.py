@@ -71,7 +71,7 @@ def units(seen: Seen) -> Figure:
     height = sum(0.1 * values.shape[1] + 0.5 for values in maps.values())
     figure = framed(seen, max(2.2, height + 0.3))
     panels = grid(figure, len(names), 1)
-    largest = max(np.nanmax(np.abs(values), initial=0.1) for values in maps.values())
+    largest = max(np.nan_to_num(np.abs(values)).max(initial=0.1) for values in maps.values())
     for axes, (name, values) in zip(panels, maps.items(), strict=True):
         edges = [np.arange(n + 1) - 0.5 for n in values.shape]
         axes.pcolormesh(*edges, values.T, cmap=SIGNED, vmin=-largest, vmax=largest)
@@ -96,11 +96,11 @@ def plane(seen: Seen) -> Figure:
     points = {name: np.array(seen.values[name], dtype=np.float64) for name in names}
     panels = grid(figure, len(names), 4, share=False)
     for place, (axes, (name, own)) in enumerate(zip(panels, points.items(), strict=True)):
-        reach = max(1.1, 1.05 * np.nanmax(np.abs(own), initial=0))
+        radius = np.hypot(own[:, 0], own[:, 1]).max(initial=0)
+        reach = max(1.1, 1.05 * radius)
         _circle(axes)
         axes.plot(own[:, 0], own[:, 1], ".", color=COLOURS[2], markersize=3.5)
-        axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-        radius = np.nanmax(np.hypot(own[:, 0], own[:, 1]), initial=0)
+        axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", adjustable="datalim")
         axes.set_title(f"{named(name, names)}\nradius {radius:.3g}", fontsize=9, loc="left")
         axes.set_xlabel(seen.instrument.x if place + beside >= len(names) else "")
         axes.set_ylabel(seen.instrument.y if place % beside == 0 else "")
