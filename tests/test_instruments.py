@@ -201,7 +201,7 @@ def shapes(I, H):
 
 def test_of_a_cell_of_ones_own_gates_are_what_its_functions_give():
     """Two that share their weights, one in its own words, and one that is a parameter alone."""
-    cell = own_cell(OWN, "gated.py", "gated.py")()
+    cell = own_cell(OWN, "gated.py", "gated.py")(name="gated.py")
     own = parameters(cell, K=1, layers=1)
     weights = own.layer(0)
     X, H_0 = torch.randn(1, 7, V).double(), torch.zeros(1, 7, H).double()
@@ -359,10 +359,12 @@ def test_a_lane_is_seen_as_if_alone():
         alone = look_at(own.like(own.flat[k : k + 1]), probes[k : k + 1], ByNorm(), theta[:1])
         (values,) = values_of(alone, full)
         for name in set(NAMES) - {"spectrum"}:  # whose order is any
-            one, other = (
-                np.hstack([*map(np.ravel, v[name].values())]) for v in (together[k], values)
-            )
-            np.testing.assert_allclose(one, other, rtol=2e-4, atol=1e-6, err_msg=name)
+            assert [*together[k][name]] == [*values[name]]
+            for key, value in values[name].items():
+                one, other = (
+                    np.array(v, dtype=np.float64) for v in (together[k][name][key], value)
+                )
+                np.testing.assert_allclose(one, other, rtol=2e-4, atol=1e-6, err_msg=name)
 
 
 def test_lanes_that_are_looked_at_together_are_read_once(monkeypatch):
