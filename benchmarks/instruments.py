@@ -67,8 +67,9 @@ def measure(model: str, size: int, rounds: int) -> dict[str, Any]:
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
-    rows = [measure(*setting, rounds) for setting in SETTINGS]
-    for row in rows:
+    rows = []
+    for setting in SETTINGS:
+        rows.append(row := measure(*setting, rounds))
         own = ", ".join(f"{level} {cost:+.1%}" for level, cost in row["cost"].items())
         print(f"{row['model']} {row['num_hiddens']}: {median(row['seconds'][OFF]):.2f} s; {own}")
     target = ROOT / "benchmarks" / "results" / "instruments.json"

@@ -48,7 +48,7 @@ def seen_by(kind: Kind, looks: int, *, names: int = 3, gaps: bool = False) -> Se
     each = next(one for name in NAMES if (one := named(name)).kind == kind)
 
     def values():
-        return np.where(gaps, None, draw.random(shape)).tolist()
+        return (draw.random(shape) if not gaps else np.full(shape, None)).tolist()
 
     count = 1 if kind == Kind.text else names
     over = {2 * i + 1: {f"{n}.H": values() for n in range(count)} for i in range(looks)}
@@ -71,6 +71,7 @@ def test_a_picture_says_what_it_is_of_and_how_to_read_it(kind, looks):
     assert below.y0 >= 0
     for axes in made.axes:  # nothing lies on the caption, or on the head
         box = axes.get_tightbbox()
+        assert box is not None
         assert box.y0 >= below.y1 - 2
         assert box.y1 <= height - 40
     if kind in (Kind.number, Kind.curve):

@@ -359,10 +359,12 @@ def test_a_lane_is_seen_as_if_alone():
         alone = look_at(own.like(own.flat[k : k + 1]), probes[k : k + 1], ByNorm(), theta[:1])
         (values,) = values_of(alone, full)
         for name in set(NAMES) - {"spectrum"}:  # whose order is any
-            one, other = (
-                np.hstack([*map(np.ravel, v[name].values())]) for v in (together[k], values)
-            )
-            np.testing.assert_allclose(one, other, rtol=2e-4, atol=1e-6, err_msg=name)
+            assert [*together[k][name]] == [*values[name]]
+            for key, value in values[name].items():
+                one, other = (
+                    np.array(v, dtype=np.float64) for v in (together[k][name][key], value)
+                )
+                np.testing.assert_allclose(one, other, rtol=2e-4, atol=1e-6, err_msg=name)
 
 
 def test_lanes_that_are_looked_at_together_are_read_once(monkeypatch):
