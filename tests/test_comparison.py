@@ -223,7 +223,7 @@ def test_every_place_has_its_rows_and_holm_counts_them_all():
     assert [row.p_holm for row in found.rows] == holm([row.paired.p for row in found.rows])
     assert found.rows[0].paired.mean == pytest.approx(0.1)
     text = to_text(found)
-    assert "at lr=1 rnn is better than gru by 0.1" in text
+    assert "at lr=1, rnn is better than gru by 0.1" in text
 
 
 def test_each_value_at_its_best():
@@ -259,6 +259,7 @@ def test_held_out_text_counts_where_all_have_it():
     assert compare(runs, ["model"]).figure == "val_perplexity"
     (row,) = compare(runs, ["model"], "perplexity").rows
     assert (row.paired.mean, row.paired.p) == (0, 1)
+    assert to_text(compare(runs, ["model"], "perplexity")).endswith("equal at each of 3 seeds")
 
 
 REFUSED = {
