@@ -20,6 +20,7 @@ import pytest
 from scipy import stats
 
 import rnnlab
+from commands import jobs
 from rnnlab._common.errors import ConfigError
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.comparison.compare import Comparison, compare, nats
@@ -306,6 +307,28 @@ def test_a_setting_that_only_one_value_has_belongs_to_the_values():
         compare(runs, ["model"])
     found = compare(runs, ["model", "model.activation"])
     assert len(found.rows) == 3
+
+
+def test_a_cell_that_was_never_asked_for_is_trained_as_its_value_is():
+    """adam with its own lr, at the batch size that only sgd had."""
+    runs = [
+        forge(f"{o}{b}{s}", 3.0 + s, f"optimizer={o}", lr=lr, batch_size=b, seed=s)
+        for o, lr, sizes in (("sgd", 1.0, (2, 4)), ("adam", 0.001, (2,)))
+        for b in sizes
+        for s in range(3)
+    ]
+    with pytest.raises(ConfigError) as error:
+        compare(runs, ["optimizer"])
+    said, command = str(error.value).split("; type rnnlab train ")
+    missing = [f"there is no run of optimizer=adam batch_size=4 seed={s}" for s in range(3)]
+    assert said == f"comparing by optimizer is not allowed: {', '.join(missing)}"
+    *_, config = (job for job in jobs(*shlex.split(command)))
+    assert (config.optimizer.name, config.lr, config.batch_size, config.seed) == (
+        "adam",
+        0.001,
+        4,
+        2,
+    )
 
 
 def test_an_unfinished_run_is_named():
