@@ -20,6 +20,8 @@
 # make soak     half an hour of a stack of eight: memory and speed over time
 # make experiments   train all of experiments/ and check their claims, half an hour (REPRODUCE=--miniature: a minute)
 # make demo   train the model that comes with the package: rnnlab generate demo
+# make docs     the documentation as a site, into site/; a broken link is an error
+# make reference   docs/reference, from where each knob, choice, key and command is defined
 # make pictures RUNS=FOLDER   the documentation's pictures of TensorBoard
 PYTHON ?= python3
 ARGS ?= sampler=random lr=1
@@ -34,7 +36,7 @@ endef
 export ABOUT_SET_UP
 ABOUT_DEFAULT = 500 epochs: one to two minutes on two idle cores. Ctrl-C stops and saves.
 
-.PHONY: train test test-next test-elsewhere test-lowest test-slow test-cluster test-browser lint format bench bench-sweep bench-large bench-scaling bench-comparison bench-page faults crashes attack fuzz soak gpu-check pictures demo experiments clean
+.PHONY: train test test-next test-elsewhere test-lowest test-slow test-cluster test-browser lint format bench bench-sweep bench-large bench-scaling bench-comparison bench-page faults crashes attack fuzz soak gpu-check docs reference pictures demo experiments clean
 
 train: .venv/installed
 	@$(if $(filter file,$(origin ARGS)),echo "$(ABOUT_DEFAULT)")
@@ -113,6 +115,13 @@ gpu-check:
 	PYTHONPATH=src $(PYTHON) -m pytest -q -m gpu tests/test_gpu.py
 	PYTHONPATH=src $(PYTHON) benchmarks/engines.py --device cuda --cells rnn,lstm,gru --rounds 3 --sizes 64,512 --lanes 1,64 --save benchmarks/results/cuda.json
 
+docs: .venv/installed-dev
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[docs]'
+	$(BIN)/python docs/make_site.py
+
+reference: .venv/installed-dev
+	$(BIN)/python docs/make_reference.py
+
 pictures: .venv/installed-dev
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[browser]'
 	PYTHONPATH=tests $(BIN)/python docs/make_pictures.py $(RUNS)
@@ -153,4 +162,4 @@ format: .venv/installed-dev
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-next .venv-lowest .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .venv-next .venv-lowest .pytest_cache .ruff_cache .hypothesis dist site

@@ -5,6 +5,7 @@
 A meaning stands once, beside what it is the meaning of; tests/test_reference.py fails where a page
 is not what this writes. It also brings the lines up to date that docs/mathematics.md links to.
 """
+# ruff: noqa: E501  (pages' prose)
 
 from __future__ import annotations
 
@@ -237,7 +238,9 @@ def _parameters(callback: Callable[..., Any]) -> Iterator[list[str]]:
 def _typed(name: str, info: Any) -> str:
     if isinstance(info, typer.models.ArgumentInfo):
         return info.metavar or name.upper()
-    given = [word for word in (info.default, *(info.param_decls or ())) if str(word).startswith("-")]
+    given = [
+        word for word in (info.default, *(info.param_decls or ())) if str(word).startswith("-")
+    ]
     return ", ".join(given or [f"--{_dashed(name)}"])
 
 

@@ -20,6 +20,7 @@ import pytest
 from scipy import stats
 
 import rnnlab
+from commands import jobs
 from rnnlab._common.errors import ConfigError
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.comparison.compare import Comparison, compare, nats
@@ -223,7 +224,7 @@ def test_every_place_has_its_rows_and_holm_counts_them_all():
     assert [row.p_holm for row in found.rows] == holm([row.paired.p for row in found.rows])
     assert found.rows[0].paired.mean == pytest.approx(0.1)
     text = to_text(found)
-    assert "at lr=1 rnn is better than gru by 0.1" in text
+    assert "at lr=1, rnn is better than gru by 0.1" in text
 
 
 def test_each_value_at_its_best():
@@ -259,6 +260,7 @@ def test_held_out_text_counts_where_all_have_it():
     assert compare(runs, ["model"]).figure == "val_perplexity"
     (row,) = compare(runs, ["model"], "perplexity").rows
     assert (row.paired.mean, row.paired.p) == (0, 1)
+    assert to_text(compare(runs, ["model"], "perplexity")).endswith("equal at each of 3 seeds")
 
 
 REFUSED = {
@@ -305,6 +307,28 @@ def test_a_setting_that_only_one_value_has_belongs_to_the_values():
         compare(runs, ["model"])
     found = compare(runs, ["model", "model.activation"])
     assert len(found.rows) == 3
+
+
+def test_a_cell_that_was_never_asked_for_is_trained_as_its_value_is():
+    """adam with its own lr, at the batch size that only sgd had."""
+    runs = [
+        forge(f"{o}{b}{s}", 3.0 + s, f"optimizer={o}", lr=lr, batch_size=b, seed=s)
+        for o, lr, sizes in (("sgd", 1.0, (2, 4)), ("adam", 0.001, (2,)))
+        for b in sizes
+        for s in range(3)
+    ]
+    with pytest.raises(ConfigError) as error:
+        compare(runs, ["optimizer"])
+    said, command = str(error.value).split("; type rnnlab train ")
+    missing = [f"there is no run of optimizer=adam batch_size=4 seed={s}" for s in range(3)]
+    assert said == f"comparing by optimizer is not allowed: {', '.join(missing)}"
+    *_, config = (job for job in jobs(*shlex.split(command)))
+    assert (config.optimizer.name, config.lr, config.batch_size, config.seed) == (
+        "adam",
+        0.001,
+        4,
+        2,
+    )
 
 
 def test_an_unfinished_run_is_named():

@@ -16,6 +16,7 @@ from functools import cached_property
 from statistics import fmean
 
 from rnnlab._common.errors import require
+from rnnlab.config.schema import GROUPS
 from rnnlab.runs.result import Status
 from rnnlab.studies.comparison.paired import LEVEL, Paired, holm
 from rnnlab.studies.comparison.pairs import Grid, Values
@@ -182,6 +183,6 @@ class _Side:
 
 def _label(settings: dict[str, str]) -> str:
     """gru; lr=1; model=gru lr=1: a choice alone says what it is."""
-    words = [f"{name}={value}" for name, value in settings.items() if value]
-    (value, *_) = settings.values()
-    return value if len(words) == 1 and value.isidentifier() else " ".join(words)
+    if len(settings) == 1 and (choice := next(iter(settings))) in GROUPS:
+        return settings[choice]
+    return " ".join(f"{name}={value}" for name, value in settings.items() if value)

@@ -84,10 +84,8 @@ class Grid:
         found: dict[Seat, Entry] = {}
         for entry in self.ranking.entries:
             if (other := found.setdefault(self._seat(entry), entry)) is not entry:
-                both = f"{other.name} and {entry.name}"
-                require(
-                    False, self._given, f"{both} have the same settings and seed; leave one out"
-                )
+                same = f"{other.name} and {entry.name} have the same settings and seed"
+                require(False, self._given, f"{same}; leave one out")
         return found
 
     @cached_property
@@ -175,12 +173,12 @@ class Grid:
             yield self._train(self._settings((place, value, ",".join(own))))
 
     def _train(self, settings: Mapping[str, str]) -> str:
-        """As the run that has most of these settings, but for the others."""
-
+        """As the run of this value that is most alike, but for what differs."""
         from rnnlab.studies.report.commands import commands  # and Hydra
 
-        def alike(entry: Entry) -> int:
-            return sum(entry.setting(name) == value for name, value in settings.items())
+        def alike(entry: Entry) -> tuple[bool, int]:
+            same = [name for name, value in settings.items() if entry.setting(name) == value]
+            return {*self.by} <= {*same}, len(same)
 
         donor = max(self.ranking.entries, key=alike)
         words = shlex.split(commands([[donor]])[0])
@@ -196,7 +194,8 @@ class Grid:
     def _word(self, name: str, typed: str) -> str:
         """With quotes where a text needs them; several seeds are in no run."""
         known = (e.settings[name] for e in self.ranking.entries if e.setting(name) == typed)
-        return as_override(name, found) if (found := next(known, None)) else f"{name}={typed}"
+        found = next(known, None)
+        return f"{name}={typed}" if found is None else as_override(name, found)
 
 
 def _resumes(unfinished: Sequence[Entry]) -> list[str]:

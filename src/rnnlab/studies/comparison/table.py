@@ -91,7 +91,9 @@ def readings(comparison: Comparison) -> list[str]:
 
 
 def _reading(row: Row, seeds: int) -> str:
-    where = f"at {_words(row)} " if _words(row) else ""
+    where = f"at {_words(row)}, " if _words(row) else ""
+    if not any(row.paired.differences):
+        return f"{where}{row.lower} and {row.higher} are equal at each of {seeds} seeds"
     mean, low, high, *_ = _in_nats(row)
     figures = f"{mean} nats ({low} to {high}), {seeds} seeds, p {_p(row.p_holm)} after Holm"
     if row.p_holm <= LEVEL:
