@@ -275,6 +275,7 @@ def test_the_table_of_results_has_every_setting_that_differs():
 
 FIGURES = """
     seed text vocab_size status training_perplexity held_out_perplexity best_perplexity best_of
+    floor_perplexity excess_nats
     gradient_norm clipped_fraction epochs tokens seconds tokens_per_second stack_tokens_per_second
     used_device used_engine used_precision began ended config_id error
 """.split()
