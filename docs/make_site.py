@@ -7,6 +7,7 @@ there is an error, as is whatever else MkDocs would only warn of.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -40,6 +41,8 @@ class Site:
         for path in sorted((ROOT / "docs").rglob("*")):
             if path.suffix in (".md", ".png", ".svg", ".css"):
                 self.places[path] = path.relative_to(ROOT / "docs").as_posix()
+            if path.suffix == ".ipynb":
+                self.places[path] = path.relative_to(ROOT / "docs").with_suffix(".md").as_posix()
         for path in sorted((ROOT / "experiments").rglob("*")):
             if path.suffix in (".md", ".png", ".svg"):
                 place = path.relative_to(ROOT).as_posix()
@@ -50,7 +53,7 @@ class Site:
         for path, place in self.places.items():
             target = self.stage / place
             target.parent.mkdir(parents=True, exist_ok=True)
-            if path.suffix == ".md":
+            if path.suffix in (".md", ".ipynb"):
                 target.write_text(self.page(path, place), encoding="utf-8")
             else:
                 shutil.copy(path, target)
@@ -61,7 +64,8 @@ class Site:
 
     def page(self, path: Path, place: str) -> str:
         """With links as the site has them; what is fenced stays as it is."""
-        parts = FENCE.split(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        parts = FENCE.split(notebook_page(text) if path.suffix == ".ipynb" else text)
         for k in range(0, len(parts), 2):
             parts[k] = LINK.sub(lambda match: self.linked(match, path, place), parts[k])
         return "".join(parts)
@@ -89,6 +93,12 @@ class Site:
         if not file.is_file() or ROOT not in file.parents:
             return None
         return self.sources.setdefault(file, f"source/{file.relative_to(ROOT).as_posix()}.md")
+
+
+def notebook_page(text: str) -> str:
+    """A notebook's cells in their order; those of code are fenced."""
+    cells = ((cell["cell_type"], "".join(cell["source"])) for cell in json.loads(text)["cells"])
+    return "\n\n".join(f"```python\n{own}\n```" if kind == "code" else own for kind, own in cells)
 
 
 def source_page(path: Path) -> str:
