@@ -82,7 +82,7 @@ def test_a_quoted_line_of_code_is_where_the_link_leads():
     page = (DOCS / "mathematics.md").read_text(encoding="utf-8")
     assert make_reference.with_lines(page) == page, "type: make reference"
     assert page.count(".py#L") > 20
-    moved = "[`H = f(X @ W_xh + H @ W_hh + b_h)`](../src/rnnlab/nn/cells.py#L1)"
+    moved = "[`H = O * tanh(C)`](../src/rnnlab/nn/cells.py#L1)"
     assert "#L1)" not in make_reference.with_lines(moved)
     with pytest.raises(ValueError, match=r"quotes H = 0, which \.\./src/rnnlab/nn/cells\.py lacks"):
-        make_reference.with_lines(moved.replace("f(X @ W_xh + H @ W_hh + b_h)", "0"))
+        make_reference.with_lines(moved.replace("O * tanh(C)", "0"))
