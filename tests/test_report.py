@@ -277,7 +277,7 @@ FIGURES = """
     seed text vocab_size status training_perplexity held_out_perplexity best_perplexity best_of
     floor_perplexity excess_nats
     gradient_norm clipped_fraction epochs tokens seconds tokens_per_second stack_tokens_per_second
-    used_device used_engine used_precision began ended config_id error
+    used_device used_engine used_precision began ended config_id error stopped
 """.split()
 
 

@@ -26,11 +26,12 @@ used_precision            of products and parameters
 began, ended              ISO 8601, with the offset of the time zone
 config_id                 equal for equal experiments
 error                     why it is not completed
+stopped                   why it ended before num_epochs: stop.*
 
 These columns are always there, in this order; empty is what a run has not. After them are those of
 each length of eval.lengths: perplexity_at_40, excess_nats_at_40 and accuracy_at_40, the share of
-answers that are right. A setting that is called
-like one of them has no column of its own. The command that trains a run again is in report.html.
+answers that are right. A setting that is called like one of them has no column of its own. The
+command that trains a run again is in report.html.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ from rnnlab.studies.report.escaping import in_csv
 AT_LENGTH = ("perplexity", "excess_nats", "accuracy")
 TEXTS = (  # of those columns
     *("text", "status", "best_of", "used_device", "used_engine", "used_precision"),
-    *("began", "ended", "config_id", "error"),
+    *("began", "ended", "config_id", "error", "stopped"),
 )
 
 
@@ -106,6 +107,7 @@ def figures_of(entry: Entry) -> dict[str, Any]:
         "ended": result.ended,
         "config_id": result.config_id,
         "error": result.error,
+        "stopped": result.stopped,
     }
 
 
