@@ -64,7 +64,7 @@ class Synthetic(Source):
     prefixes: tuple[str, ...] = knob(
         "what samples begin with; []: the text's own beginning", default=()
     )
-    length: int = knob("symbols of the text", at_least=2)
+    length: int = knob("symbols of the text", at_least=2, at_most=10_000_000_000)
     seed: int = knob("of the text, whatever the run's own seed is", at_least=0)
 
     def __post_init__(self) -> None:

@@ -27,7 +27,7 @@ class Copy(Synthetic):
     name: str = "copy"
     symbols: int = knob("how many there are", at_least=2)
     items: int = knob("symbols that are to be remembered at once", at_least=1)
-    lag: int = knob("places from a symbol to its copy", at_least=1)
+    lag: int = knob("places from a symbol to its copy", at_least=1, at_most=1_000_000)
     marker: bool = knob("> stands before the copies, so that nobody has to count")
 
     def __post_init__(self) -> None:

@@ -28,7 +28,7 @@ class Markov(Drawn):
 
     name: str = "markov"
     symbols: int = knob("how many there are", at_least=2)
-    order: int = knob("symbols that the next one depends on", at_least=1)
+    order: int = knob("symbols that the next one depends on", at_least=1, at_most=12)
     temperature: float = knob("of the transitions: low is predictable, high is even", at_least=0.1)
 
     def __post_init__(self) -> None:

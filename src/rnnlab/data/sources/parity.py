@@ -26,7 +26,7 @@ class Parity(Synthetic):
 
     name: str = "parity"
     fewest: int = knob("bits of a string", at_least=1)
-    bits: int = knob("of a string at most", at_least=1)
+    bits: int = knob("of a string at most", at_least=1, at_most=1_000_000)
     running: bool = knob("the parity so far stands after each bit, not once after all of them")
 
     def __post_init__(self) -> None:
