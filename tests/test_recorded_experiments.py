@@ -133,7 +133,8 @@ def test_a_figure_at_each_runs_own_length():
 def test_gradients_of_the_first_look_at_the_lengths_that_are_evaluated(compose):
     config = compose("dataset=copy", "dataset.lag=3", "dataset.length=400", "num_hiddens=3",
                      "batch_size=4", "num_steps=8", "num_epochs=2", "log.inspect_every=1",
-                     "instruments=[gradient_lag]", "eval.lengths=[3,7,8]", "model=lstm")  # fmt: skip
+                     "instruments=[gradient_lag]", "eval.lengths=[3,7,8]",
+                     "model=lstm")  # fmt: skip
     stack.run(config, Path("S/run"))
     (run,) = load("S")
     logged = run.instruments

@@ -41,7 +41,11 @@ REDUCTIONS: Mapping[str, Callable[[list[float]], float]] = {
     "count": len,
 }
 EXPONENT = "exponent"
-OF_SEVERAL = {"std": "standard deviation", "low": "confidence interval", "high": "confidence interval"}
+OF_SEVERAL = {
+    "std": "standard deviation",
+    "low": "confidence interval",
+    "high": "confidence interval",
+}
 TOGETHER: Mapping[str, Callable[[float, float], float]] = {
     "ratio": operator.truediv,
     "difference": operator.sub,
@@ -172,7 +176,9 @@ def quantity(node: Node) -> Quantity:
     if ("for_each" in fields) != ("then" in fields):
         node.refuse("for_each and then come together: reduce: mean, for_each: lr, then: min")
     if (reduce == EXPONENT) != ("against" in fields):
-        node.refuse(f"{EXPONENT} and against come together: reduce: {EXPONENT}, against: num_hiddens")
+        node.refuse(
+            f"{EXPONENT} and against come together: reduce: {EXPONENT}, against: num_hiddens"
+        )
     return Reduced(
         known_name(fields["figure"]) if "figure" in fields else "",
         conditions(fields["where"]) if "where" in fields else (),
