@@ -31,6 +31,11 @@ from rnnlab.studies.report.ranking import Ranking
 
 FOLDERS = sorted(path.parent for path in (ROOT / "experiments").glob(f"*/{FILE}"))
 NAMES = [folder.name for folder in FOLDERS]
+LONG = ("deletang",)  # it is evaluated on a million symbols, however little it is trained
+MINIATURES = [
+    pytest.param(folder, marks=[pytest.mark.slow] if folder.name in LONG else [], id=folder.name)
+    for folder in FOLDERS
+]
 TINY = "num_hiddens=3 dataset.max_tokens=300 batch_size=4 num_epochs=1"
 HEAD = f"""title: Which lr?
 question: Which of two?
@@ -328,14 +333,15 @@ def trained_here():
         own = [word for word in words if not word.startswith("sweep=")]
         home = home or Path(next(w for w in words if w.startswith("sweep=")).partition("=")[2])
         configs = {config.as_dict().__repr__(): config for config in commands.jobs("-m", *own)}
-        for k, config in enumerate(configs.values()):
+        already = len([*home.glob("*/result.json")])  # of a command before this one
+        for k, config in enumerate(configs.values(), already):
             stack.run(config, home / f"{k}")
         return home
 
     return train
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=NAMES)
+@pytest.mark.parametrize("folder", MINIATURES)
 def test_an_experiment_in_miniature(folder, trained_here, monkeypatch, request):
     """The study as its file has it, in a few seconds; whether the claims hold is another matter."""
     if any(row.value("text") == "time_machine" for row in Record.read(folder / RESULTS).rows):
