@@ -31,7 +31,7 @@ from rnnlab.studies.report.ranking import Ranking
 
 FOLDERS = sorted(path.parent for path in (ROOT / "experiments").glob(f"*/{FILE}"))
 NAMES = [folder.name for folder in FOLDERS]
-LONG = ("deletang",)  # it is evaluated on a million symbols, however little it is trained
+LONG = ("deletang", "markov", "memory")  # many runs, or a million symbols to read at the end
 MINIATURES = [
     pytest.param(folder, marks=[pytest.mark.slow] if folder.name in LONG else [], id=folder.name)
     for folder in FOLDERS
