@@ -18,7 +18,7 @@
 # make attack  what a folder from somebody else can do, and other attacks; writes docs/reliability.md
 # make fuzz     100,000 damaged checkpoints, results, configs, command lines and texts
 # make soak     half an hour of a stack of eight: memory and speed over time
-# make experiments   train all of experiments/ and check their claims, half an hour (REPRODUCE=--miniature: a minute)
+# make experiments   train all of experiments/ and check their claims, three quarters of an hour (REPRODUCE=--miniature: minutes)
 # make demo   train the model that comes with the package: rnnlab generate demo
 # make docs     the documentation as a site, into site/; a broken link is an error
 # make reference   docs/reference, from where each knob, choice, key and command is defined

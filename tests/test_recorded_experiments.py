@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+import scipy.stats
 
 import commands
 from conftest import ROOT
@@ -28,6 +31,11 @@ from rnnlab.studies.report.ranking import Ranking
 
 FOLDERS = sorted(path.parent for path in (ROOT / "experiments").glob(f"*/{FILE}"))
 NAMES = [folder.name for folder in FOLDERS]
+LONG = ("deletang", "markov", "memory")  # many runs, or a million symbols to read at the end
+MINIATURES = [
+    pytest.param(folder, marks=[pytest.mark.slow] if folder.name in LONG else [], id=folder.name)
+    for folder in FOLDERS
+]
 TINY = "num_hiddens=3 dataset.max_tokens=300 batch_size=4 num_epochs=1"
 HEAD = f"""title: Which lr?
 question: Which of two?
@@ -68,10 +76,17 @@ ROWS = [
     )
 ]  # fmt: skip
 P = "figure: training_perplexity"
+LENGTHS = {0: (10, 80.0), 1: (20, 20.0), 2: (40, 5.0)}  # lags, and 8000 lag^-2
+POWER = [
+    Row(f"{seed}.{k}", {"dataset.lag": lag, "seed": seed},
+        {"status": "completed", "training_perplexity": y * (1 + seed) * (1 + seed * k),
+         f"accuracy_at_{lag}": k / 2})
+    for seed in (0, 1) for k, (lag, y) in LENGTHS.items()
+]  # fmt: skip
 
 
-def value_of(text: str) -> float:
-    return quantity(Node.of(written(text) / FILE)).of(ROWS)
+def value_of(text: str, rows: Sequence[Row] = ROWS) -> float:
+    return quantity(Node.of(written(text) / FILE)).of(rows)
 
 
 @pytest.mark.parametrize(
@@ -98,9 +113,50 @@ def test_a_quantity(text, expected):
     assert value_of(text) == pytest.approx(expected, rel=1e-12)
 
 
+def test_exponents_are_those_of_least_squares_on_logarithms():
+    """With seed 0 a power law; with seed 1 scipy is asked. Intervals of the mean too."""
+    each = f"{P}, against: dataset.lag, reduce: exponent"
+    ends = [value_of(f"{{{each}, where: {{seed: {seed}}}}}", POWER) for seed in (0, 1)]
+    x, y = zip(*((row.value("dataset.lag"), row.figures["training_perplexity"])
+                 for row in POWER[3:]), strict=True)  # fmt: skip
+    own = scipy.stats.linregress(np.log(x), np.log(y)).slope
+    assert ends == pytest.approx([-2, own], rel=1e-12)
+    scale = np.std(ends, ddof=1) / np.sqrt(2)
+    expected = scipy.stats.t.interval(0.95, 1, loc=np.mean(ends), scale=scale)
+    found = [value_of(f"{{{each}, for_each: seed, then: {end}}}", POWER) for end in ("low", "high")]
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_figure_at_each_runs_own_length():
+    at = "figure: accuracy_at_dataset.lag, where: {seed: 0}"
+    assert value_of(f"{{{at}, reduce: max}}", POWER) == 1
+    assert value_of(f"{{{at}, reduce: mean}}", POWER) == 0.5
+    low = "figure: accuracy_at_20, where: {seed: 1, dataset.lag: 20}"
+    assert value_of(f"{{{low}, reduce: min}}", POWER) == 0.5
+
+
+def test_gradients_of_the_first_look_at_the_lengths_that_are_evaluated(compose):
+    config = compose("dataset=copy", "dataset.lag=3", "dataset.length=400", "num_hiddens=3",
+                     "batch_size=4", "num_steps=8", "num_epochs=2", "log.inspect_every=1",
+                     "instruments=[gradient_lag]", "eval.lengths=[3,7,8]",
+                     "model=lstm")  # fmt: skip
+    stack.run(config, Path("S/run"))
+    (run,) = load("S")
+    logged = run.instruments
+    first = (logged["epoch"] == 1) & (logged["place"] == 7)
+    assert sorted(logged["name"][first]) == ["0.C", "0.H"]
+    row = Row.of(run, curves=False)
+    assert row.value("gradient_at_7") == max(logged["value"][first]) > 0
+    assert row.value("gradient_at_dataset.lag") > row.value("gradient_at_7")
+    assert row.value("gradient_at_8") is None  # beyond the window
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
+        (f"{{{P}, where: {{lr: 1}}, reduce: exponent, against: lr}}", "an exponent takes two"),
+        (f"{{{P}, where: {{lr: [1, 9]}}, reduce: exponent, against: lr}}", "an exponent takes two"),
+        (f"{{{P}, where: {{lr: 1, seed: 0}}, reduce: low}}", "one run alone has no confidence"),
         (f"{{{P}, where: {{lr: 2}}, reduce: mean}}", "no run has lr=2"),
         (f"{{{P}, reduce: mean}}", "6 is interrupted"),
         (f"{{{P}, where: {{lr: 1, seed: 0}}, reduce: std}}", "one run alone has no standard"),
@@ -151,6 +207,8 @@ def test_a_cell_of_a_table():
         ("reduce: max", "reduce: maxi", "line 11: maxi is no reduce; did you mean max"),
         ("reduce: max", "reduce: max, then: min", "line 11: for_each and then come together"),
         ("figure: training_perplexity, ", "", "line 11: value has no figure"),
+        ("reduce: max", "reduce: exponent", "line 11: exponent and against come together"),
+        ("training_perplexity, where", "accuracy_at_dataste, where", "line 11: accuracy_at_data"),
         ("    above: 1\n    below: 30\n", "", "line 9: the claim low has no bound; write above:"),
         ("above: 1\n    below: 30", "above: &x 1\n    below: *x", "line 13: \\*x is not read"),
         ("says: It is low.", "says: [a]", "line 10: says is a text"),
@@ -275,14 +333,15 @@ def trained_here():
         own = [word for word in words if not word.startswith("sweep=")]
         home = home or Path(next(w for w in words if w.startswith("sweep=")).partition("=")[2])
         configs = {config.as_dict().__repr__(): config for config in commands.jobs("-m", *own)}
-        for k, config in enumerate(configs.values()):
+        already = len([*home.glob("*/result.json")])  # of a command before this one
+        for k, config in enumerate(configs.values(), already):
             stack.run(config, home / f"{k}")
         return home
 
     return train
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=NAMES)
+@pytest.mark.parametrize("folder", MINIATURES)
 def test_an_experiment_in_miniature(folder, trained_here, monkeypatch, request):
     """The study as its file has it, in a few seconds; whether the claims hold is another matter."""
     if any(row.value("text") == "time_machine" for row in Record.read(folder / RESULTS).rows):

@@ -2,11 +2,14 @@
 
     {figure: held_out_perplexity, where: {sampler: random}, reduce: max}   of many runs one figure
     {figure: held_out_perplexity, reduce: mean, for_each: lr, then: min}   means, and their best
+    {figure: excess_nats, against: dataset.length, reduce: exponent, for_each: seed, then: mean}
     {ratio: {left: ..., right: ...}}                       also difference, product; of quantities
 
-`where` chooses runs by settings and figures: a value, a list of values, or {above: 1, below: 3}; a
-name lr*theta is the product of two. Of a run that diverged every figure is infinite: it counts as
-the worst, and is not left out.
+`low` and `high` are the ends of the mean's 95 % confidence interval; `exponent` is that of a power
+law, least squares on logarithms. `where` chooses runs by settings and figures: a value, a list of
+values, or {above: 1, below: 3}. A name lr*theta is the product of two, accuracy_at_20 a figure of
+eval.lengths, and accuracy_at_dataset.lag that at each run's own lag. Of a run that diverged every
+figure is infinite: it counts as the worst, and is not left out.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ from rnnlab.config.names import all_keys
 from rnnlab.config.schema import GROUPS
 from rnnlab.config.synonyms import did_you_mean
 from rnnlab.experiments.reading import Node
-from rnnlab.experiments.rows import FIGURES, Row
+from rnnlab.experiments.rows import AT, FIGURES, Row
+from rnnlab.studies.report.statistics import interval
 
 REDUCTIONS: Mapping[str, Callable[[list[float]], float]] = {
     "mean": statistics.fmean,
@@ -32,7 +36,15 @@ REDUCTIONS: Mapping[str, Callable[[list[float]], float]] = {
     "min": min,
     "max": max,
     "std": statistics.stdev,
+    "low": lambda values: interval(values)[0] - interval(values)[1],
+    "high": lambda values: sum(interval(values)),
     "count": len,
+}
+EXPONENT = "exponent"
+OF_SEVERAL = {
+    "std": "standard deviation",
+    "low": "confidence interval",
+    "high": "confidence interval",
 }
 TOGETHER: Mapping[str, Callable[[float, float], float]] = {
     "ratio": operator.truediv,
@@ -102,6 +114,7 @@ class Reduced(Quantity):
     reduce: str = "mean"
     for_each: tuple[str, ...] = ()
     then: str = ""
+    against: str = ""  # what an exponent is of
 
     def of(self, rows: Sequence[Row]) -> float:
         chosen = [row for row in rows if all(condition.holds(row) for condition in self.where)]
@@ -109,26 +122,40 @@ class Reduced(Quantity):
             return len(chosen)
         if not chosen:
             raise Unanswered(f"no run has {' '.join(map(str, self.where)) or self.figure}")
-        groups: dict[tuple[Any, ...], list[float]] = {}
+        groups: dict[tuple[Any, ...], list[Row]] = {}
         for row in chosen:
             key = tuple(by_value(row.value(name)) for name in self.for_each)
-            groups.setdefault(key, []).append(self._figure(row))
-        ends = [_reduced(self.reduce, values) for values in groups.values()]
+            groups.setdefault(key, []).append(row)
+        ends = [self._end(own) for own in groups.values()]
         return _reduced(self.then, ends) if self.then else ends[0]
 
-    def _figure(self, row: Row) -> float:
-        if not row.status.is_final:
-            raise Unanswered(f"{row.folder} is {row.status}")
-        value = row.figure(self.figure)
-        if not is_number(value):
-            raise Unanswered(f"{row.folder} has no {self.figure}")
-        return float(value)
+    def _end(self, rows: Sequence[Row]) -> float:
+        values = [_figure(row, self.figure) for row in rows]
+        if self.reduce == EXPONENT:
+            return exponent([_figure(row, self.against) for row in rows], values)
+        return _reduced(self.reduce, values)
+
+
+def _figure(row: Row, name: str) -> float:
+    if not row.status.is_final:
+        raise Unanswered(f"{row.folder} is {row.status}")
+    value = row.figure(name)
+    if not is_number(value):
+        raise Unanswered(f"{row.folder} has no {name}")
+    return float(value)
 
 
 def _reduced(how: str, values: list[float]) -> float:
-    if how == "std" and len(values) < 2:
-        raise Unanswered("one run alone has no standard deviation")
+    if how in OF_SEVERAL and len(values) < 2:
+        raise Unanswered(f"one run alone has no {OF_SEVERAL[how]}")
     return REDUCTIONS[how](values)
+
+
+def exponent(x: Sequence[float], y: Sequence[float]) -> float:
+    """The a of y = c x^a, by least squares on logarithms."""
+    if len(set(x)) < 2 or not all(0 < value < math.inf for value in (*x, *y)):
+        raise Unanswered("an exponent takes two values or more, all of them finite and above 0")
+    return statistics.linear_regression([*map(math.log, x)], [*map(math.log, y)]).slope
 
 
 # --- as it is written ------------------------------------------------------------------------
@@ -142,18 +169,23 @@ def quantity(node: Node) -> Quantity:
     if how := next((name for name in TOGETHER if name in given), None):
         sides = node.fields(how)[how].fields("left right")
         return Combined(how, quantity(sides["left"]), quantity(sides["right"]))
-    fields = node.fields("reduce", "figure where for_each then")
-    reduce = fields["reduce"].one_of([*REDUCTIONS])
+    fields = node.fields("reduce", "figure against where for_each then")
+    reduce = fields["reduce"].one_of([*REDUCTIONS, EXPONENT])
     if reduce != "count" and "figure" not in fields:
         node.refuse(f"{node.name} has no figure; write figure: held_out_perplexity, say")
     if ("for_each" in fields) != ("then" in fields):
         node.refuse("for_each and then come together: reduce: mean, for_each: lr, then: min")
+    if (reduce == EXPONENT) != ("against" in fields):
+        node.refuse(
+            f"{EXPONENT} and against come together: reduce: {EXPONENT}, against: num_hiddens"
+        )
     return Reduced(
         known_name(fields["figure"]) if "figure" in fields else "",
         conditions(fields["where"]) if "where" in fields else (),
         reduce,
         tuple(map(known_name, fields["for_each"].each())) if "for_each" in fields else (),
         fields["then"].one_of([*REDUCTIONS]) if "then" in fields else "",
+        known_name(fields["against"]) if "against" in fields else "",
     )
 
 
@@ -173,8 +205,10 @@ def known_name(node: Node, name: str = "") -> str:
     name = name or node.text()
     known = [*FIGURES, *all_keys()]
     for part in name.split("*"):
-        is_own = part.partition(".")[0] in GROUPS and "." in part  # a knob of somebody's own choice
-        if part not in known and not is_own:
-            hint = did_you_mean(part, known) or f"figures are {', '.join(FIGURES)}"
+        found = AT.fullmatch(part)
+        own = found[2] if found else part
+        is_foreign = own.partition(".")[0] in GROUPS and "." in own  # of somebody's own choice
+        if not (own in known or is_foreign or (found and own.isdecimal())):
+            hint = did_you_mean(own, known) or f"figures are {', '.join(FIGURES)}"
             node.refuse(f"{part} is no setting and no figure; {hint}")
     return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from rnnlab.results.run import Run
+from rnnlab.runs.folder import read_looks
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.report.entries import DRAWN, Curve, Entry
-from rnnlab.studies.report.spreadsheet import figures_of
+from rnnlab.studies.report.spreadsheet import AT_LENGTH, figures_of
 
+GRADIENT = "gradient"  # of lag N, gradient_at_N: the largest of all states, as first looked at
+AT = re.compile(rf"({'|'.join((*AT_LENGTH, GRADIENT))})_at_(.+)")
 FIGURES = (*figures_of(Entry(Path(), Result.without_run(""), {})),)
 PASSING = ("began", "ended")  # what says nothing of a result
 
@@ -29,6 +33,7 @@ class Row:
     def of(cls, run: Run, curves: bool) -> Row:
         figures = {n: v for n, v in run.figures.items() if v is not None and n not in PASSING}
         figures["sha256"] = run.result.dataset.get("sha256")
+        figures |= first_gradients(run)
         return cls(run.name, run.settings, figures, run.entry.logged if curves else {})
 
     @property
@@ -40,6 +45,8 @@ class Row:
         if "*" in name:
             parts = [self.value(part) for part in name.split("*")]
             return None if None in parts else math.prod(parts)
+        if found := AT.fullmatch(name):  # accuracy_at_dataset.lag
+            name = f"{found[1]}_at_{self.settings.get(found[2], found[2])}"
         return self.settings[name] if name in self.settings else self.figures.get(name)
 
     def figure(self, name: str) -> Any:
@@ -76,3 +83,13 @@ class Recorded(Entry):
     @cached_property
     def logged(self) -> dict[str, Curve]:
         return {name: list(self.kept.get(name, ())) for name in DRAWN}
+
+
+def first_gradients(run: Run) -> dict[str, float]:
+    """Where gradient_lag was logged: gradient_at_N for the lags of eval.lengths."""
+    first = next(read_looks(run.folder), {}).get("gradient_lag", {}).values()
+    return {
+        f"{GRADIENT}_at_{lag}": max(curve[int(lag)] for curve in first)
+        for lag in run.result.lengths
+        if first and all(int(lag) < len(curve) for curve in first)
+    }
