@@ -34,7 +34,7 @@ class Tally:
 def attack_table() -> Iterator[str]:
     """Raises AssertionError, after the table, where one was not held."""
     tally = Tally()
-    pytest.main(["-q", "-m", "attack and not slow", "--no-header", "-p", "no:warnings"], [tally])
+    pytest.main(["-q", "-m", "attack", "--no-header", "-p", "no:warnings"], [tally])
     yield "| attack | tests | held |"
     yield "|---|---|---|"
     for kind in sorted({*tally.held, *tally.failed}):

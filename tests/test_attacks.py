@@ -11,7 +11,10 @@ import pytest
 
 from forged_folders import FINE, Case, Tried, told
 
-pytestmark = pytest.mark.attack(5, "named attacks in a jail, each a forged folder")
+pytestmark = [
+    pytest.mark.attack(5, "named attacks in a jail, each a forged folder"),
+    pytest.mark.slow,
+]
 
 CANARY, NOTHING = "a link to a canary", "a link to nothing yet"
 ELSEWHERE = "a link to what it was, elsewhere"

@@ -13,7 +13,10 @@ from rnnlab.runs import stack
 from rnnlab.runs.folder import LAST
 from tensors_file import TensorsFile
 
-pytestmark = pytest.mark.attack(5, "forged folders through the commands, each kind once")
+pytestmark = [
+    pytest.mark.attack(5, "forged folders through the commands, each kind once"),
+    pytest.mark.slow,
+]
 
 CASES = fixed_cases()
 

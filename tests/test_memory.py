@@ -24,6 +24,8 @@ from rnnlab.runs.stack import run
 from rnnlab.training.evaluation import LOGITS, STEPS, evaluate
 from rnnlab.training.loop import Lane, Recipe, Training
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 MANY = 20_000  # tokens to choose from
 # V, T, B, H, L: of what each is most
