@@ -1,16 +1,21 @@
-"""A cell of one's own: a stack of 16 lanes beside an nn.Module trained sixteen times, one by one.
+"""A cell of one's own: 16 lanes beside an nn.Module trained sixteen times, one after the other.
 
 python benchmarks/own_cell.py writes benchmarks/results/own_cell.json. Both compute the equations of
-docs/cells with autograd, on all cores, and take turns; the module is written as its users would.
+docs/cells with autograd, on all cores, and take turns: the module, written as its users would, with
+torch's threads; the lanes as a study trains them, a process for each core with a stack of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
 import statistics
 import time
+from collections.abc import Callable
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
@@ -28,7 +33,8 @@ from rnnlab.training.samplers import Sequential
 HERE = Path(__file__).resolve().parent
 CELLS = HERE.parent / "docs" / "cells"
 CPU = torch.device("cpu")
-H, LANES, ROUNDS, MINIBATCHES = 64, 16, 5, 32
+H, LANES, ROUNDS, MINIBATCHES = 64, 16, 5, 256
+WORKERS = os.cpu_count() or 1
 
 
 class MinGRU(nn.Module):
@@ -90,9 +96,9 @@ class Module:
 
 
 class Stack:
-    """The file's cell in one stack of lanes, as a study trains it."""
+    """The file's cell in one stack of lanes."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, lanes: int) -> None:
         cell = typed_cell(str(CELLS / f"{name}.py"))(name=f"{name}.py")
         recipe = Recipe(
             model=Model(cell=cell, vocab_size=V, num_hiddens=H),
@@ -103,20 +109,52 @@ class Stack:
             device=CPU,
         )
         lane = partial(Lane, tokens=text(CPU), sampler=Sequential(), lr=LR, theta=THETA)
-        lanes = [lane(seed=k, num_epochs=10**9) for k in range(LANES)]
-        self.training = Training(recipe, lanes)
+        self.training = Training(recipe, [lane(seed=k, num_epochs=10**9) for k in range(lanes)])
 
     def step(self) -> int:
         """An epoch of every lane."""
         return sum(int(lane["tokens"]) for lane in self.training.run_epoch() or [] if lane)
 
 
-def speed(trained: Module | Stack) -> float:
-    """Tokens a second, of about as many tokens for both."""
-    wanted, done, started = MINIBATCHES * B * T, 0, time.perf_counter()
+def train(name: str, lanes: int, orders: Connection) -> None:
+    """A worker: trains so many tokens for each order, and answers with how many it were."""
+    torch.set_num_threads(1)
+    stack = Stack(name, lanes)
+    while wanted := orders.recv():
+        orders.send(_trained(stack, wanted))
+
+
+class Study:
+    """Worker processes, a core and a stack each."""
+
+    def __init__(self, name: str) -> None:
+        self.orders, method = [], multiprocessing.get_context("spawn")
+        for _ in range(WORKERS):
+            ours, theirs = method.Pipe()
+            method.Process(target=train, args=(name, LANES // WORKERS, theirs), daemon=True).start()
+            self.orders.append(ours)
+
+    def trained(self, wanted: int) -> int:
+        for each in self.orders:
+            each.send(wanted // WORKERS)
+        return sum(each.recv() for each in self.orders)
+
+    def end(self) -> None:
+        for each in self.orders:
+            each.send(0)
+
+
+def _trained(own: Module | Stack, wanted: int) -> int:
+    done = 0
     while done < wanted:
-        done += trained.step()
-    return done / (time.perf_counter() - started)
+        done += own.step()
+    return done
+
+
+def speed(trained: Callable[[int], int]) -> float:
+    """Tokens a second."""
+    started = time.perf_counter()
+    return trained(MINIBATCHES * B * T) / (time.perf_counter() - started)
 
 
 def main() -> None:
@@ -125,20 +163,27 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     rows = []
     for name in MODULES:
-        module, stack = Module(name), Stack(name)
-        module.step(), stack.step()
-        turns = [(speed(module), speed(stack)) for _ in range(rounds)]
+        module, study = partial(_trained, Module(name)), Study(name)
+        module(1), study.trained(WORKERS)
+        turns = [(speed(module), speed(study.trained)) for _ in range(rounds)]
+        study.end()
         ratios = [ours / theirs for theirs, ours in turns]
         theirs, ours = (statistics.median(each) for each in zip(*turns, strict=True))
         low, high = min(ratios), max(ratios)
-        row = {"cell": name, "module": theirs, "stack": ours, "ratio": statistics.median(ratios)}
+        row = {"cell": name, "module": theirs, "lanes": ours, "ratio": statistics.median(ratios)}
         rows.append(row | {"from": low, "to": high})
         print(
             f"{name}: nn.Module {theirs:,.0f} tokens/s, {LANES} lanes {ours:,.0f}, "
             f"{row['ratio']:.2f} x ({low:.2f} to {high:.2f})",
             flush=True,
         )
-    table = {"H": H, "lanes": LANES, "threads": torch.get_num_threads(), "rows": rows}
+    table = {
+        "H": H,
+        "lanes": LANES,
+        "workers": WORKERS,
+        "threads": torch.get_num_threads(),
+        "rows": rows,
+    }
     (HERE / "results" / "own_cell.json").write_text(json.dumps(table, indent=1) + "\n")
 
 
