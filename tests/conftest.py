@@ -48,6 +48,18 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RNNLAB_DATA", raising=False)
 
 
+@pytest.fixture(autouse=True)
+def _own_cells() -> Iterator[None]:
+    """A cell of one's own that a test has run is no name of a model in another one."""
+    from rnnlab._common.choices import _registered
+    from rnnlab.nn.own_cell import OwnCell
+
+    yield
+    cells = _registered["model"]
+    for name in [name for name, cell in cells.items() if issubclass(cell, OwnCell)]:
+        del cells[name]
+
+
 @pytest.fixture(scope="module")
 def chrome() -> Iterator[Any]:
     """A headless Chromium, for the tests of a file."""

@@ -109,7 +109,8 @@ class Fuzz:
         experiment.run(self.config, self.folder)
         self.path = self.folder / LAST
         self.content = self.path.read_bytes()
-        self.tensors = load_file(self.path)
+        mapped = load_file(self.path)  # which is written over
+        self.tensors = {name: tensor.clone() for name, tensor in mapped.items()}
         with safe_open(self.path, framework="pt") as file:
             self.described = json.loads(file.metadata()["rnnlab"])
         self.result = json.loads((self.folder / RESULT).read_text())

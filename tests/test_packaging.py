@@ -94,7 +94,7 @@ while read -ra COMP_WORDS; do
 done
 """
 COMPLETED = {  # as bash splits a line into words
-    "rnnlab re": "resume reproduce report",
+    "rnnlab re": "resume report reproduce",
     "rnnlab train num_e": "num_epochs= num_epochs=500",
     "rnnlab train sampler =": "random sequential",
     "rnnlab train sampler=ra": "sampler=random",  # where = separates no words, as in zsh
