@@ -64,6 +64,7 @@ def logged(name: str, curve: dict[int, float], **knobs) -> None:
 # --- on paper --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("width", "points"), [("84mm", 238.11), ("8.4 cm", 238.11), ("3.5in", 252)]
 )
@@ -117,6 +118,7 @@ def test_fonts_are_in_the_file(kind):
     assert "font-family" not in svg
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", figures.FORMATS)
 def test_the_same_study_makes_the_same_bytes(form, monkeypatch):
     """In another process, at another time, whatever the user's own style is, from Python too."""

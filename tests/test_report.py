@@ -350,6 +350,7 @@ def test_a_study_that_is_still_running():
     assert "seed" not in command
 
 
+@pytest.mark.slow
 def test_a_thousand_jobs_are_one_page_that_a_browser_can_open():
     for k in range(1000):
         lr, theta = 0.01 * (k // 100 + 1), k // 10 % 10 + 1.0

@@ -206,6 +206,7 @@ def named_experiments(folder: Path) -> str:
     return "experiment=" + ",".join(f"e{number}" for number in range(12))
 
 
+@pytest.mark.slow
 def test_three_of_twelve_jobs_go_wrong_and_the_others_complete():
     """One diverges, one fails (its checkpoint cannot be written), one is invalid."""
     study = ["-m", "--config-dir=own", named_experiments(Path("own")), *SMALL[1:], "num_epochs=3"]
@@ -450,6 +451,7 @@ def test_a_folder_that_vanishes_is_trained_again_and_its_neighbours_are_left_alo
 # --- other sweepers --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_batch_of_optunas_trials_is_a_stack():
     """Six trials in two batches of three; one cannot be trained, and is worth nothing.
 

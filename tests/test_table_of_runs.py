@@ -132,7 +132,8 @@ def test_runs_are_named_by_their_folders_and_charts_are_there(board):
     layout = board.ask("plugin/custom_scalars/layout")
     assert [category["title"] for category in layout["category"]] == ["Perplexity", "Gradient"]
     charts = [chart for category in layout["category"] for chart in category["chart"]]
-    assert {tag for chart in charts for tag in chart["multiline"]["tag"]} < {
+    tags = {tag for chart in charts for tag in chart["multiline"]["tag"]}
+    assert tags - {"perplexity/floor"} < {  # which texts of a known floor have
         *board.ask("plugin/scalars/tags")["held_out"]
     }
 
