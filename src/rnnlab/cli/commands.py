@@ -16,6 +16,7 @@ from rnnlab.cli.compare import compare
 from rnnlab.cli.completion import completed
 from rnnlab.cli.export import export
 from rnnlab.cli.inspect import inspect
+from rnnlab.cli.models import Best, Cell, let_run
 from rnnlab.cli.reproduce import reproduce, tell
 from rnnlab.results.sampling import LONGEST, Sampling, as_option
 
@@ -183,16 +184,11 @@ def generate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
     samples: Annotated[int, typer.Option(min=1, help="Texts to draw, all at once.")] = 1,
-    cell: Annotated[
-        str, typer.Option(help="The code of its cell, cell.py in its folder, if it may run here.")
-    ] = "",
-    best: Annotated[bool, typer.Option("--best", help="Use the best epoch, not the last.")] = False,
+    cell: Cell = "",
+    best: Best = False,
 ) -> None:
     """Continue a text with a trained model."""
-    if cell:
-        from rnnlab.config.own_cells import typed_cell
-
-        typed_cell(cell)
+    let_run(cell)
     wish = Sampling(
         length=length,
         temperature=temperature,

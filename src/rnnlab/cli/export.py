@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rnnlab._common.console import say
+from rnnlab.cli.models import Best
 
 
 def export(
@@ -30,7 +31,7 @@ def export(
             show_default="as trained",
         ),
     ] = None,
-    best: Annotated[bool, typer.Option("--best", help="Use the best epoch, not the last.")] = False,
+    best: Best = False,
 ) -> None:
     """Hand a trained model on: rnnlab export RUN --to html."""
     from rnnlab.runs.export.write import write_export

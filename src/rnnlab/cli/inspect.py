@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rnnlab._common.console import say
+from rnnlab.cli.models import Best, Cell, let_run
 
 
 def inspect(
@@ -19,16 +20,11 @@ def inspect(
     output: Annotated[
         Path | None, typer.Option(help="A folder.", show_default="inspect in RUN")
     ] = None,
-    cell: Annotated[
-        str, typer.Option(help="The code of its cell, cell.py in its folder, if it may run here.")
-    ] = "",
-    best: Annotated[bool, typer.Option("--best", help="Use the best epoch, not the last.")] = False,
+    cell: Cell = "",
+    best: Best = False,
 ) -> None:
     """Draw what shows why a model learns, or does not: gates, gradients, surprise and others."""
-    if cell:
-        from rnnlab.config.own_cells import typed_cell
-
-        typed_cell(cell)
+    let_run(cell)
     from rnnlab.runs.inspection.inspect import write_pictures
 
     for file in write_pictures(run, text, output, best):

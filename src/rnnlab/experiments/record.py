@@ -10,7 +10,6 @@ runs                    a line each: folder, the settings that differ, figures, 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from rnnlab.experiments.claims import Verdict
 from rnnlab.experiments.rows import Row
 from rnnlab.results.run import Run
 from rnnlab.results.study import Study
+from rnnlab.runs.result import to_json
 
 RESULTS = "results.json"
 MOST = 64 << 20  # bytes of it
@@ -67,7 +67,7 @@ class Record:
             "claims": {verdict.claim.name: verdict.record for verdict in verdicts},
             "shared": shared,
         }
-        lines = [f" {json.dumps(name)}: {_json(value)}" for name, value in head.items()]
+        lines = [f" {json.dumps(name)}: {to_json(value)}" for name, value in head.items()]
         runs = [
             {
                 "folder": row.folder,
@@ -77,7 +77,7 @@ class Record:
             }
             for row in self.rows
         ]
-        listed = ",\n".join(f"  {_json(run)}" for run in runs)
+        listed = ",\n".join(f"  {to_json(run)}" for run in runs)
         return "{\n" + ",\n".join([*lines, f' "runs": [\n{listed}\n ]']) + "\n}\n"
 
 
@@ -104,19 +104,3 @@ def surroundings(study: Sequence[Run]) -> dict[str, Any]:
 def _same(values: Iterable[Any]) -> Any:
     different = {by_value(value): value for value in values}
     return next(iter(different.values())) if len(different) == 1 else [*different.values()]
-
-
-def _json(value: Any) -> str:
-    return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no infinity: a figure that is one is told apart by its run's status."""
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case dict():
-            return {name: _finite(own) for name, own in value.items()}
-        case list() | tuple():
-            return [_finite(own) for own in value]
-    return value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -115,7 +116,16 @@ class Parameters(Mapping[str, Tensor]):
 
     def layer(self, layer: int) -> dict[str, Tensor]:
         """Layer `layer`'s parameters under the names of its cell's equations."""
-        return {name: self.names[f"{layer}.{name}"] for name in self.model.cell.shapes(1, 1)}
+        return self._by_layer[layer]
+
+    @cached_property
+    def _by_layer(self) -> list[dict[str, Tensor]]:
+        """Put together once: a text that is written asks for them at each token."""
+        own = self.model.cell.shapes(1, 1)
+        return [
+            {name: self.names[f"{layer}.{name}"] for name in own}
+            for layer in range(self.model.num_layers)
+        ]
 
     def first_state(self, B: int) -> State:
         """What is before the first token of B texts: zero, or what is learned."""

@@ -263,7 +263,7 @@ class Result:
         write_whole(folder, RESULT, text.encode(errors="replace"))  # a name can be no UTF-8
 
 
-def to_json(values: dict[str, Any], indent: int | None = None) -> str:
+def to_json(values: Any, indent: int | None = None) -> str:
     """Strict JSON, which other languages can read."""
     return json.dumps(_strict(values), indent=indent, ensure_ascii=False, allow_nan=False)
 
