@@ -11,19 +11,19 @@ import torch
 
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import flush_folder
-from rnnlab.data.corpus import strings_of
 from rnnlab.nn.engines.threads import torch_threads
 from rnnlab.nn.generation import generate
 from rnnlab.runs.checkpoint import Checkpoint, Figures, Progress, save_checkpoint
 from rnnlab.runs.folder import BEST, LAST, NEXT, read_looks, read_metrics
+from rnnlab.runs.lengths import at_length
 from rnnlab.runs.observer import Observer
 from rnnlab.runs.record import Record
 from rnnlab.runs.result import Status
 from rnnlab.runs.stopping import Waiting
 from rnnlab.runs.trackers import Tracked, UnderWay, trackers_of
-from rnnlab.training.evaluation import evaluate, score
+from rnnlab.training.evaluation import evaluate
 from rnnlab.training.lane import OneLane
-from rnnlab.training.metrics import Epoch, perplexity
+from rnnlab.training.metrics import Epoch
 
 UNDRAWN = "the curve could not be drawn"
 
@@ -159,8 +159,10 @@ class Run:
         sampled = not lane.minibatch and _due(lane.epoch, self.config.log.sample_every)
         if status != Status.diverged and not sampled:  # nothing of its broken weights
             self._sample(last=True)
-        if status == Status.completed:
-            self._evaluate_lengths()
+        for length in self.config.eval.lengths if status == Status.completed else ():
+            found = at_length(length, self.lane.parameters, self.config.dataset, self.record.corpus)
+            self.result.lengths[str(length)] = found
+            self.record.log.info("at length %d: perplexity %.6g", length, found["perplexity"])
         self._draw()
         self.result.status = status
         self.result.stopped = self.stopped if status == Status.completed else None
@@ -293,29 +295,6 @@ class Run:
             figure = evaluate(self.lane.parameters, self.held_out)
         self.result.val_perplexity = figure
         return figure
-
-    def _evaluate_lengths(self) -> None:
-        """eval.lengths: each string from the zero state."""
-        corpus, parameters = self.record.corpus, self.lane.parameters
-        for length in self.config.eval.lengths:
-            own = strings_of(length, self.config.dataset, corpus)
-            rows = torch.from_numpy(own.tokens).to(self.held_out.device)
-            answers = [
-                i for i, token in enumerate(corpus.vocabulary.tokens) if token in own.answers
-            ]
-            with torch_threads(1):
-                found = score(
-                    parameters,
-                    rows.unfold(0, own.size + 1, own.size),
-                    torch.tensor(answers, dtype=torch.int64, device=rows.device),
-                )
-            rate = own.entropy_rate
-            self.result.lengths[str(length)] = {
-                "perplexity": perplexity(found.nats, 1),
-                "excess_nats": None if rate is None else found.nats - rate,
-                "accuracy": found.accuracy,
-            }
-            self.record.log.info("at length %d: perplexity %.6g", length, perplexity(found.nats, 1))
 
     def _look(self, observer: Observer, epoch: int) -> None:
         """With the instruments; what they cannot see is missed, and no reason to fail."""

@@ -1,0 +1,33 @@
+"""eval.lengths: how well a trained model does at a length, beyond those that it was trained on."""
+
+from __future__ import annotations
+
+import torch
+
+from rnnlab.data.corpus import Corpus, strings_of
+from rnnlab.data.source import Source
+from rnnlab.nn.engines.threads import torch_threads
+from rnnlab.nn.model import Parameters
+from rnnlab.training.evaluation import score
+from rnnlab.training.metrics import perplexity
+
+
+def at_length(
+    length: int, parameters: Parameters, dataset: Source, corpus: Corpus
+) -> dict[str, float | None]:
+    """Perplexity, nats above the floor, and the share of answers that are right, on Strings."""
+    own = strings_of(length, dataset, corpus)
+    rows = torch.from_numpy(own.tokens).to(parameters.flat.device)
+    answers = [i for i, token in enumerate(corpus.vocabulary.tokens) if token in own.answers]
+    with torch_threads(1):  # their number could change last bits
+        found = score(
+            parameters,
+            rows.unfold(0, own.size + 1, own.size),
+            torch.tensor(answers, dtype=torch.int64, device=rows.device),
+        )
+    rate = own.entropy_rate
+    return {
+        "perplexity": perplexity(found.nats, 1),
+        "excess_nats": None if rate is None else found.nats - rate,
+        "accuracy": found.accuracy,
+    }
