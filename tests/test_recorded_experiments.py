@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from rnnlab.experiments import reproduce as reproducing
 from rnnlab.experiments.claims import Claim
 from rnnlab.experiments.experiment import FILE, Experiment, study_folder, with_words
 from rnnlab.experiments.page import page
-from rnnlab.experiments.quantities import Unanswered, quantity
+from rnnlab.experiments.plot import Plot
+from rnnlab.experiments.quantities import Condition, Unanswered, quantity
 from rnnlab.experiments.reading import Node
 from rnnlab.experiments.record import RESULTS, Record
 from rnnlab.experiments.reproduce import OTHER_SEEDS
@@ -45,6 +47,7 @@ cost: {{minutes: 1, jobs: 2}}
 tables: {{Both: {{by: lr, figures: training_perplexity}}}}
 figures: {{curves: Both}}
 """
+PLOT = "{shows: Both, figure: accuracy_at_dataset.lag, against: dataset.lag, for_each: seed}"
 CLAIM = """claims:
   low:
     says: It is low.
@@ -188,6 +191,37 @@ def test_a_cell_of_a_table():
     assert cell([2.0, None]) == ""
 
 
+def test_what_a_plot_shows():
+    """Of each run a dot, through the means a line with a gap where one diverged."""
+    plot = Plot.of(Node.of(written(PLOT[1:-1].replace(", ", "\n")) / FILE))
+    expected = [(10, 0), (20, 0.5), (40, 1)]
+    assert plot.lines(POWER) == {"seed=0": expected, "seed=1": expected}
+    both = replace(plot, figure="training_perplexity", against="lr", for_each=())
+    assert both.lines(ROWS)[""][4:] == [(9, math.inf), (9, 7), (99, 3)]
+    axes = both.drawn(ROWS).axes[0]
+    dots, crosses, line = axes.get_lines()
+    ends = [(1, 2), (1, 5), (3, 4), (3, 1), (9, 7), (99, 3)]
+    np.testing.assert_array_equal(dots.get_xydata(), ends)
+    np.testing.assert_array_equal(crosses.get_xdata(), [9])
+    np.testing.assert_array_equal(line.get_xydata(), [(1, 3.5), (3, 2.5), (9, np.nan), (99, 3)])
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "3", "9", "99"]
+    assert axes.get_xlim()[1] > 99
+    chosen = replace(both, where=(Condition("seed", (0,)),), for_each=("lr",), least=2)
+    assert [*chosen.lines(ROWS).items()][:2] == [("lr=1", [(2, 2)]), ("lr=3", [(3, 4)])]
+    with pytest.raises(ConfigError, match="against lr with 0 lines is not allowed: it has 1 to 8"):
+        replace(both, where=(Condition("lr", (5,)),)).drawn(ROWS)
+
+
+def test_a_plot_over_the_lengths_of_each_run():
+    own = {"status": "completed", "accuracy_at_10": 0.5, "accuracy_at_40": 0.25}
+    rows = [Row("0", {"eval.lengths": [10, 40, 90]}, own)]
+    plot = Plot("", "accuracy_at_eval.lengths", "eval.lengths", log=("x",))
+    assert plot.lines(rows) == {"": [(10, 0.5), (40, 0.25)]}
+    drawn = plot.drawn(rows).axes[0]
+    assert (drawn.get_xlabel(), drawn.get_ylabel()) == ("eval.lengths", "accuracy")
+    assert drawn.get_xscale() == "log"
+
+
 # --- mistakes --------------------------------------------------------------------------------
 
 
@@ -202,7 +236,19 @@ def test_a_cell_of_a_table():
         ("seed=0", "seed=0 rm", "line 4: rm is no setting; the commands' words are NAME=VALUE"),
         ("minutes: 1", "minutes: a", "line 5: minutes is a number, and not a"),
         ("by: lr", "by: lrr", "line 6: lrr is no setting and no figure; did you mean lr?"),
-        ("{curves:", "{curve:", "line 7: curve is no part of figures; did you mean curves?"),
+        ("{curves:", "{curve:", "line 7: curve is no figure of a report; did you mean curves?"),
+        ("{curves: Both}", "{../up: Both}", "line 7: ../up names a figure's file; use a to z"),
+        ("{curves: Both}", "{a: {shows: b}}", "line 7: a has no figure; it takes shows, figure"),
+        (
+            "{curves: Both}",
+            f"{{a: {PLOT[:-1]}, log: z}}}}",
+            "line 7: z is no log; there are x, y",
+        ),
+        (
+            "{curves: Both}",
+            "{a: {shows: b, figure: excess, against: lr}}",
+            "line 7: excess is no se",
+        ),
         ("{lr: 1}", "{lq: 1}", "line 11: lq is no setting and no figure"),
         ("reduce: max", "reduce: maxi", "line 11: maxi is no reduce; did you mean max"),
         ("reduce: max", "reduce: max, then: min", "line 11: for_each and then come together"),

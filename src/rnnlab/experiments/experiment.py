@@ -9,7 +9,7 @@ claims      by name: says, value, above, below (quantities.py)
 cost        minutes (on two cores) and jobs
 tables      by title: by (settings, a row for each of their values), figures or across (a
             setting, a column for each of its values) with one figure, where
-figures     curves, effects, heatmap, each with what it shows
+figures     by file name: curves, effects, heatmap with what it shows, or a plot (plot.py)
 miniature   words in the place of those of the commands, for a test of seconds
 paper       of somebody else: source, differs, and rows by what they are of: printed, here
 """
@@ -28,9 +28,10 @@ from rnnlab._common.errors import require
 from rnnlab.config.synonyms import did_you_mean
 from rnnlab.config.words import is_override, key_of
 from rnnlab.experiments.claims import Claim
+from rnnlab.experiments.figures import Reported, shown
+from rnnlab.experiments.plot import Plot
 from rnnlab.experiments.quantities import Condition, Quantity, conditions, known_name, quantity
 from rnnlab.experiments.reading import Node
-from rnnlab.studies.report.figures import KINDS
 
 FILE = "experiment.yaml"
 PROGRAMS = (("python", "run.py"), ("rnnlab", "train"))
@@ -91,7 +92,7 @@ class Experiment:
     minutes: float
     jobs: int
     tables: tuple[Table, ...]
-    figures: Mapping[str, str]  # what each kind shows
+    figures: Mapping[str, Reported | Plot]
     miniature: tuple[str, ...] = ()
     paper: Paper | None = None
 
@@ -101,7 +102,7 @@ class Experiment:
         fields = Node.of(folder / FILE).fields(NEEDED, OPTIONAL)
         cost = fields["cost"].fields("minutes jobs")
         claims = [Claim.of(*own) for own in fields["claims"].items().items()]
-        figures = fields["figures"].fields("", " ".join(KINDS)) if "figures" in fields else {}
+        figures = fields["figures"].items() if "figures" in fields else {}
         for name in ("commands", "claims"):
             if not fields[name].node.value:
                 fields[name].refuse(f"there are no {name}; write at least one")
@@ -114,7 +115,7 @@ class Experiment:
             minutes=cost["minutes"].number_value(),
             jobs=round(cost["jobs"].number_value()),
             tables=tuple(Table.of(*own) for own in fields["tables"].items().items()),
-            figures={kind: node.text() for kind, node in figures.items()},
+            figures={name: shown(node) for name, node in figures.items()},
             miniature=fields["miniature"].texts() if "miniature" in fields else (),
             paper=Paper.of(fields["paper"]) if "paper" in fields else None,
         )

@@ -25,7 +25,7 @@ def page(experiment: Experiment, record: Record, others: Record | None = None) -
     verdicts = [claim.judged(record.rows) for claim in experiment.claims]
     parts = [f"# {experiment.title}", _filled(experiment.question)]
     parts += [_filled(finding(experiment, verdicts))]
-    parts += [f"![{shows}]({kind}.svg)" for kind, shows in experiment.figures.items()]
+    parts += [f"![{own.shows}]({name}.svg)" for name, own in experiment.figures.items()]
     parts += ["## Claims", _claims(experiment, verdicts, others)]
     for table in experiment.tables:
         parts += [f"## {table.title}", drawn(table, record.rows)]

@@ -16,11 +16,9 @@ from rnnlab.experiments.record import RESULTS, Record
 from rnnlab.results.load import load
 from rnnlab.results.study import Study
 from rnnlab.results.train import study
-from rnnlab.studies.report.figures import KINDS, as_file, points
-from rnnlab.studies.report.ranking import Ranking
+from rnnlab.studies.report.figures import as_file
 
 OTHER_SEEDS = "other_seeds.json"
-WIDTH = "160mm"
 
 
 def reproduce(
@@ -58,10 +56,8 @@ def write_pages(experiment: Experiment, home: Path) -> Path:
     record, beside = Record.read(home / RESULTS), home / OTHER_SEEDS
     others = Record.read(beside) if beside.exists() else None
     write_whole(home, "README.md", page(experiment, record, others))
-    ranking = Ranking([row.entry for row in record.rows])
-    for kind in experiment.figures:
-        content = as_file(KINDS[kind](ranking, points(WIDTH)), "svg")
-        write_whole(home, f"{kind}.svg", content)
+    for name, own in experiment.figures.items():
+        write_whole(home, f"{name}.svg", as_file(own.drawn(record.rows), "svg"))
     return home / "README.md"
 
 

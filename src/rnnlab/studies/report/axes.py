@@ -1,4 +1,4 @@
-"""What the page and the figures share: values of a setting in order, texts apart, medians."""
+"""What the page and the figures share: values of a setting in order, texts apart, medians, ends."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from matplotlib.axes import Axes
+
 from rnnlab.config.identity import is_number
 from rnnlab.studies.report.entries import ABSENT, Entry
 from rnnlab.studies.report.ranking import Ranking
 
 BEYOND = 30  # times the lowest perplexity is shown: what explodes leaves the picture
 TEXTS = 4  # that are told apart
+DIVERGED: dict[str, Any] = {"color": "#D55E00", "marker": "x", "markersize": 3.5, "linestyle": ""}
 
 
 def values_of(entries: Iterable[Entry], name: str) -> dict[str, Any]:
@@ -50,3 +53,13 @@ def median(values: Iterable[float | None]) -> float:
     """One that diverged is worse than all others; NaN where nothing is known."""
     known = [value for value in values if value is not None]
     return statistics.median(known) if known else math.nan
+
+
+def draw_ends(axes: Axes, ends: list[tuple[float, float]], style: dict[str, Any]) -> None:
+    """What diverged stands at the top, wherever that is."""
+    finite = [end for end in ends if end[1] < math.inf]
+    axes.plot([x for x, _ in finite], [y for _, y in finite], alpha=0.6, linestyle="", **style)
+    lost = [x for x, y in ends if y == math.inf]
+    if lost:
+        axes.plot(lost, [1] * len(lost), clip_on=False,
+                  transform=axes.get_xaxis_transform(), **DIVERGED)  # fmt: skip

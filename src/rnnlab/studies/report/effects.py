@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator
 from rnnlab._common.errors import require
 from rnnlab.config.identity import is_number
 from rnnlab.runs.figures import Ticks, perplexity_axes
-from rnnlab.studies.report.axes import BEYOND, median, texts_apart, values_of
+from rnnlab.studies.report.axes import BEYOND, DIVERGED, draw_ends, median, texts_apart, values_of
 from rnnlab.studies.report.floors import draw_floors, floor_keys, floors_of
 from rnnlab.studies.report.ranking import Ranking
 from rnnlab.studies.report.room import fitted, legend_below, name_places, ticks_of
@@ -26,7 +26,6 @@ MARGIN = 1.06  # above and below all runs
 BLUE = "#0072B2"
 DECADES, LONG = 20, 200  # the largest number over the smallest of a logarithmic axis
 MEDIAN: dict[str, Any] = {"marker": "_", "markersize": 9, "markeredgewidth": 1.2, "linewidth": 0.7}
-DIVERGED: dict[str, Any] = {"color": "#D55E00", "marker": "x", "markersize": 3.5, "linestyle": ""}
 
 
 @printed
@@ -77,7 +76,7 @@ def _panel(axes: Axes, ranking: Ranking, name: str, values: dict[str, Any], room
             if entry.text == text and entry.setting(name) in places
             if (value := ranking.value(entry)) is not None
         ]
-        _draw(axes, ends, style)
+        draw_ends(axes, ends, style)
         if not along:
             medians = [median(y for x, y in ends if x == place) for place in places.values()]
             line = "-" if numbers == values else ""
@@ -89,16 +88,6 @@ def _panel(axes: Axes, ranking: Ranking, name: str, values: dict[str, Any], room
     more = name_places(axes, ticks_of(ranking, name, values, 2 * WIDE), room)
     axes.set_xlim(-0.5, len(values) - 0.5)
     return more
-
-
-def _draw(axes: Axes, ends: list[tuple[float, float]], style: dict[str, Any]) -> None:
-    """What diverged stands at the top, wherever that is."""
-    finite = [end for end in ends if end[1] < math.inf]
-    axes.plot([x for x, _ in finite], [y for _, y in finite], alpha=0.6, linestyle="", **style)
-    lost = [x for x, y in ends if y == math.inf]
-    if lost:
-        axes.plot(lost, [1] * len(lost), clip_on=False,
-                  transform=axes.get_xaxis_transform(), **DIVERGED)  # fmt: skip
 
 
 def _scale(axes: Axes, numbers: list[float]) -> None:
