@@ -74,6 +74,8 @@ lint: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python benchmarks/engines.py --save benchmarks/results/cpu.json $(BENCH)
 	$(BIN)/python benchmarks/lengths.py
+	$(BIN)/python benchmarks/own_cell.py
+	$(BIN)/python benchmarks/instruments.py
 	$(BIN)/python benchmarks/report.py
 
 bench-sweep: .venv/installed-dev

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+import matplotlib
 from engines import HEAD, line
 from matplotlib.figure import Figure
 
@@ -51,6 +53,21 @@ doubled in its turn: buffers are of one lane's rows, and what grows with lanes i
 (`tests/test_training.py` measures it), so the figure after an epoch is hardly more than after three steps.
 
 {shapes}
+
+## A cell of one's own
+
+A file of `docs/cells` in {lanes} lanes of H {H}, as a study trains them ({workers} processes, a stack each), beside an `nn.Module` of
+the same equations trained {lanes} times, one after the other, with {threads} threads: tokens a second, medians, and the ratio
+with its range over rounds. Both are autograd's.
+
+{own_cells}
+
+## Instruments
+
+Seconds of a whole run of two intervals, logs, checkpoints and pictures included; medians over {instrument_rounds} interleaved rounds,
+and what a round's run with instruments took beyond its run without.
+
+{instruments}
 """
 
 
@@ -58,6 +75,8 @@ def main() -> None:
     engines = json.loads((RESULTS / "cpu.json").read_text())
     lengths = json.loads((RESULTS / "lengths.json").read_text())
     studies = json.loads((RESULTS / "studies.json").read_text())
+    own_cells = json.loads((RESULTS / "own_cell.json").read_text())
+    instruments = json.loads((RESULTS / "instruments.json").read_text())
     order = ("rnn", "gru", "lstm")
     rows = sorted(engines["rows"], key=lambda r: (order.index(r["cell"]), r["H"], r["K"]))
     about = engines["about"]
@@ -77,6 +96,10 @@ def main() -> None:
         overhead=studies["large"]["overhead"],
         lengths=table(lengths["lengths"]),
         shapes=table(lengths["shapes"]),
+        **{name: own_cells[name] for name in ("lanes", "H", "workers", "threads")},
+        own_cells=table(own_cells["rows"]),
+        instrument_rounds=len(instruments[0]["seconds"]["off"]),
+        instruments=table([*map(_costs, instruments)]),
     )
     (ROOT / "docs" / "performance.md").write_text(text)
     draw(rows)
@@ -85,6 +108,12 @@ def main() -> None:
 def table(rows: list[dict[str, Any]]) -> str:
     head = [f"| {' | '.join(rows[0])} |", "|" + "---|" * len(rows[0])]
     return "\n".join(head + [f"| {' | '.join(map(_shown, row.values()))} |" for row in rows])
+
+
+def _costs(row: dict[str, Any]) -> dict[str, Any]:
+    levels = {f"{name}, s": median(seconds) for name, seconds in row["seconds"].items()}
+    beyond = {f"{name}, beyond off": f"{cost:.1%}" for name, cost in row["cost"].items()}
+    return {"model": row["model"], "H": row["num_hiddens"], **levels, **beyond}
 
 
 def _shown(value: Any) -> str:
@@ -123,7 +152,8 @@ def draw(rows: list[dict[str, Any]]) -> None:
         if cell == "rnn":
             axes.set_ylabel("tokens a second, all lanes")
             axes.legend(frameon=False, fontsize=8)
-    figure.savefig(ROOT / "docs" / "images" / "performance.svg")
+    matplotlib.rcParams["svg.hashsalt"] = "rnnlab"  # the same bytes each time
+    figure.savefig(ROOT / "docs" / "images" / "performance.svg", metadata={"Date": None})
 
 
 if __name__ == "__main__":
