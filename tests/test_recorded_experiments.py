@@ -15,6 +15,7 @@ import scipy.stats
 import commands
 from conftest import ROOT
 from rnnlab._common.errors import ConfigError
+from rnnlab.data import synthetic
 from rnnlab.experiments import reproduce as reproducing
 from rnnlab.experiments.claims import Claim
 from rnnlab.experiments.experiment import FILE, Experiment, study_folder, with_words
@@ -33,11 +34,6 @@ from rnnlab.studies.report.ranking import Ranking
 
 FOLDERS = sorted(path.parent for path in (ROOT / "experiments").glob(f"*/{FILE}"))
 NAMES = [folder.name for folder in FOLDERS]
-LONG = ("deletang", "markov", "memory")  # many runs, or a million symbols to read at the end
-MINIATURES = [
-    pytest.param(folder, marks=[pytest.mark.slow] if folder.name in LONG else [], id=folder.name)
-    for folder in FOLDERS
-]
 TINY = "num_hiddens=3 dataset.max_tokens=300 batch_size=4 num_epochs=1"
 HEAD = f"""title: Which lr?
 question: Which of two?
@@ -381,18 +377,19 @@ def trained_here():
         configs = {config.as_dict().__repr__(): config for config in commands.jobs("-m", *own)}
         already = len([*home.glob("*/result.json")])  # of a command before this one
         for k, config in enumerate(configs.values(), already):
-            stack.run(config, home / f"{k}")
+            stack.run_stack([config], [home / f"{k}"], swept=["seed"])  # of a study: no pictures
         return home
 
     return train
 
 
-@pytest.mark.parametrize("folder", MINIATURES)
+@pytest.mark.parametrize("folder", FOLDERS, ids=NAMES)
 def test_an_experiment_in_miniature(folder, trained_here, monkeypatch, request):
     """The study as its file has it, in a few seconds; whether the claims hold is another matter."""
     if any(row.value("text") == "time_machine" for row in Record.read(folder / RESULTS).rows):
         monkeypatch.setenv("RNNLAB_DATA", str(request.getfixturevalue("time_machine_folder")))
     monkeypatch.setattr(reproducing, "study", lambda words, *_: load(trained_here(words)))
+    monkeypatch.setattr(synthetic, "STRINGS", 8)
     shutil.copytree(folder, folder.name)
     before = {path.name: path.read_bytes() for path in Path(folder.name).iterdir()}
     verdicts = reproducing.reproduce(Path(folder.name), miniature=True)

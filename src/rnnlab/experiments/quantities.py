@@ -203,12 +203,16 @@ def _condition(name: str, node: Node) -> Condition:
 def known_name(node: Node, name: str = "") -> str:
     """A setting's or a figure's, or a product of such; raises ConfigError for another one."""
     name = name or node.text()
-    known = [*FIGURES, *all_keys()]
     for part in name.split("*"):
         found = AT.fullmatch(part)
         own = found[2] if found else part
-        is_foreign = own.partition(".")[0] in GROUPS and "." in own  # of somebody's own choice
-        if not (own in known or is_foreign or (found and own.isdecimal())):
+        if not _is_known(own, is_length=bool(found)):
+            known = [*FIGURES, *all_keys()]
             hint = did_you_mean(own, known) or f"figures are {', '.join(FIGURES)}"
             node.refuse(f"{part} is no setting and no figure; {hint}")
     return name
+
+
+def _is_known(name: str, is_length: bool) -> bool:
+    is_foreign = name.partition(".")[0] in GROUPS and "." in name  # of somebody's own choice
+    return name in FIGURES or is_foreign or (is_length and name.isdecimal()) or name in all_keys()
