@@ -408,7 +408,7 @@ def test_a_floor_is_a_line_and_what_is_above_it_a_column(open_page):
         pytest.approx(mean, abs=2e-3)
     ]
     assert column(browser, "share right at 40") == ["0.5"]
-    assert "Dotted: the floor, which no model goes below." in " ".join(texts(browser, "p"))
+    assert "Dotted: the floor, below which no model stays." in " ".join(texts(browser, "p"))
     assert "floor 2" in texts(browser, "svg .soft")
     floor, lines = (
         browser.execute_script(

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from rnnlab._common.errors import ConfigError
+from rnnlab.data import corpus, likelihood
 from rnnlab.data.corpus import load, strings_of
 from rnnlab.data.sources.dyck import Dyck
+from rnnlab.data.sources.hmm import MACHINES
 from rnnlab.data.sources.markov import Markov
 from rnnlab.data.synthetic import Draws, Synthetic
 
@@ -404,6 +406,101 @@ def test_a_machine_that_forgets_too_slowly_is_refused(compose):
         compose("dataset=hmm", f"dataset.machine='{table}'")
 
 
+# --- what a text costs whoever knows its source -----------------------------------------------
+
+
+def probability(
+    edges: list[tuple[int, str, int, float]], begun: dict[int, float], text: str
+) -> float:
+    """Summed over all paths of the machine, one by one."""
+    paths = begun
+    for symbol in text:
+        after = Counter[int]()
+        for a, written, b, p in edges:
+            if written == symbol:
+                after[b] += paths.get(a, 0.0) * p
+        paths = after
+    return sum(paths.values())
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_a_machines_text_costs_what_its_probability_says(machine, source, monkeypatch):
+    """Also in parts, as a long text or many rows are read."""
+    own = source("hmm", machine=machine, length=240)
+    edges = edges_of(own)
+    begun, text = by_power(edges), text_of(own)
+    rows = np.frombuffer(text.encode(), np.uint8).reshape(-1, 24)
+    expected = [
+        math.log(probability(edges, begun, row[0])) - math.log(probability(edges, begun, row))
+        for row in (text[i : i + 24] for i in range(0, 240, 24))
+    ]
+    for at_once in (1 << 21, 100, 1):
+        monkeypatch.setattr(likelihood, "AT_ONCE", at_once)
+        assert own.nats(rows) == pytest.approx(sum(expected), rel=1e-12)
+        assert own.nats(rows[3:4]) == pytest.approx(expected[3], rel=1e-12)
+    assert own.nats(rows[:, :1]) == 0
+
+
+def test_a_chains_text_costs_its_transitions(source):
+    """Known from its first symbols on; and before, the mean over what may have come before."""
+    own = source("markov", symbols=3, order=2, length=2000)
+    text = [*map("abc".index, text_of(own))]
+    table = own.automaton.probability.reshape(3, 3, 3)
+    pairs = own.automaton.stationary.reshape(3, 3)
+    first = pairs[text[0]].sum()  # of the first symbol: it is the earlier one of a pair
+    second = pairs[text[0], text[1]]
+    later = sum(-math.log(table[triple]) for triple in zip(text, text[1:], text[2:], strict=False))
+    expected = later - math.log(second / first)
+    assert own.nats(np.frombuffer(text_of(own).encode(), np.uint8)[None]) == pytest.approx(expected)
+
+
+def test_a_machine_that_never_tells_its_state_is_followed_in_all(source):
+    """Unifilar, but whoever has not seen the beginning never knows where it is."""
+    own = source("hmm", machine="'A 0 B 0.25; A 1 B 0.75; B 0 A 0.75; B 1 A 0.25'", length=50)
+    text = text_of(own)
+    ways = [
+        0.5
+        * math.prod(
+            (0.25 if (c == "0") == ((i + k) % 2 == 0) else 0.75) for i, c in enumerate(text)
+        )
+        for k in (0, 1)
+    ]
+    expected = -math.log(sum(ways)) + math.log(0.5)
+    assert own.nats(np.frombuffer(text.encode(), np.uint8)[None]) == pytest.approx(expected)
+
+
+def test_strings_cost_what_is_news_in_them(source):
+    whole = {
+        "copy": (source("copy", symbols=3, items=2, lag=4), "ca->CAbb->BB", 4 * math.log(3)),
+        "parity": (source("parity", fewest=2, bits=5, running=False), "01=o111=o",
+                   2 * math.log(4) + 5 * math.log(2)),
+        "running": (source("parity", fewest=2, bits=3, running=True), "0e1o=1o1e0e=",
+                    2 * math.log(2) + 5 * math.log(2)),
+        "dyck": (source("dyck", kinds=2, brackets=4, depth=2), "([])()[]", 2 * math.log(2 * 4)),
+    }  # fmt: skip
+    for own, text, expected in whole.values():
+        rows = np.frombuffer(("?" + text).encode(), np.uint8)[None]  # its first symbol is given
+        assert own.nats(rows) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_in_the_mean_over_a_text_it_is_the_entropy_rate(name, source):
+    own = source(name, length=100_000)
+    text = np.frombuffer(text_of(own).encode(), np.uint8)[None]
+    assert own.nats(text) / text.size == pytest.approx(own.entropy_rate(), rel=5e-3)
+
+
+def test_the_corpus_says_what_its_held_out_text_costs(source, monkeypatch):
+    own = source("markov", length=3000)
+    text = np.frombuffer(text_of(own).encode(), np.uint8)
+    assert load(own).source_nats == pytest.approx(own.nats(text[None, 2700:]) / 299, rel=1e-12)
+    whole = source("markov", length=3000, val_fraction=0)
+    assert load(whole).source_nats == pytest.approx(own.nats(text[None]) / 2999, rel=1e-12)
+    assert load(source("markov", length=2, val_fraction=0.5)).source_nats is None
+    monkeypatch.setattr(corpus, "CHUNK", 200)  # a longer text is taken to cost the rate
+    assert load(own).source_nats == own.entropy_rate()
+
+
 # --- strings of a length ---------------------------------------------------------------------
 
 
@@ -414,7 +511,7 @@ def test_strings_of_a_length_are_fresh_ones_and_whole(source):
     text = corpus.vocabulary.decode(found.tokens.tolist())
     assert (len(text), found.size) == (512 * 10, 512 * 10 - 1)  # one after the other
     assert all(text[i].upper() == text[i + 9] for i in range(0, len(text), 10))
-    assert found.entropy_rate == pytest.approx(math.log(3) / 10)
+    assert found.source == source("copy", lag=9, symbols=3)
     fresh = source("copy", lag=9, symbols=3)
     assert text[:500] not in text_of(fresh)
 
@@ -424,4 +521,4 @@ def test_where_there_are_none_the_held_out_text_is_cut(source):
     corpus = load(own)
     found = strings_of(40, own, corpus)
     assert found.tokens is corpus.held_out
-    assert (found.size, found.entropy_rate, found.answers) == (40, own.entropy_rate(), "")
+    assert (found.size, found.source, found.answers) == (40, own, "")

@@ -75,6 +75,8 @@ class Corpus:
     held_out: Indices
     clean: Clean = Clean.none  # how the text was cleaned, and prompts are
     file: Path | None = None  # that the tokens are mapped from
+    # a token of what is held out (of all where nothing is), for whoever knows the source
+    source_nats: float | None = None
 
     def encode(self, prompt: str) -> list[int]:
         """Indices of a prompt's tokens; see Vocabulary.encode."""
@@ -101,16 +103,25 @@ class Corpus:
         if self.file is None:
             return super().__reduce__()
         sizes = (len(self.train), len(self.held_out))
-        return _mapped, (self.name, self.sha256, self.vocabulary, self.clean, self.file, *sizes)
+        own = self.name, self.sha256, self.vocabulary, self.clean, self.file, self.source_nats
+        return _mapped, (*own, *sizes)
 
 
 def _mapped(
-    name: str, sha256: str, vocabulary: Vocabulary, clean: Clean, file: Path, train: int, rest: int
+    name: str,
+    sha256: str,
+    vocabulary: Vocabulary,
+    clean: Clean,
+    file: Path,
+    source_nats: float | None,
+    train: int,
+    rest: int,
 ) -> Corpus:
     from rnnlab.data import token_file
 
     tokens = token_file.mapped(file)[: train + rest]
-    return Corpus(name, sha256, vocabulary, tokens[:train], tokens[train:], clean, file)
+    cut = tokens[:train], tokens[train:]
+    return Corpus(name, sha256, vocabulary, *cut, clean, file, source_nats)
 
 
 def load(dataset: Source) -> Corpus:
@@ -143,7 +154,8 @@ def load(dataset: Source) -> Corpus:
     )
     num_train = len(tokens) - round(dataset.val_fraction * len(tokens))
     train, held_out = tokens[:num_train], tokens[num_train:]
-    return Corpus(dataset.name, sha256, vocabulary, train, held_out, dataset.clean, file)
+    paid = source_nats(dataset, vocabulary, (held_out if len(held_out) else train)[None])
+    return Corpus(dataset.name, sha256, vocabulary, train, held_out, dataset.clean, file, paid)
 
 
 def tokenize(blocks: Callable[[], Iterable[bytes]], dataset: Source) -> tuple[Indices, Vocabulary]:
@@ -164,6 +176,23 @@ def strings_of(length: int, dataset: Source, corpus: Corpus) -> Strings:
         return np.concatenate([*map(to_indices, cut.pieces([text]))])
 
     return dataset.strings(length, corpus.held_out, encode)
+
+
+def source_nats(dataset: Source, vocabulary: Vocabulary, rows: Indices) -> float | None:
+    """Nats a token of rows (R, n), each but its first, for whoever knows the source of the text.
+
+    Of more than a CHUNK the rate, which it then is to some 0.001. None where nobody does, or there
+    is no such token.
+    """
+    rate, size = dataset.entropy_rate(), rows[:, 1:].size
+    if rate is None or not size:
+        return None
+    if size > CHUNK:
+        return rate
+    known = {i: ord(token) for i, token in enumerate(vocabulary.tokens) if len(token) == 1}
+    codes = np.array([known.get(i, 0) for i in range(len(vocabulary))], np.uint8)
+    paid = dataset.nats(codes[rows])
+    return None if paid is None else paid / size
 
 
 def _first_known(tokens: Indices) -> int:

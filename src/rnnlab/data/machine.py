@@ -9,7 +9,6 @@ knows the state goes on knowing it (an epsilon machine is; an order-k Markov cha
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from bisect import bisect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnlab.data.synthetic import DRAWN, Codes, Draws, Synthetic, codes_of
+from rnnlab.data.synthetic import DRAWN, Codes, Draws, codes_of
 
 ERROR = 1e-6  # nats: an entropy rate is known as exactly, or refused
 CONTEXTS = 1 << 18  # that are looked at for it at most
@@ -105,7 +104,7 @@ class Machine:
         2006, theorem 4.5.1). It holds for contexts of any lengths that no past has two of: the
         forward algorithm lengthens into the past those that still leave a gap.
         """
-        T, pi = self._matrices(), self.stationary
+        (_, T), pi = self.matrices, self.stationary
         words, low, high = np.eye(len(pi))[None], 0.0, 0.0  # (W, S, S), before to after a context
         while True:
             joint = pi[:, None] * words
@@ -119,12 +118,13 @@ class Machine:
             low, high = low + lows[~is_wide].sum(), high + highs[~is_wide].sum()
             words = np.einsum("aij,wjk->awik", T, words[is_wide]).reshape(longer, len(pi), len(pi))
 
-    def _matrices(self) -> Floats:
-        """(A, S, S) P(write the symbol, go to the state | state)."""
+    @cached_property
+    def matrices(self) -> tuple[Codes, Floats]:
+        """The symbols (A,), and of each P(write it, go to the state | state), (A, S, S)."""
         symbols, places = np.unique(self.symbol, return_inverse=True)
         found = np.zeros((len(symbols), self.num_states, self.num_states))
         np.add.at(found, (places, self.source, self.target), self.probability)
-        return found
+        return symbols, found
 
 
 def _conditional(joint: Floats) -> Floats:
@@ -132,19 +132,3 @@ def _conditional(joint: Floats) -> Floats:
     whole = joint.sum(-1, keepdims=True)
     logs = np.log(np.divide(joint, whole, out=np.ones_like(joint), where=joint > 0))
     return -(joint * logs).sum(-1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drawn(Synthetic):
-    """A source that is a machine."""
-
-    @cached_property
-    @abstractmethod
-    def automaton(self) -> Machine:
-        """What draws it."""
-
-    def draw(self, draws: Draws) -> Iterator[Codes]:
-        return self.automaton.draw(draws)
-
-    def entropy_rate(self) -> float:
-        return self.automaton.entropy_rate()

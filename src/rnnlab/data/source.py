@@ -50,7 +50,7 @@ class Strings:
 
     tokens: Indices  # (N,)
     size: int  # tokens of a piece
-    entropy_rate: float | None  # of such pieces, in nats a token
+    source: Source  # of such pieces
     answers: str = ""  # see Synthetic
 
 
@@ -98,7 +98,18 @@ class Source(Choice, ABC):
         """
 
     def entropy_rate(self) -> float | None:
-        """Nats a token that no model can do without; None of a text of which nobody knows it."""
+        """Nats a token that no model can do without, in the mean over a text without end.
+
+        None of a text of which nobody knows it.
+        """
+        return None
+
+    def nats(self, rows: NDArray[np.uint8]) -> float | None:  # noqa: ARG002
+        """What whoever knows the source pays for rows (R, n) of its text, in ASCII, all together.
+
+        Of each row but the first symbol, which is given; in the mean over texts (R n - R) times the
+        entropy rate, of one text more or less than that. None where nobody knows it.
+        """
         return None
 
     def strings(
@@ -108,7 +119,7 @@ class Source(Choice, ABC):
         encode: Callable[[bytes], Indices],  # noqa: ARG002
     ) -> Strings:
         """For eval.lengths: the held-out text in pieces of so many tokens."""
-        return Strings(held_out, length, self.entropy_rate())
+        return Strings(held_out, length, self)
 
     def left_out(self) -> str:
         """What is there and not taken, in a sentence; empty where that is nothing."""

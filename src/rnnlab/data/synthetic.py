@@ -1,8 +1,8 @@
 """Texts that are drawn, and so have a floor: each source is one file of sources/ and one YAML.
 
 A source says how its symbols are drawn and its entropy rate, the nats a symbol that nobody can do
-without: exp of it is the lowest perplexity that a model can reach. Where a finite machine draws it
-(machine.py), both come from that machine.
+without over a long text: exp of it is the lowest perplexity that a model can keep. Where a finite
+machine draws it (machine.py), both come from that machine.
 
 Symbols are characters of ASCII, a token each; beside them the vocabulary has <unk>, as always. The
 random numbers are bits of Philox (Salmon et al. 2011), which numpy promises not to change, so a
@@ -82,6 +82,10 @@ class Synthetic(Source):
     def entropy_rate(self) -> float:
         """Nats a symbol, in the mean over a text without end."""
 
+    def nats(self, rows: Codes) -> float:
+        """As one does who knows where a string begins; all strings cost the same here."""
+        return rows[:, 1:].size * self.entropy_rate()
+
     @property
     def answers(self) -> str:
         """Symbols of which one is right, for whoever remembers: a copy, a parity, what closes."""
@@ -101,7 +105,7 @@ class Synthetic(Source):
         own, size = found
         text = own.text(Draws(own.seed, FRESH), STRINGS * size)
         tokens = encode(b"".join(codes.tobytes() for codes in text))
-        return Strings(tokens, len(tokens) - 1, own.entropy_rate(), own.answers)
+        return Strings(tokens, len(tokens) - 1, own, own.answers)
 
     def blocks(self) -> Iterator[bytes]:
         return (codes.tobytes() for codes in self.text(Draws(self.seed, TEXT), self.length))

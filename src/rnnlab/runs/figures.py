@@ -78,7 +78,7 @@ def perplexity_figure(
 ) -> Figure:
     """Perplexity over epochs, on a logarithmic axis; the last value is written at its end.
 
-    `floor` is the perplexity that no model goes below.
+    `floor` is the perplexity that no model stays below.
     """
     from matplotlib.figure import Figure
 
@@ -107,7 +107,7 @@ def perplexity_figure(
 
 
 def draw_floor(axes: Axes, floor: float) -> None:
-    """What no model goes below: a line from edge to edge, which says so."""
+    """What no model stays below: a line from edge to edge, which says so."""
     line = axes.axhline(floor, color=INK, linewidth=0.9, linestyle=(0, (1, 1.5)), zorder=1)
     line.set_label(f"floor {floor:.3g}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from rnnlab.data.corpus import Corpus, strings_of
+from rnnlab.data.corpus import Corpus, source_nats, strings_of
 from rnnlab.data.source import Source
 from rnnlab.nn.engines.threads import torch_threads
 from rnnlab.nn.model import Parameters
@@ -17,17 +17,17 @@ def at_length(
 ) -> dict[str, float | None]:
     """Perplexity, nats above the floor, and the share of answers that are right, on Strings."""
     own = strings_of(length, dataset, corpus)
-    rows = torch.from_numpy(own.tokens).to(parameters.flat.device)
+    rows = torch.from_numpy(own.tokens).unfold(0, own.size + 1, own.size)
     answers = [i for i, token in enumerate(corpus.vocabulary.tokens) if token in own.answers]
     with torch_threads(1):  # their number could change last bits
         found = score(
             parameters,
-            rows.unfold(0, own.size + 1, own.size),
-            torch.tensor(answers, dtype=torch.int64, device=rows.device),
+            rows.to(parameters.flat.device),
+            torch.tensor(answers, dtype=torch.int64, device=parameters.flat.device),
         )
-    rate = own.entropy_rate
+    paid = source_nats(own.source, corpus.vocabulary, rows.cpu().numpy())
     return {
         "perplexity": perplexity(found.nats, 1),
-        "excess_nats": None if rate is None else found.nats - rate,
+        "excess_nats": None if paid is None else found.nats - paid,
         "accuracy": found.accuracy,
     }

@@ -82,6 +82,7 @@ class Record:
                 "num_tokens": len(corpus.train),
                 "vocab_size": len(corpus.vocabulary),
                 "entropy_floor_perplexity": floor_of(config),
+                "source_nats": corpus.source_nats,
             },
             config=config.as_dict(),
             config_id=config_id(config, corpus.sha256),
@@ -164,6 +165,6 @@ class Record:
 
 
 def floor_of(config: Config) -> float | None:
-    """The perplexity of whoever knows all that there is to know of the text."""
+    """The perplexity of whoever knows the text's source, in the mean over a text without end."""
     rate = config.dataset.entropy_rate()
     return None if rate is None else math.exp(rate)

@@ -75,7 +75,8 @@ class Result:
         "of held-out text, the last time that it was taken", default=None
     )
     excess_nats: float | None = knob(
-        "nats a token of the figure that counts above the text's entropy rate", default=None
+        "nats a token of the figure that counts above what its text costs whoever knows the source",
+        default=None,
     )
     lengths: dict[str, dict[str, float | None]] = knob(
         "of eval.lengths, by length: perplexity, excess_nats, accuracy of the answers",
@@ -177,15 +178,21 @@ class Result:
 
     @property
     def floor(self) -> float | None:
-        """The perplexity that no model can go below; None of a text of which nobody knows it."""
+        """The perplexity that no model stays below; None of a text of which nobody knows it."""
         found = self.dataset.get("entropy_floor_perplexity")
         return found if isinstance(found, float) and found >= 1 else None
 
     @property
     def excess(self) -> float | None:
-        if not self.floor or not self.figure or not math.isfinite(self.figure):
+        return self.excess_of(self.figure)
+
+    def excess_of(self, perplexity: float | None) -> float | None:
+        """Nats a token above what whoever knows the source pays for the text."""
+        if not self.floor or not perplexity or not math.isfinite(perplexity):
             return None
-        return math.log(self.figure) - math.log(self.floor)
+        paid = self.dataset.get("source_nats")
+        rate = math.log(self.floor)  # of an older version's run
+        return math.log(perplexity) - (paid if isinstance(paid, float) else rate)
 
     def judge(self) -> None:
         """What came to its end far beyond guessing has diverged, if by finite numbers.

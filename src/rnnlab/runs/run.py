@@ -52,6 +52,7 @@ class Run:
                 begun=begun.position if begun else None,
                 is_alone=record.is_alone,
                 floor=record.result.floor,
+                source_nats=record.corpus.source_nats,
             )
         )
         flush_folder(self.folder)  # of which its logs are new

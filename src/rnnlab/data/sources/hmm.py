@@ -9,7 +9,8 @@ from functools import cached_property
 
 from rnnlab._common.choices import choice, knob
 from rnnlab._common.errors import require
-from rnnlab.data.machine import ERROR, Drawn, Machine
+from rnnlab.data.drawn import Drawn
+from rnnlab.data.machine import ERROR, Machine
 
 MACHINES = {
     # no two 0s side by side; h = 2/3 ln 2 (Crutchfield and Feldman 2003)

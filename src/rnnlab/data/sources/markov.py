@@ -9,7 +9,8 @@ import numpy as np
 
 from rnnlab._common.choices import choice, knob
 from rnnlab._common.errors import require
-from rnnlab.data.machine import Drawn, Machine
+from rnnlab.data.drawn import Drawn
+from rnnlab.data.machine import Machine
 from rnnlab.data.synthetic import SYMBOLS, TABLE, Draws, codes_of, require_symbols
 
 MOST_STATES = 4096

@@ -56,6 +56,12 @@ class Parity(Synthetic):
         sizes = self.bits - self.fewest + 1
         return (math.log(sizes) + self.mean_bits * math.log(2)) / self.mean_size
 
+    def nats(self, rows: Codes) -> float:
+        """The bits are news, and with each end how many they were."""
+        bits = int(np.isin(rows[:, 1:], codes_of("01")).sum())
+        ends = int((rows[:, 1:] == ord(END)).sum())
+        return bits * math.log(2) + ends * math.log(self.bits - self.fewest + 1)
+
     def draw(self, draws: Draws) -> Iterator[Codes]:
         strings = max(1, DRAWN // self.bits)
         while True:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from rnnlab._common.choices import choice
-from rnnlab.data.machine import Drawn, Machine
+from rnnlab.data.drawn import Drawn
+from rnnlab.data.machine import Machine
 
 Edge = tuple[int, str, int, float]
 GRAMMAR = {  # Reber 1967, as Cleeremans et al. 1989 draw it; of two edges each is as likely

@@ -66,11 +66,11 @@ class TensorBoard(Tracker):
 
     def _beside_floor(self, train: float, val: float | None) -> dict[str, float]:
         """The floor, and how far above it is what counts where that was taken."""
-        floor, holds_out = self.run.floor, self.run.config.dataset.val_fraction > 0
-        figure = val if holds_out else train
-        if not floor:
+        floor, paid = self.run.floor, self.run.source_nats
+        figure = val if self.run.config.dataset.val_fraction > 0 else train
+        if not floor or paid is None:
             return {}
-        above = {"perplexity/excess_nats": math.log(figure / floor)} if figure else {}
+        above = {"perplexity/excess_nats": math.log(figure) - paid} if figure else {}
         return {"perplexity/floor": floor} | above
 
     def minibatch(self, under_way: UnderWay, logged: bool) -> None:

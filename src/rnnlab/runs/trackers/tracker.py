@@ -28,7 +28,8 @@ class Tracked:
     description: str
     begun: tuple[int, int] | None  # epochs and minibatches after which it goes on
     is_alone: bool  # no other run trains with it
-    floor: float | None = None  # perplexity that no model goes below, where the text's is known
+    floor: float | None = None  # perplexity that no model stays below, where the text's is known
+    source_nats: float | None = None  # a token, what whoever knows the source pays for this text
 
 
 @dataclass(frozen=True, kw_only=True)

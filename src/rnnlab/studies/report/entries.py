@@ -66,12 +66,12 @@ class Entry:
 
     @property
     def floor(self) -> float | None:
-        """What its text lets no model go below, where that is known."""
+        """The perplexity that no model stays below, where its text's is known."""
         return self.result.floor
 
     @property
     def excess(self) -> float | None:
-        """Nats a token above the floor, of the figure that counts."""
+        """Nats a token of the figure that counts above what its text costs by its source."""
         return self.result.excess if self.sane(self.result.figure) else None
 
     @property

@@ -1,4 +1,4 @@
-"""The floor of a text, which no model goes below, in the figures to keep: a dotted line."""
+"""The floor of a text, below which no model stays, in the figures to keep: a dotted line."""
 
 from __future__ import annotations
 

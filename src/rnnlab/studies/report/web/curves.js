@@ -105,7 +105,7 @@ function floorsOf(rows) {
 }
 
 function floorWords(floors) {
-  return floors.length ? [`dotted: the floor${floors.length > 1 ? "s" : ""}, which no model goes below`] : [];
+  return floors.length ? [`dotted: the floor${floors.length > 1 ? "s" : ""}, below which no model stays`] : [];
 }
 
 function drawFloors(svg, [left, right], y, floors, areNamed = false) {  // what the text lets no model go below
