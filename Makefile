@@ -4,7 +4,7 @@
 # make test-elsewhere   without affinity, sessions and forkserver, and as on Python 3.14: tests/elsewhere
 # make test-lowest   the same on the oldest of everything that pyproject.toml allows
 # make test-cluster   queues, Ray, torchrun, machines that share a folder: with submitit and Ray
-# make test-browser   the report, pages and TensorBoard's table, in a headless Chromium (Debian: apt-get install chromium chromium-driver)
+# make test-browser   report, pages, TensorBoard, the documentation's site, in a headless Chromium (Debian: apt-get install chromium chromium-driver)
 # make test-slow  what takes longest: studies, forged folders, attacks, memory
 # make bench    engines against their peers on this machine (BENCH="--cells rnn --sizes 64,512")
 # make gpu-check   GPU tests and benchmarks, with the torch, numpy and pytest of $(PYTHON) alone
@@ -59,7 +59,7 @@ test-cluster: .venv/installed-dev
 	$(BIN)/pytest -m cluster -n 2 --dist worksteal $(TESTS)
 
 test-browser: .venv/installed-dev
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[browser]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[browser,docs]'
 	$(BIN)/pytest -m browser -n 2 --dist loadfile $(TESTS)
 
 test-slow: lint
