@@ -22,7 +22,7 @@
 # make demo   train the model that comes with the package: rnnlab generate demo
 # make docs     the documentation as a site, into site/; a broken link is an error
 # make reference   docs/reference, from where each knob, choice, key and command is defined
-# make pictures RUNS=FOLDER   the documentation's pictures of TensorBoard
+# make pictures   the documentation's pictures of a report and of TensorBoard, and the runs that they show (two minutes)
 PYTHON ?= python3
 ARGS ?= sampler=random lr=1
 BIN = .venv/bin
@@ -124,7 +124,7 @@ reference: .venv/installed-dev
 
 pictures: .venv/installed-dev
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[browser]'
-	PYTHONPATH=tests $(BIN)/python docs/make_pictures.py $(RUNS)
+	PYTHONPATH=tests $(BIN)/python docs/make_pictures.py
 
 demo: .venv/installed
 	$(BIN)/python docs/make_demo.py
