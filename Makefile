@@ -4,7 +4,7 @@
 # make test-elsewhere   without affinity, sessions and forkserver, and as on Python 3.14: tests/elsewhere
 # make test-lowest   the same on the oldest of everything that pyproject.toml allows
 # make test-cluster   queues, Ray, torchrun, machines that share a folder: with submitit and Ray
-# make test-browser   the report, pages and TensorBoard's table, in a headless Chromium (Debian: apt-get install chromium chromium-driver)
+# make test-browser   report, pages, TensorBoard, the documentation's site, in a headless Chromium (Debian: apt-get install chromium chromium-driver)
 # make test-slow  what takes longest: studies, forged folders, attacks, memory
 # make bench    engines against their peers on this machine (BENCH="--cells rnn --sizes 64,512")
 # make gpu-check   GPU tests and benchmarks, with the torch, numpy and pytest of $(PYTHON) alone
@@ -22,7 +22,7 @@
 # make demo   train the model that comes with the package: rnnlab generate demo
 # make docs     the documentation as a site, into site/; a broken link is an error
 # make reference   docs/reference, from where each knob, choice, key and command is defined
-# make pictures RUNS=FOLDER   the documentation's pictures of TensorBoard
+# make pictures   the documentation's pictures of a report and of TensorBoard, and the runs that they show (two minutes)
 PYTHON ?= python3
 ARGS ?= sampler=random lr=1
 BIN = .venv/bin
@@ -59,7 +59,7 @@ test-cluster: .venv/installed-dev
 	$(BIN)/pytest -m cluster -n 2 --dist worksteal $(TESTS)
 
 test-browser: .venv/installed-dev
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[browser]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[browser,docs]'
 	$(BIN)/pytest -m browser -n 2 --dist loadfile $(TESTS)
 
 test-slow: lint
@@ -126,7 +126,7 @@ reference: .venv/installed-dev
 
 pictures: .venv/installed-dev
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[browser]'
-	PYTHONPATH=tests $(BIN)/python docs/make_pictures.py $(RUNS)
+	PYTHONPATH=tests $(BIN)/python docs/make_pictures.py
 
 demo: .venv/installed
 	$(BIN)/python docs/make_demo.py

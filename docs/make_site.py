@@ -1,4 +1,4 @@
-"""The documentation as a site: python docs/make_site.py, or make docs, writes site/.
+"""The documentation as a site: make docs writes site/, python docs/make_site.py FOLDER elsewhere.
 
 Pages are laid out as readers find them in the checkout: docs/, each study of experiments/, and what
 lies beside the README. A link to a source leads to a page with its lines; a link to what is not
@@ -19,17 +19,19 @@ from pathlib import Path
 import yaml
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexers import get_lexer_for_filename
+from pygments.lexers import TextLexer, get_lexer_for_filename
+from pygments.util import ClassNotFound
 
 ROOT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"(?P<label>!?\[(?:`[^`]*`|[^\]`])*\])\((?P<target>[^)\s]+)\)")
 FENCE = re.compile(r"^(```.*?^```$)", re.MULTILINE | re.DOTALL)
 ELSEWHERE = ("http://", "https://", "mailto:", "#")
 PAGES = {  # of files outside docs/, where they stand in the site
-    ROOT / "README.md": "index.md",
+    ROOT / "README.md": "readme.md",
     ROOT / "CHANGELOG.md": "changelog.md",
     ROOT / "CONTRIBUTING.md": "contributing.md",
 }
+FIRST = ("glossary.md", "reference/knobs.md")  # of what a search finds
 
 
 class Site:
@@ -37,7 +39,7 @@ class Site:
 
     def __init__(self, stage: Path) -> None:
         self.stage = stage
-        self.places = {path: place for path, place in PAGES.items() if path.name != "README.md"}
+        self.places = dict(PAGES)
         for path in sorted((ROOT / "docs").rglob("*")):
             if path.suffix in (".md", ".png", ".svg", ".css"):
                 self.places[path] = path.relative_to(ROOT / "docs").as_posix()
@@ -64,11 +66,12 @@ class Site:
 
     def page(self, path: Path, place: str) -> str:
         """With links as the site has them; what is fenced stays as it is."""
+        head = "---\nsearch:\n  boost: 8\n---\n\n" if place in FIRST else ""
         text = path.read_text(encoding="utf-8")
         parts = FENCE.split(notebook_page(text) if path.suffix == ".ipynb" else text)
         for k in range(0, len(parts), 2):
             parts[k] = LINK.sub(lambda match: self.linked(match, path, place), parts[k])
-        return "".join(parts)
+        return head + "".join(parts)
 
     def linked(self, match: re.Match[str], path: Path, place: str) -> str:
         label, target = match["label"], match["target"]
@@ -86,8 +89,6 @@ class Site:
 
     def place_of(self, file: Path) -> str | None:
         file = file / "README.md" if file.is_dir() else file
-        if file == ROOT / "README.md":
-            return PAGES[file]
         if file in self.places:
             return self.places[file]
         if not file.is_file() or ROOT not in file.parents:
@@ -103,29 +104,33 @@ def notebook_page(text: str) -> str:
 
 def source_page(path: Path) -> str:
     """A file's lines, each with its anchor: MkDocs sees those of raw HTML, and none of a fence."""
-    lexer = get_lexer_for_filename(path.name, stripnl=False)
+    try:
+        lexer = get_lexer_for_filename(path.name, stripnl=False)
+    except ClassNotFound:
+        lexer = TextLexer(stripnl=False)
     lines = HtmlFormatter(linenos="inline", linespans="L", wrapcode=True)
     code = highlight(path.read_text(encoding="utf-8"), lexer, lines)
     head = f"---\nsearch:\n  exclude: true\n---\n\n# {path.relative_to(ROOT).as_posix()}\n"
     return f"{head}\n{code}"
 
 
-def config(stage: Path, studies: list[str]) -> dict[str, object]:
+def config(stage: Path, studies: list[str], site: Path) -> dict[str, object]:
     """docs/mkdocs.yml, with a page for each study and where all lies."""
     found = yaml.safe_load((ROOT / "docs" / "mkdocs.yml").read_text(encoding="utf-8"))
     for entry in found["nav"]:
         if "Experiments" in entry:
             entry["Experiments"] += studies
-    return found | {"docs_dir": str(stage), "site_dir": str(ROOT / "site")}
+    return found | {"docs_dir": str(stage), "site_dir": str(site)}
 
 
-def main() -> None:
+def main(target: Path) -> None:
     with tempfile.TemporaryDirectory() as home:
         stage = Path(home) / "pages"
         site = Site(stage)
         site.write()
         studies = sorted(p for p in site.places.values() if p.startswith("experiments/"))
-        made = config(stage, [place for place in studies if place.endswith("index.md")])
+        studies = [place for place in studies if place.endswith("index.md")]
+        made = config(stage, studies, target.absolute())
         (Path(home) / "mkdocs.yml").write_text(yaml.safe_dump(made, sort_keys=False))
         command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f"]
         done = subprocess.run(
@@ -135,9 +140,10 @@ def main() -> None:
             text=True,
             check=False,
         )
-    print(done.stderr if done.returncode else ROOT / "site" / "index.html")
-    sys.exit(done.returncode)
+    if done.returncode:
+        sys.exit(done.stderr)
+    print(f"{target / 'index.html'}\nwith its search: python -m http.server --directory {target}")
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "site")

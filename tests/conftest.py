@@ -55,7 +55,7 @@ def _own_cells() -> Iterator[None]:
     from rnnlab.nn.own_cell import OwnCell
 
     yield
-    cells = _registered["model"]
+    cells = _registered.get("model", {})  # of what was imported
     for name in [name for name, cell in cells.items() if issubclass(cell, OwnCell)]:
         del cells[name]
 

@@ -243,8 +243,8 @@ def test_an_untrained_model_answers_no_better_than_chance(compose, capsys):
         r"at length 20: perplexity 19, 2.8\d nats above the floor, 1\d\.\d% of the", said
     )
     at = scalars()
-    assert [step for step, _ in at["lengths/accuracy"]] == [3, 20]
-    assert at["lengths/perplexity"][1][1] == pytest.approx(19, rel=0.01)
+    assert [step for step, _ in at["tested_at_length/accuracy"]] == [3, 20]
+    assert at["tested_at_length/perplexity"][1][1] == pytest.approx(19, rel=0.01)
 
 
 @pytest.mark.parametrize(

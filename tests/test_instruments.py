@@ -425,7 +425,7 @@ def test_training_is_the_same_with_and_without(compose, choice):
     assert [look["epoch"] for look in read_looks(full)] == [2, 4]
     found = [line.partition(",")[0].partition(":")[0] for line in differences(off, full)]
     assert found == [INSTRUMENTS, "TensorBoard"]
-    scalars = [[x for x in read_numbers(f) if "instruments" not in x[1] and "speed" not in x[1]]
+    scalars = [[x for x in read_numbers(f) if "probe" not in x[1] and "speed" not in x[1]]
                for f in (off, full)]  # fmt: skip
     assert scalars[0] == scalars[1]
 
@@ -507,6 +507,6 @@ def test_what_is_logged_can_be_read_by_anything(compose):
     folder = train(compose(*SMALL, *ALL, "model=lstm"), "run")
     lines = (folder / INSTRUMENTS).read_text().splitlines()
     assert [[*json.loads(line)] for line in lines] == [["epoch", *NAMES]] * 2
-    shown = {tag for _, tag, _ in read_numbers(folder) if "instruments" in tag}
-    assert "instruments_spectral_radius/0.W_hf" in shown
-    assert "instruments_saturation/0.c" in shown
+    shown = {tag for _, tag, _ in read_numbers(folder) if "probe" in tag}
+    assert "probe_spectral_radius/0.W_hf" in shown
+    assert "probe_saturation/0.c" in shown

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import shutil
 import time
@@ -13,7 +12,6 @@ from typing import Any
 
 import pytest
 
-import commands
 from rnnlab._common.console import plain
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.report.write import write_report
@@ -22,7 +20,6 @@ from test_report import HOME, forge
 pytestmark = pytest.mark.browser
 
 HOSTILE = "</script><img src=x onerror=document.title='owned'><b>&amp;\u2028\x1b[2J 世界"
-PICTURES = os.environ.get("PICTURES")  # a folder for the documentation's picture
 Open = Callable[..., Any]
 
 
@@ -368,23 +365,6 @@ def test_hostile_texts_are_text(open_page, chrome):
 
 
 # --- the documentation's picture -------------------------------------------------------------
-
-
-def test_a_study_as_it_is_trained(open_page):
-    """PICTURES=docs/images make test-browser writes the README's picture."""
-    from browser import resize
-
-    study = ["-m", "size=tiny", "num_epochs=80", "lr=0.3,1,3,10", "theta=0.1,1,5", "seed=0,1,2"]
-    home = Path("lr-and-theta")
-    commands.run(*study, "dataset.val_fraction=0.1", "log.val_every=5", f"sweep={home}")
-    browser = open_page(home=home)
-    resize(browser, 1200, 1500)
-    browser.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
-    assert counted(browser) == "12 of 12 settings shown"
-    time.sleep(0.5)
-    picture = Path(PICTURES or ".") / "report.png"
-    assert browser.save_screenshot(str(picture))
-    assert picture.stat().st_size > 50_000
 
 
 def test_a_floor_is_a_line_and_what_is_above_it_a_column(open_page):

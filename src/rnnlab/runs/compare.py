@@ -31,12 +31,14 @@ from rnnlab.runs.result import Result
 
 MOST_OF_SAMPLES = 64 << 20  # bytes
 TIMES = ("seconds", "tokens_per_second", "speed/tokens_per_second")
-FORMER_TAGS = {  # of older versions, and what they are now
+FORMER_TAGS = {  # what those of older versions begin with, and with what they do now
     "loss/train": "training/loss",
     "loss/bits_per_token": "training/bits_per_token",
     "gradient/norm": "training/gradient_norm",
     "gradient/clipped_fraction": "training/clipped_fraction",
     "perplexity/running": "within_epoch/perplexity",
+    "instruments_": "probe_",
+    "lengths/": "tested_at_length/",
 }
 FIGURES = (
     "status stopped error perplexity best_perplexity val_perplexity excess_nats lengths "
@@ -87,10 +89,17 @@ def _samples(folder: Path) -> list[bytes]:
 
 def _scalars(folder: Path) -> list[Any]:
     return [
-        (step, FORMER_TAGS.get(tag, tag), values)
+        (step, _tag_now(tag), values)
         for step, tag, values in read_numbers(folder)
         if tag not in TIMES
     ]
+
+
+def _tag_now(tag: str) -> str:
+    for former, now in FORMER_TAGS.items():
+        if tag.startswith(former):
+            return now + tag.removeprefix(former)
+    return tag
 
 
 def _first_difference(name: str, left: list[Any], right: list[Any]) -> Iterator[str]:

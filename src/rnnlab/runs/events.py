@@ -14,7 +14,6 @@ import platform
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from google.protobuf.message import DecodeError
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
@@ -100,9 +99,14 @@ def of_histogram(tag: str, low: float, high: float, shares: list[float]) -> Summ
     )
 
 
-def of_charts(layout: dict[str, dict[str, list[Any]]]) -> Summary:
-    """The tab of custom scalars."""
-    return custom_scalars(layout)
+def of_charts(layout: dict[str, dict[str, list[str]]]) -> Summary:
+    """The tab of custom scalars: categories of charts, and the tags that each shows."""
+    return custom_scalars(
+        {
+            category: {title: ["Multiline", tags] for title, tags in charts.items()}
+            for category, charts in layout.items()
+        }
+    )
 
 
 def write_row(folder: Path, values: Settings, group: str, completed: bool | None) -> None:

@@ -20,17 +20,15 @@ if TYPE_CHECKING:
 
     from rnnlab.instruments.panel import Values
 
-CHARTS = {  # the tab of custom scalars
-    "Perplexity": {
-        "train, and held out": [
-            "Multiline",
-            ["perplexity/train", "perplexity/val", "perplexity/floor"],
-        ],
-    },
-    "Gradient": {
-        "norm, before clipping": ["Multiline", ["training/gradient_norm"]],
-        "share of clipped minibatches": ["Multiline", ["training/clipped_fraction"]],
-    },
+# TensorBoard orders by the alphabet: what only some runs have comes after perplexity
+PROBE, LENGTHS = "probe", "tested_at_length"
+PERPLEXITY = {  # charts in the tab of custom scalars, and what each shows
+    "training, held out, and the floor": ["perplexity/train", "perplexity/val", "perplexity/floor"],
+}
+ABOVE_FLOOR = {"nats above the floor": ["perplexity/excess_nats"]}
+GRADIENT = {
+    "norm, before clipping": ["training/gradient_norm"],
+    "share of clipped minibatches": ["training/clipped_fraction"],
 }
 
 
@@ -44,7 +42,7 @@ class TensorBoard(Tracker):
         self.run = run
         self.file = events.EventFile(run.folder)
         if self.file.is_new:
-            self.file.add(events.of_charts(CHARTS))
+            self.file.add(events.of_charts(charts(run.floor)))
             for name, text in remarks_of(run.config).items():
                 self.file.add(events.of_text(name, text))
             self.file.hand_over()
@@ -81,7 +79,7 @@ class TensorBoard(Tracker):
 
     def look(self, epoch: int, values: Values) -> None:
         for name, own in values.items():
-            tags = {f"instruments_{name}/{key}": value for key, value in own.items()}
+            tags = {f"{PROBE}_{name}/{key}": value for key, value in own.items()}
             match named(name).kind:
                 case "number":
                     self.file.add(events.of_numbers(tags), epoch)
@@ -91,7 +89,7 @@ class TensorBoard(Tracker):
         self.file.hand_over()
 
     def picture(self, epoch: int, name: str, figure: Figure) -> None:
-        self._show(f"instruments/{name}", figure, epoch)
+        self._show(f"{PROBE}/{name}", figure, epoch)
 
     def sample(self, epoch: int, prefix: str, text: str, last: bool) -> None:  # noqa: ARG002
         self.file.add(events.of_text(f"samples/{prefix}", text), epoch)
@@ -108,7 +106,7 @@ class TensorBoard(Tracker):
 
     def close(self, result: Result) -> None:
         for length, found in result.lengths.items():  # a curve over the lengths
-            own = {f"lengths/{name}": y for name, y in found.items() if y is not None}
+            own = {f"{LENGTHS}/{name}": y for name, y in found.items() if y is not None}
             self.file.add(events.of_numbers(own), int(length))
         self.file.close()
         self._show_row(result.status)
@@ -121,6 +119,11 @@ class TensorBoard(Tracker):
 
     def lengths(self) -> dict[str, int]:
         return {self.file.name: self.file.flush()}
+
+
+def charts(floor: float | None) -> dict[str, dict[str, list[str]]]:
+    """TensorBoard shows those of all runs, each once: so a floor's where one run has it."""
+    return {"Perplexity": PERPLEXITY | (ABOVE_FLOOR if floor else {}), "Gradient": GRADIENT}
 
 
 def remarks_of(config: Config) -> dict[str, str]:
