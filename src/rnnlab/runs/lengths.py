@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from rnnlab.data.corpus import Corpus, strings_of
@@ -13,10 +15,17 @@ from rnnlab.training.metrics import perplexity
 
 
 def at_length(
-    length: int, parameters: Parameters, dataset: Source, corpus: Corpus
+    length: int,
+    parameters: Parameters,
+    dataset: Source,
+    corpus: Corpus,
+    between: Callable[[], None],
 ) -> dict[str, float | None]:
-    """Perplexity, nats above the floor, and the share of answers that are right, on Strings."""
-    own = strings_of(length, dataset, corpus)
+    """Perplexity, nats above the floor, and the share of answers that are right, on Strings.
+
+    `between` is called again and again meanwhile: what it raises ends it.
+    """
+    own = strings_of(length, dataset, corpus, between)
     rows = torch.from_numpy(own.tokens).to(parameters.flat.device)
     answers = [i for i, token in enumerate(corpus.vocabulary.tokens) if token in own.answers]
     with torch_threads(1):  # their number could change last bits
@@ -24,6 +33,7 @@ def at_length(
             parameters,
             rows.unfold(0, own.size + 1, own.size),
             torch.tensor(answers, dtype=torch.int64, device=rows.device),
+            between,
         )
     rate = own.entropy_rate
     return {
