@@ -19,6 +19,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+from rnnlab._common.errors import ConfigError
 from rnnlab.instruments import LIGHT, NAMES, chosen, named
 from rnnlab.instruments.gates import gates_of
 from rnnlab.instruments.known.gradient_lag import gradient_norms
@@ -84,7 +85,10 @@ def losses(own: Parameters, windows: torch.Tensor, nudge=None) -> torch.Tensor:
 
 
 class Nudge(NamedTuple):
-    """Adds to one unit of one state that a layer has returned at one time step."""
+    """Adds to one unit of one state that a layer has returned at one time step.
+
+    To what is computed from it as well: of an LSTM H = O tanh(C) is that of the C that was nudged.
+    """
 
     layer: int
     s: int
@@ -97,6 +101,9 @@ class Nudge(NamedTuple):
             return states
         moved = states[self.state].clone()
         moved[..., self.unit] += self.by
+        if self.state == 1:
+            H, C = states
+            return H / torch.tanh(C) * torch.tanh(moved), moved
         return (*states[: self.state], moved, *states[self.state + 1 :])
 
 
@@ -539,3 +546,30 @@ def test_what_is_logged_can_be_read_by_anything(compose):
     shown = {tag for _, tag, _ in read_numbers(folder) if "instruments" in tag}
     assert "instruments_spectral_radius/0.W_hf" in shown
     assert "instruments_saturation/0.c" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("instruments=null", "instruments=null is not allowed: it is off, light, full, or a list"),
+        ("instruments=true", "instruments=true is not allowed"),
+        ("instruments=[saturation,null]", "instruments=[saturation,null] is not allowed"),
+        ("instruments=gates", "type 'instruments=[gates]'"),
+    ],
+)
+def test_what_is_none_is_said_as_it_was_typed(compose, words, said):
+    with pytest.raises(ConfigError) as caught:
+        compose(words)
+    assert said in str(caught.value)
+
+
+def test_a_state_that_depends_on_nothing_is_seen_too():
+    """A step that counts: no weight and no state is in its C, and all that follows has it."""
+    code = (
+        "import torch\n\ndef step(X, H, C, *, W_xh, W_hh, b_h):\n    C = 0 * C.detach() + 0.5\n"
+        "    return torch.tanh(X @ W_xh + (H + C) @ W_hh + b_h), C\n"
+    )
+    own = parameters(own_cell(code, "counts.py", "counts.py")(name="counts.py"), layers=1)
+    found = named("gradient_lag").measure(a_look(own))
+    assert not found["0.C"].any()  # each step replaces it, and none uses that of the one before
+    assert found["0.H"].all()
