@@ -51,8 +51,8 @@ PAGE = """\
 
 Written by `make bench-comparison` (`benchmarks/comparison.py`), which trains the runs and measures the rates below.
 
-Runs of one seed share their initial weights and their minibatches, so what a seed does to two settings cancels in their difference. A
-comparison is of differences, therefore, a seed each:
+Runs of one seed share minibatches, and initial weights where their shapes agree, so what a seed does to two settings cancels in their
+difference. A comparison is of differences, therefore, a seed each:
 
 ```
 python run.py -m {cells} sweep=cells

@@ -11,6 +11,7 @@ import pytest
 from commands import finish, run, start
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.folder import BEST, LAST
+from typed import SMALL, typed
 
 pytestmark = pytest.mark.attack(13, "mistakes that ended in a traceback")
 TINY = ["num_hiddens=4", "batch_size=2", "num_steps=5", "dataset.max_tokens=200"]
@@ -107,3 +108,12 @@ def test_a_batch_of_a_sweep_has_a_job():
     status, _, err = run("-m", *TINY, "seed=0,1", "hydra.sweeper.max_batch_size=-1")
     assert status == 2
     assert err.startswith("hydra.sweeper.max_batch_size=-1 is not allowed: it is at least 1")
+
+
+@pytest.mark.parametrize("words", [["hydra.run.dir={}"], ["-m", "seed=0,1", "sweep={}"]])
+@pytest.mark.parametrize("name", ["there", "there/within"])
+def test_a_file_where_a_folder_is_to_be(words, name):
+    Path("there").write_text("")
+    status, _, err = typed(*SMALL, *(word.format(name) for word in words))
+    assert (status, err.count("\n")) == (2, 1)
+    assert f"{name} cannot be a folder: there is a file in its way; type another one." in err

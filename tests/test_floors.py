@@ -6,7 +6,12 @@ import csv
 import json
 import math
 import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +23,7 @@ from commands import answer
 from rnnlab._common.errors import ConfigError
 from rnnlab.data.source import Source
 from rnnlab.nn.generation import generate
-from rnnlab.runs import figures
+from rnnlab.runs import figures, lengths
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.checkpoint import load_checkpoint
 from rnnlab.runs.compare import differences
@@ -26,7 +31,7 @@ from rnnlab.runs.events import read_numbers
 from rnnlab.runs.folder import LAST
 from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.result import Result
-from rnnlab.runs.resume import resume
+from rnnlab.runs.resume import resume, resume_stack
 from rnnlab.studies.report.curves import curves_figure
 from rnnlab.studies.report.effects import effects_figure
 from rnnlab.studies.report.entries import read
@@ -252,13 +257,30 @@ def test_an_untrained_model_answers_no_better_than_chance(compose, capsys):
     [
         (
             ["dataset.max_tokens=400", "eval.lengths=[5]"],
-            "length 5 needs 6 tokens of held-out text",
+            "length 5 of eval.lengths=[5] is not allowed: it needs 6 tokens of held-out text",
         ),
         (
             ["eval.lengths=[0]"],
             "eval.lengths=[0] is not allowed: it is a list of whole numbers >= 1",
         ),
-        (["dataset=dyck", "eval.lengths=[7]"], "it is an even number"),
+        (
+            ["dataset=dyck", "eval.lengths=[4,7]"],
+            "length 7 of eval.lengths=[4, 7] is not allowed: it is an even number, as each",
+        ),
+        (
+            ["dataset=copy", "eval.lengths=[1]"],
+            "length 1 of eval.lengths=[1] is not allowed: a copy comes after the 1 symbols and "
+            "the marker.",
+        ),
+        (
+            ["dataset=parity", "eval.lengths=[2000000]"],
+            "length 2000000 of eval.lengths=[2000000] is not allowed: dataset.bits is a "
+            "whole number in [1, 1000000].",
+        ),
+        (
+            ["dataset=copy", "eval.lengths=[200000]"],
+            "512 strings of it have 102,400,512 symbols, and there may be 67,108,864.",
+        ),
     ],
 )
 def test_lengths_that_cannot_be_are_a_sentence(compose, words, said):
@@ -289,6 +311,63 @@ def test_a_run_that_goes_on_ends_with_the_same_lengths(compose, stop_after):
     assert resume(Path("run"), {}).lengths != {}
     resume(Path("run"), {"num_epochs": 3})
     assert list(differences(Path("whole"), Path("run"))) == []
+
+
+@pytest.fixture
+def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, float], None]:
+    """stop_at(name, n): a stop is asked for when this function of lengths.py is called n times."""
+
+    def at(name: str, number: float) -> None:
+        calls, function = count(1), getattr(lengths, name)
+        came = threading.Event()
+
+        def counted(*args: Any) -> Any:
+            if next(calls) >= number:
+                came.set()
+            return function(*args)
+
+        @contextmanager
+        def requests() -> Iterator[Callable[[], bool]]:
+            yield came.is_set
+
+        monkeypatch.setattr(lengths, name, counted)
+        monkeypatch.setattr(experiment, "stop_requests", requests)
+
+    return at
+
+
+@pytest.mark.parametrize(("name", "number"), [("strings_of", 1), ("score", 1), ("score", 2)])
+def test_an_evaluation_that_is_stopped_is_done_when_the_run_goes_on(compose, stop_at, name, number):
+    """While strings are drawn or read; the run is the whole one then, TensorBoard too."""
+    config = compose(*COPY, "eval.lengths=[3,9]")
+    run(config, "whole")
+    stop_at(name, number)
+    result = run(config)
+    assert (result.status, result.epochs, result.lengths) == ("interrupted", 2, {})
+    stop_at(name, math.inf)
+    result = resume(Path("run"), {})
+    assert (result.status, [*result.lengths]) == ("completed", ["3", "9"])
+    assert list(differences(Path("whole"), Path("run"))) == []
+
+
+def test_a_stop_while_one_lane_is_evaluated_stops_the_others(compose, stop_at):
+    lanes = [compose(*COPY, "eval.lengths=[3]", f"num_epochs={n}") for n in (1, 2)]
+    whole, folders = ([Path(f"{name}{k}") for k in range(2)] for name in ("whole", "lane"))
+    experiment.run_stack(lanes, whole)
+    stop_at("score", 1)
+    stopped = experiment.run_stack(lanes, folders)
+    assert [(r.status, r.epochs) for r in stopped] == [("interrupted", 1)] * 2
+    stop_at("score", math.inf)
+    resume_stack(folders, {})
+    for one, other in zip(whole, folders, strict=True):
+        assert list(differences(one, other)) == []
+
+
+def test_before_a_run_none_of_its_strings_is_drawn(compose, monkeypatch):
+    config, corpora = compose(*COPY, "eval.lengths=[130000]"), Corpora()
+    assert corpora[config.dataset]
+    monkeypatch.setattr("rnnlab.data.synthetic.Synthetic.text", None)
+    check(config, corpora)
 
 
 def test_a_source_is_abstract_without_a_rate_of_its_own():

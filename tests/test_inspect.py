@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from rnnlab.instruments import NAMES, named
 from rnnlab.instruments.instrument import BINS, Kind
 from rnnlab.runs import stack
 from rnnlab.runs.checkpoint import load_checkpoint
-from rnnlab.runs.folder import LAST, read_looks
+from rnnlab.runs.folder import INSTRUMENTS, LAST, read_looks
 from rnnlab.runs.inspection import inspect as inspecting
 from rnnlab.runs.inspection.pictures import picture
 from rnnlab.runs.inspection.seen import Seen
@@ -132,6 +133,33 @@ def test_a_run_whose_text_has_changed_asks_for_one(compose):
     with pytest.raises(ConfigError, match="or type --text TEXT"):
         inspecting.inspect(Path("run"))
     assert inspecting.inspect(Path("run"), "it was a fine day")
+
+
+def test_a_log_of_other_lengths_is_a_sentence(folder):
+    lines = (folder / INSTRUMENTS).read_text().splitlines()
+    look = json.loads(lines[0])
+    look["gradient_lag"]["0.H"].pop()
+    (folder / INSTRUMENTS).write_text("\n".join([json.dumps(look), *lines[1:], ""]))
+    said = r"instruments\.jsonl is damaged: gradient_lag of 0\.H after epoch 2 has another length"
+    with pytest.raises(ConfigError, match=said):
+        inspecting.inspect(folder)
+
+
+@pytest.mark.parametrize("value", ["a", {"b": 1}, [1, "a"], [[[[1]]]], True])
+def test_a_look_of_another_kind_is_none(folder, value):
+    """In Python as well, where all are one table of numbers."""
+    look = {"epoch": 6, "saturation": {"0.i": value}}
+    with (folder / INSTRUMENTS).open("a") as log:
+        log.write(json.dumps(look) + "\n")
+    assert [one["epoch"] for one in read_looks(folder)] == [2, 4]
+    assert {*rnnlab.load(folder)[0].instruments["epoch"].tolist()} == {2, 4}
+
+
+def test_a_file_is_no_folder_for_pictures(folder):
+    Path("seen").write_text("")
+    said = "--output seen is not allowed: it is a file; type the name of a folder"
+    with pytest.raises(ConfigError, match=said):
+        next(inspecting.write_pictures(folder, output=Path("seen")))
 
 
 def test_in_python_what_was_logged_is_a_table(folder):

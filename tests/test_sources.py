@@ -501,6 +501,16 @@ def test_the_corpus_says_what_its_held_out_text_costs(source, monkeypatch):
     assert load(own).source_nats == own.entropy_rate()
 
 
+@pytest.mark.parametrize(
+    ("table", "nobody"),
+    [("A 0 A .0; A 1 A 1", "A 0 A 0"), ("A 0 A 1; A 1 B 0.0; B 1 A 1", "A 1 B 0")],
+)
+def test_an_edge_that_nobody_takes_is_refused(compose, table, nobody):
+    """Its logarithm is none, and it leads nowhere: B is not reached."""
+    with pytest.raises(ConfigError, match=f"nobody takes {nobody}: leave out what has"):
+        compose("dataset=hmm", f"dataset.machine='{table}'")
+
+
 # --- strings of a length ---------------------------------------------------------------------
 
 

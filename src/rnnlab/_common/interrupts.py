@@ -11,6 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+
+class StopAskedError(Exception):
+    """Ends what has nothing to save, and is done from its beginning the next time."""
+
+
 _others: list[Callable[[], bool]] = []
 _warnings: set[signal.Signals] = set()  # signals that have their answer
 

@@ -45,6 +45,8 @@ def explain(error: BaseException, overrides: list[str]) -> str:
             return _bad_interpolation(cause, overrides)
         case OverrideParseException(override=override):
             return _unreadable(override)
+        case FileExistsError(filename=name) | NotADirectoryError(filename=name) if name:
+            return f"{name} cannot be a folder: there is a file in its way; type another one."
         case OSError(filename=name, strerror=said):
             return f"{name or 'Writing'}: {said or cause}."
         case ValueError(__cause__=OSError() as reason):  # a log that cannot be opened

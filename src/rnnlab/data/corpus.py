@@ -167,12 +167,18 @@ def tokenize(blocks: Callable[[], Iterable[bytes]], dataset: Source) -> tuple[In
     return np.concatenate([none, *indices]), Vocabulary(tokens, dataset.token)
 
 
-def strings_of(length: int, dataset: Source, corpus: Corpus) -> Strings:
-    """What a model of this corpus is evaluated on at a length of eval.lengths."""
+def strings_of(
+    length: int, dataset: Source, corpus: Corpus, between: Callable[[], None] = lambda: None
+) -> Strings:
+    """What a model of this corpus is evaluated on at a length of eval.lengths.
+
+    `between` is called again and again while they are drawn: what it raises ends that.
+    """
     cut = cut_of(dataset)
     to_indices = cut.to_indices(corpus.vocabulary.tokens)
 
     def encode(text: bytes) -> Indices:
+        between()
         return np.concatenate([*map(to_indices, cut.pieces([text]))])
 
     return dataset.strings(length, corpus.held_out, encode)

@@ -112,6 +112,12 @@ class Source(Choice, ABC):
         """
         return None
 
+    def impossible(self, length: int, held_out: int) -> str:
+        """Why eval.lengths cannot have this length, with so much text held out; "" if it can."""
+        needed = f"it needs {length + 1} tokens of held-out text, and there are {held_out}"
+        more = "hold out more, as dataset.val_fraction=0.1 does"
+        return "" if length < held_out else f"{needed}; {more}"
+
     def strings(
         self,
         length: int,

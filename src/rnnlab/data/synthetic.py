@@ -24,13 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnlab._common.choices import knob
-from rnnlab._common.errors import require
+from rnnlab._common.errors import ConfigError, require
 from rnnlab.data.source import Clean, Indices, Source, Strings, Token
 
 SYMBOLS = ascii_letters + digits
 DRAWN = 1 << 16  # symbols at once, about
 TEXT, FRESH, TABLE = range(3)  # what numbers are drawn for
 STRINGS = 512  # of one length, that a model is evaluated on
+MOST = 1 << 26  # symbols that these have together
 
 Codes = NDArray[np.uint8]  # (n,) in ASCII
 
@@ -95,6 +96,18 @@ class Synthetic(Source):
         """With strings of this length alone, and the symbols of each; None where it has no such."""
         return None
 
+    def impossible(self, length: int, held_out: int) -> str:
+        try:
+            found = self.at_length(length)
+        except ConfigError as error:  # of a knob that nobody has typed
+            _, _, rule = str(error).rstrip(".").partition(" is not allowed: ")
+            return rule.partition(";")[0]
+        if found is None:
+            return super().impossible(length, held_out)
+        symbols = STRINGS * found[1]
+        rule = f"{STRINGS} strings of it have {symbols:,} symbols, and there may be {MOST:,}"
+        return "" if symbols <= MOST else rule
+
     def strings(
         self, length: int, held_out: Indices, encode: Callable[[bytes], Indices]
     ) -> Strings:
@@ -104,7 +117,7 @@ class Synthetic(Source):
             return super().strings(length, held_out, encode)
         own, size = found
         text = own.text(Draws(own.seed, FRESH), STRINGS * size)
-        tokens = encode(b"".join(codes.tobytes() for codes in text))
+        tokens = np.concatenate([encode(codes.tobytes()) for codes in text])
         return Strings(tokens, len(tokens) - 1, own, own.answers)
 
     def blocks(self) -> Iterator[bytes]:

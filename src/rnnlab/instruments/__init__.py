@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -25,11 +26,16 @@ def checked(wanted: Any) -> str | tuple[str, ...]:
         return wanted
     is_list = isinstance(wanted, list | tuple) and len(wanted) > 0
     rule = f"it is {', '.join(LEVELS)}, or a list of {', '.join(NAMES)}"
-    given = f"[{','.join(map(str, wanted))}]" if is_list else str(wanted)
+    given = f"[{','.join(map(_typed, wanted))}]" if is_list else _typed(wanted)
     known = is_list and all(name in NAMES for name in wanted)
     hint = f"; type 'instruments=[{wanted}]'" if wanted in NAMES else ""
     require(known, f"instruments={given}", rule + hint)
     return tuple(wanted)
+
+
+def _typed(value: Any) -> str:
+    """As YAML has it: null, and not None."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def named(name: str) -> Instrument:

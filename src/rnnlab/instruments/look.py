@@ -6,7 +6,6 @@ V vocabulary, P parameters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -82,12 +81,12 @@ class Look:
 def unrolled(
     parameters: Parameters,
     X: Integer[Tensor, "K B T"],
-    added: Sequence[Sequence[Sequence[Tensor]]] | None = None,
+    returned: list[list[tuple[Tensor, ...]]] | None = None,
 ) -> States:
     """The cell's own step through time.
 
-    What is in `added`, by layer, state and time step (K, B, H), is added to what a step returns,
-    before anything else is computed from it.
+    To `returned` is added, by layer, time step and state, what each step returned: the very tensors
+    (K, B, H), of which derivatives can be taken.
     """
     model, (_, B, T) = parameters.model, X.shape
     inputs, first = entering(parameters, X.transpose(1, 2))
@@ -96,9 +95,11 @@ def unrolled(
         weights, steps = parameters.layer(layer) if layer else first, []
         for t in range(T):
             state = model.cell.step(inputs[:, t], *state, **weights)
-            if added:
-                state = tuple(H + own[t] for H, own in zip(state, added[layer], strict=True))
+            if returned is not None:
+                state = tuple(each.requires_grad_() for each in state)  # one that counts has none
             steps.append(state)
+        if returned is not None:
+            returned.append(steps)
         found.append(tuple(torch.stack(own, 1) for own in zip(*steps, strict=True)))
         inputs = found[-1][0]
     return found

@@ -129,7 +129,7 @@ class Run:
             (look["epoch"], instrument, name, place, math.nan if value is None else value)
             for look in read_looks(self.folder)
             for instrument, own in look.items()
-            if isinstance(own, dict)
+            if instrument != "epoch"
             for name, values in own.items()
             for place, value in enumerate(_flat(values))
         ]

@@ -189,11 +189,25 @@ def read_looks(folder: Path) -> Iterator[dict[str, Any]]:
         with opened(folder, INSTRUMENTS) as file:
             while (line := file.readline(MOST_OF_LOOK)).endswith(b"\n") and read < MOST_OF_LOOKS:
                 values, read = loads(line), read + len(line)
-                if not (isinstance(values, dict) and type(values.get("epoch")) is int):
+                if not _is_look(values):
                     return
                 yield values
     except (OSError, ValueError):
         return
+
+
+def _is_look(values: Any) -> bool:
+    if not isinstance(values, dict) or type(values.get("epoch")) is not int:
+        return False
+    seen = [own for name, own in values.items() if name != "epoch"]
+    return all(isinstance(own, dict) and all(map(_are_numbers, own.values())) for own in seen)
+
+
+def _are_numbers(value: Any, depth: int = 2) -> bool:
+    """A number, None, or a list of such, nested as deep at most."""
+    if isinstance(value, list) and depth:
+        return all(_are_numbers(each, depth - 1) for each in value)
+    return value is None or type(value) in (int, float)
 
 
 def last_metrics(folder: Path) -> dict[str, Any] | None:

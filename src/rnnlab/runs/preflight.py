@@ -11,7 +11,7 @@ from rnnlab._common.console import complain
 from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.torchrun import processes
 from rnnlab.config.schema import Config
-from rnnlab.data.corpus import Corpus, load, strings_of
+from rnnlab.data.corpus import Corpus, load
 from rnnlab.data.source import Source
 from rnnlab.nn.engines import ENGINES
 from rnnlab.nn.own_cell import OwnCell
@@ -93,16 +93,11 @@ def _check_length(config: Config, corpus: Corpus) -> None:
 
 
 def _check_strings(config: Config, corpus: Corpus) -> None:
-    """There is one at least of every length that is to be evaluated."""
+    """There are some of every length that is to be evaluated, and not too many symbols."""
     for length in config.eval.lengths:
-        strings = strings_of(length, config.dataset, corpus)
-        tokens = len(strings.tokens)
-        require(
-            strings.size < tokens,
-            f"eval.lengths={list(config.eval.lengths)}",
-            f"length {length} needs {strings.size + 1} tokens of held-out text, and there are "
-            f"{tokens}; hold out more, as dataset.val_fraction=0.1 does",
-        )
+        given = f"length {length} of eval.lengths={list(config.eval.lengths)}"
+        mistake = config.dataset.impossible(length, len(corpus.held_out))
+        require(not mistake, given, mistake)
 
 
 def _check_memory(config: Config, vocab_size: int) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 
 from rnnlab._common.errors import ConfigError
 from rnnlab._common.files import flush_folder
+from rnnlab._common.interrupts import StopAskedError
 from rnnlab.nn.engines.threads import torch_threads
 from rnnlab.nn.generation import generate
 from rnnlab.runs.checkpoint import Checkpoint, Figures, Progress, save_checkpoint
@@ -153,6 +154,23 @@ class Run:
 
     # --- how it ends -------------------------------------------------------------------------
 
+    def complete(self, between: Callable[[], None]) -> None:
+        """There is nothing left to train. Interrupted where `between`, called again and again while
+        it is evaluated at other lengths, raises StopAskedError: gone on with, it is evaluated then.
+        """
+        own, found = self.lane.parameters, {}
+        try:
+            for length in self.config.eval.lengths:
+                at = at_length(length, own, self.config.dataset, self.record.corpus, between)
+                found[str(length)] = at
+                self.record.log.info("at length %d: perplexity %.6g", length, at["perplexity"])
+        except StopAskedError:
+            if not self.record.has_ended:
+                self.finish(Status.interrupted)
+        else:
+            self.result.lengths = found
+            self.finish(Status.completed)
+
     def finish(self, status: Status) -> None:
         """The run has ended, and its last checkpoint is written."""
         self.record.owner.require()
@@ -160,10 +178,6 @@ class Run:
         sampled = not lane.minibatch and _due(lane.epoch, self.config.log.sample_every)
         if status != Status.diverged and not sampled:  # nothing of its broken weights
             self._sample(last=True)
-        for length in self.config.eval.lengths if status == Status.completed else ():
-            found = at_length(length, self.lane.parameters, self.config.dataset, self.record.corpus)
-            self.result.lengths[str(length)] = found
-            self.record.log.info("at length %d: perplexity %.6g", length, found["perplexity"])
         self._draw()
         self.result.status = status
         self.result.stopped = self.stopped if status == Status.completed else None

@@ -6,11 +6,12 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from rnnlab._common.errors import require
 from rnnlab._common.files import flush_names_of, make_folder
-from rnnlab._common.interrupts import stop_requests
+from rnnlab._common.interrupts import StopAskedError, stop_requests
 from rnnlab._common.program import resuming
 from rnnlab._common.torchrun import processes
 from rnnlab.config.schema import Config
@@ -129,7 +130,7 @@ def train(places: Sequence[Record | None], begun: Sequence[Checkpoint] = ()) -> 
             if begun
             else map(Run.begin, records, lanes, seen)
         )
-        stack = Stack(training, [closing.enter_context(run) for run in made])
+        stack = Stack(training, [closing.enter_context(run) for run in made], stop)
         if training.ranks:
             training.ranks.share(known_to_all(training, records[0].result.config_id))
             stop = training.ranks.agreeing(stop)
@@ -157,8 +158,9 @@ LOOK_SECONDS = 1.0  # of an epoch, between two figures that are shown
 class Stack:
     """What trains, and whose it is."""
 
-    def __init__(self, training: Training, runs: list[Run]) -> None:
-        self.training, self.runs = training, runs
+    def __init__(self, training: Training, runs: list[Run], asked: Callable[[], bool]) -> None:
+        """`asked`: whether a stop was asked for here, of this process among its ranks."""
+        self.training, self.runs, self.asked = training, runs, asked
         self.interval = min((r.config.checkpoint.seconds or math.inf) for r in runs)
         self.saved = self.looked = self.saw = self.beaten = time.monotonic()
         self.saving = 0.0  # seconds that the last checkpoint took
@@ -270,11 +272,17 @@ class Stack:
         for run in self._live():
             if run.is_done:
                 with self._apart(run):
-                    run.finish(Status.completed)
+                    run.complete(partial(self._go_on, run))
                     run.lane.idle()
         if self.training.ranks:
             with suppress(RankLostError):  # the next minibatch tells of it, if there is one
                 self.training.ranks.share(bool(self._live()))
+
+    def _go_on(self, run: Run) -> None:
+        """While it is evaluated; raises StopAskedError, for one that has been lost as well."""
+        self._look()
+        if self.asked() or run.record.has_ended:
+            raise StopAskedError
 
     @contextmanager
     def _apart(self, run: Run) -> Iterator[None]:

@@ -5,7 +5,7 @@ Shapes: N tokens, R rows, T time steps taken at once, n predictions, V vocabular
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -46,9 +46,15 @@ class Score:
 
 @torch.inference_mode()
 def score(
-    parameters: Parameters, rows: Integer[Tensor, "R N"], answers: Integer[Tensor, " A"]
+    parameters: Parameters,
+    rows: Integer[Tensor, "R N"],
+    answers: Integer[Tensor, " A"],
+    between: Callable[[], None] = lambda: None,
 ) -> Score:
-    """Each row from the zero state. An answer is right where it is the likeliest of all answers."""
+    """Each row from the zero state. An answer is right where it is the likeliest of all answers.
+
+    `between` is called after each TOKENS or fewer: what it raises ends the evaluation.
+    """
     total = torch.zeros((), dtype=torch.float64, device=rows.device)
     asked = right = 0
     for part in rows.split(ROWS):
@@ -59,6 +65,7 @@ def score(
                 likeliest = answers[logits[is_answer][:, answers].argmax(1)]
                 asked += len(likeliest)
                 right += int((likeliest == targets[is_answer]).sum())
+            between()
     tokens = len(rows) * (rows.shape[1] - 1)
     return Score(total.item() / tokens, right / asked if asked else None)
 

@@ -60,6 +60,9 @@ class HiddenMarkov(Drawn):
     def automaton(self) -> Machine:
         """Raises ConfigError for what is no table, or none of a machine that goes on for ever."""
         edges = [self._edge(text) for text in self._table.split(";")]
+        nobody = [f"{a} {symbol} {b} {p:g}" for a, symbol, b, p in edges if not p]
+        rule = f"nobody takes {'; '.join(nobody)}: leave out what has a probability of 0"
+        require(not nobody, self._given, rule)
         names = list(
             dict.fromkeys(name for source, _, target, _ in edges for name in (source, target))
         )

@@ -19,8 +19,9 @@ NUMBERS = 1 << 24  # that are kept at once, of all lanes
 class GradientLag(Instrument):
     """The mean over t and sequences of ||dL_t / dh_{t-k}||, for every lag k, layer and state.
 
-    L_t is the cost of the target at t in nats, h_s a state that the step at s returned, with all
-    that is computed from it. Hochreiter 1991, Bengio et al. 1994, Pascanu et al. 2013.
+    L_t is the cost of the target at t in nats, h_s a state that the step at s returned. All that is
+    computed from it counts, by the same step too: of an LSTM's C its H = O tanh(C), so that lag 0
+    is dL_t/dC_t. Hochreiter 1991, Bengio et al. 1994, Pascanu et al. 2013.
     """
 
     kind = Kind.curve
@@ -52,16 +53,18 @@ def gradient_norms(look: Look, windows: Tensor, times: Tensor) -> Tensor:
 
     Each loss has rows of its own, so that one pass backwards has the gradients of all apart.
     """
-    model, flat = look.parameters.model, look.parameters.flat
+    flat = look.parameters.flat
     n, (K, B, _), S = len(times), windows.shape, int(times[-1]) + 1
+    own = look.parameters.like(flat.detach().requires_grad_())  # whence all states have derivatives
     rows = windows[:, None, :, : S + 1].expand(K, n, B, S + 1).flatten(1, 2)
-    shape = (model.num_layers, len(model.cell.states), S, K, n * B, model.num_hiddens)
+    steps: list[list[tuple[Tensor, ...]]] = []
     with torch.enable_grad():
-        nudges = flat.new_zeros(shape).requires_grad_()
-        parts = [[state.unbind() for state in layer.unbind()] for layer in nudges.unbind()]
-        states = unrolled(look.parameters, rows[..., :-1], parts)
-        cost = nats(look.parameters, states, rows[..., 1:]).unflatten(1, (n, B))
+        states = unrolled(own, rows[..., :-1], steps)
+        cost = nats(own, states, rows[..., 1:]).unflatten(1, (n, B))
         index = times.to(cost.device)[None, :, None, None].expand(K, n, B, 1)
-        (gradient,) = torch.autograd.grad(cost.gather(3, index).sum(), nudges)
-    norms = torch.linalg.vector_norm(gradient, dim=-1, dtype=torch.float64)
-    return norms.flatten(0, 1).unflatten(3, (n, B))
+        found = [H for layer in steps for state in zip(*layer, strict=True) for H in state]
+        gradients = torch.autograd.grad(
+            cost.gather(3, index).sum(), found, allow_unused=True, materialize_grads=True
+        )
+    norms = [torch.linalg.vector_norm(each, dim=-1, dtype=torch.float64) for each in gradients]
+    return torch.stack(norms).unflatten(0, (-1, S)).unflatten(3, (n, B))

@@ -17,7 +17,7 @@ from rnnlab.nn.model import Parameters
 from rnnlab.runs.checkpoint import Checkpoint, load_checkpoint
 from rnnlab.runs.demo import is_demo, trained
 from rnnlab.runs.figures import saved
-from rnnlab.runs.folder import BEST, LAST, begun_in, read_looks
+from rnnlab.runs.folder import BEST, INSTRUMENTS, LAST, begun_in, read_looks
 from rnnlab.runs.inspection.pictures import picture
 from rnnlab.runs.inspection.seen import Seen
 from rnnlab.runs.observer import probe
@@ -45,7 +45,11 @@ def inspect(run: Path, text: str | None = None, is_best: bool = False) -> list[S
     model = checkpoint.model
     sizes = f"{model.cell.name} {model.num_hiddens}x{model.num_layers}"
     subject = f"{sizes} on {config.dataset.name}, after epoch {checkpoint.epoch}"
-    return Seen.of(instruments, values, looks, subject, tokens)
+    found = Seen.of(instruments, values, looks, subject, tokens)
+    for misfit in filter(None, (seen.misfit() for seen in found)):
+        rule = f"{misfit} has another length than the model's now"
+        raise ConfigError(f"{folder / INSTRUMENTS} is damaged: {rule}.")
+    return found
 
 
 def write_pictures(
@@ -53,6 +57,8 @@ def write_pictures(
 ) -> Iterator[Path]:
     """By default into inspect/ in the run's folder; of the package's own model, here."""
     folder = output or (Path("inspect-demo") if is_demo(run) else run / "inspect")
+    is_new = not folder.exists() or folder.is_dir()
+    require(is_new, f"--output {folder}", "it is a file; type the name of a folder")
     found = inspect(run, text, is_best)
     make_folder(folder)
     for seen in found:

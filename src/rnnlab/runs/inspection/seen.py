@@ -50,6 +50,19 @@ class Seen:
             if last.get(each.name)
         ]
 
+    def misfit(self) -> str:
+        """Which look has another shape than the last values, as none of the same run can have."""
+        for epoch, own in self.looks.items():
+            for name in own.keys() & self.values.keys():
+                if _shape(own[name]) != _shape(self.values[name]):
+                    return f"{self.instrument.name} of {name} after epoch {epoch}"
+        return ""
+
     def over_training(self, name: str) -> Iterator[tuple[int, Any]]:
         """(epoch, value) of every look that has it."""
         return ((epoch, own[name]) for epoch, own in self.looks.items() if name in own)
+
+
+def _shape(value: Any) -> Any:
+    """Nested as the lists are: None of a number, (None, None) of a list of two."""
+    return tuple(map(_shape, value)) if isinstance(value, list) else None

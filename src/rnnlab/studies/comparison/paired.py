@@ -1,7 +1,7 @@
 """What paired differences say: their mean, how far it may be off, and whether it is chance.
 
-Runs of one seed share initial weights and minibatches, so what a seed does to both settings cancels
-in their difference. Shapes: n differences, a seed each.
+Runs of one seed share minibatches, and initial weights where their shapes agree, so what a seed
+does to both settings cancels in their difference. Shapes: n differences, a seed each.
 
 The interval and p are Student's, which keep their promise with three seeds. A bootstrap cannot:
 what it draws lies between the least and the largest difference, which of n has the mean of a
