@@ -415,7 +415,7 @@ def probability(
     """Summed over all paths of the machine, one by one."""
     paths = begun
     for symbol in text:
-        after = Counter[int]()
+        after = dict.fromkeys(begun, 0.0)
         for a, written, b, p in edges:
             if written == symbol:
                 after[b] += paths.get(a, 0.0) * p
