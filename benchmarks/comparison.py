@@ -64,15 +64,17 @@ rnnlab compare cells --by model
 ```
 
 - **What is compared** is a loss in nats, ln of held-out perplexity where every run holds text out, else of training perplexity; `--figure` takes
-  another one (`val_perplexity`, `perplexity`, `best_perplexity`). A difference of 0.1 is a perplexity 10 % higher, wherever it stands.
+  another one, as columns of results.csv are called: `held_out_perplexity`, `training_perplexity` or `best_perplexity` (`val_perplexity` and `perplexity`,
+  as result.json has it, are the first two). A difference of 0.1 is a perplexity 10 % higher, wherever it stands.
 - **The interval** is Student's t of the differences. Beside it is a bootstrap's (percentiles of 10,000 means, always the same ones), for many
   seeds whose differences are far from normal: for few it is too narrow, as measured below.
-- **p** is of the paired t test, two-sided; after Holm it is adjusted for all rows of the table, so that a table of equal settings has a false alarm
+- **p** is of the paired t test, two-sided; after Holm it is adjusted for all rows of the table that have one, so that a table of equal settings has a false alarm
   with probability 5 %, however many rows.
 - **Seeds needed** is with how many a difference of this size and spread would be found with a power of 0.8, at 5 % over the number of rows. It is as
-  rough as the spread of few seeds is.
+  rough as the spread of few seeds is, and empty where all differences are 0.
 - **What diverged** counts as worst and not as missing: as guessing among the V tokens, ln V nats. So does what ended worse than guessing. A column
-  says how many such runs a row has.
+  says how many such runs a row has. Where all runs of a side are such, its rows have no difference, interval or p, which would be one side's
+  distance from a constant: they say that it diverged in 5 of 5.
 - **What varies besides** makes a row for each combination: `--by model` of a study over lr as well has a row for each lr. `--at-best lr` compares each
   model at its own best lr; `--by model,lr` compares their combinations with one another. The best is chosen by the very seeds that are compared,
   which favours the setting with more values to choose from: for a claim, train other seeds at what was chosen.

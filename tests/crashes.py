@@ -27,7 +27,7 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from cases import CASES, quickly, record
 from disk import KINDS, State, Tree, read_tree, write_tree
 from rnnlab.config.stored import from_dict
-from rnnlab.runs.compare import differences
+from rnnlab.runs.differences import differences
 from rnnlab.runs.folder import CURVE, EVENTS, HYDRA, LAST, MESSAGES, RESULT, ROW
 from rnnlab.runs.result import Result
 from rnnlab.studies.command import COMMANDS

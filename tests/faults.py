@@ -33,7 +33,7 @@ from rnnlab._common import interrupts
 from rnnlab._common.files import locked
 from rnnlab.config.compose import compose
 from rnnlab.runs import stack
-from rnnlab.runs.compare import differences
+from rnnlab.runs.differences import differences
 from rnnlab.runs.folder import LAST, RESULT
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.verify import verify

@@ -175,7 +175,7 @@ def preload() -> None:
     import rnnlab.cli.records
     import rnnlab.cli.resume
     import rnnlab.cli.train
-    import rnnlab.runs.compare
+    import rnnlab.runs.differences
     import rnnlab.runs.resume
     import rnnlab.studies.executors.local
     import rnnlab.studies.launch

@@ -23,7 +23,7 @@ from rnnlab.nn.spec import FirstState
 from rnnlab.nn.states import states
 from rnnlab.runs import stack
 from rnnlab.runs.checkpoint import load_checkpoint
-from rnnlab.runs.compare import differences
+from rnnlab.runs.differences import differences
 from rnnlab.runs.export.to_html import to_html
 from rnnlab.runs.export.to_torch import state_dict
 from rnnlab.runs.folder import LAST

@@ -23,9 +23,9 @@ import rnnlab
 from commands import jobs
 from rnnlab._common.errors import ConfigError
 from rnnlab.runs.result import Result, Status
-from rnnlab.studies.comparison.compare import Comparison, compare, nats
+from rnnlab.studies.comparison.compare import Comparison, compare, loss
 from rnnlab.studies.comparison.paired import DRAWS, SEED, Paired, holm
-from rnnlab.studies.comparison.table import CHOSEN, GUESSING, to_text
+from rnnlab.studies.comparison.table import CHOSEN, FORMS, GUESSING, records, to_text
 from rnnlab.studies.report.entries import Entry
 from rnnlab.studies.student import point, power, seeds_needed, two_sided
 from test_report import config, forge
@@ -190,9 +190,54 @@ def test_what_diverged_counts_as_guessing_and_not_as_missing():
     assert said.endswith(GUESSING)
 
 
+def test_a_side_that_does_nothing_but_guess_is_not_judged():
+    """What it differs by is the spread of the other about a constant: no interval, and no p."""
+    lost = {"status": Status.diverged}
+    runs = [entry("rnn", s, 3.0 + s / 10) for s in range(3)]
+    runs += [entry("gru", s, None, **lost) for s in range(3)]
+    runs += [entry("lstm", s, 3.4 + s / 9) for s in range(3)]
+    found = compare(runs, ["model"])
+    judged, *others = found.rows
+    assert (judged.lower, judged.higher) == ("rnn", "lstm")
+    assert (judged.p_holm, judged.level) == (judged.paired.p, 0.05)  # the only row of its family
+    assert [(row.higher, row.guesses, row.is_judged) for row in others] == [
+        ("gru", (0, 3), False), ("gru", (0, 3), False)]  # fmt: skip
+    assert [own["difference"] is own["p"] is own["low"] is None for own in records(found)] == [
+        False, True, True]  # fmt: skip
+    text = to_text(found)
+    assert "\ngru diverged in 3 of 3\n" in text
+    assert "better than gru" not in text
+    runs[3:6] = [entry("gru", s, 100.0 if s else None, **({} if s else lost)) for s in range(3)]
+    assert "\ngru is no better than guessing in 3 of 3\n" in to_text(compare(runs, ["model"]))
+    both = [entry(m, s, None, **lost) for m in ("rnn", "gru") for s in range(3)]
+    said = to_text(compare(both, ["model"]))
+    assert "rnn diverged in 3 of 3 and gru diverged in 3 of 3" in said
+    for form in FORMS.values():
+        assert form(compare(both, ["model"]))
+
+
+def test_equal_runs_need_no_seeds():
+    runs = [entry(model, s, 3.0 + s) for model in ("rnn", "gru") for s in range(3)]
+    assert "> 1000" not in to_text(compare(runs, ["model"]))
+
+
+@pytest.mark.parametrize("perplexity", [0.0, -3.0])
+def test_what_is_no_perplexity_is_a_sentence(perplexity):
+    runs = [entry(m, s, perplexity if s else 3.0) for m in ("rnn", "gru") for s in range(3)]
+    with pytest.raises(ConfigError, match=f"rnn_1 has {perplexity:g}, which is no perplexity"):
+        compare(runs, ["model"])
+
+
+def test_what_is_no_vocabulary_is_a_sentence():
+    own = {"dataset": {"name": "sample", "sha256": "a", "vocab_size": -3}}
+    runs = [entry(m, s, 3.0, **own) for m in ("rnn", "gru") for s in range(3)]
+    with pytest.raises(ConfigError, match="rnn_0 does not tell the size of its vocabulary"):
+        compare(runs, ["model"])
+
+
 def test_no_run_counts_as_worse_than_guessing():
     for perplexity, status in ((27.9, "completed"), (100.0, "completed"), (3.0, "diverged")):
-        own = nats(entry("rnn", 0, perplexity, status=Status(status)), "perplexity")
+        own = loss(entry("rnn", 0, perplexity, status=Status(status)), "training_perplexity")
         assert own == pytest.approx(math.log(27.9 if perplexity == 27.9 else V))
 
 
@@ -257,7 +302,9 @@ def test_held_out_text_counts_where_all_have_it():
         for m, h in (("rnn", 6.0), ("gru", 7.0))
         for s in range(3)
     ]
-    assert compare(runs, ["model"]).figure == "val_perplexity"
+    assert compare(runs, ["model"]).figure == "held_out_perplexity"
+    for name, other in (("val_perplexity", "held_out"), ("perplexity", "training")):
+        assert compare(runs, ["model"], name) == compare(runs, ["model"], f"{other}_perplexity")
     (row,) = compare(runs, ["model"], "perplexity").rows
     assert (row.paired.mean, row.paired.p) == (0, 1)
     assert to_text(compare(runs, ["model"], "perplexity")).endswith("equal at each of 3 seeds")
@@ -276,6 +323,39 @@ def test_what_cannot_be_compared_is_a_sentence(by):
         compare(grid(rnn=0.0, gru=0.2), [by] if by else [])
 
 
+@pytest.mark.parametrize("by", ["model,lr", " model, lr,model", ["model", "lr"], ["model,lr"]])
+def test_settings_are_named_in_a_text_or_a_list(by):
+    assert compare(grid(rnn=0.0, gru=0.2), by).by == ("model", "lr")
+
+
+@pytest.mark.parametrize("wrong", [5, None, [5], ["model", None]])
+def test_what_is_no_name_is_a_sentence(wrong):
+    runs = grid(rnn=0.0, gru=0.2)
+    said = r"is not allowed: it takes a setting's name, or a list of names\.$"
+    with pytest.raises(ConfigError, match=f"^comparing by .*{said}"):
+        compare(runs, wrong)
+    with pytest.raises(ConfigError, match=f"^comparing at the best .*{said}"):
+        compare(runs, "model", at_best=wrong)
+
+
+@pytest.mark.parametrize("wrong", [5, "", ["loss"]])
+def test_what_is_no_figure_is_a_sentence(wrong):
+    with pytest.raises(ConfigError, match=r"^the figure .* is not allowed: it is one of held_out"):
+        compare(grid(rnn=0.0, gru=0.2), "model", wrong)
+
+
+def test_too_few_seeds_are_answered_with_one_command_that_trains_more():
+    """Of all settings, where they are a grid; the seeds that are there are not asked for again."""
+    runs = [run for run in grid(rnn=0.0, gru=0.2) if run.result.seed == 1]
+    with pytest.raises(ConfigError) as error:
+        compare(runs, "model")
+    said, command = str(error.value).split("; type rnnlab train ")
+    assert said.endswith("it takes 3 seeds at least, and there is seed=1")
+    asked = [(job.model.name, job.lr, job.seed) for job in jobs(*shlex.split(command))]
+    expected = itertools.product(("rnn", "gru"), (1, 3), (0, 2, 3, 4))
+    assert sorted(asked) == sorted(expected)
+
+
 def test_other_refusals():
     runs = grid(rnn=0.0, gru=0.2)
     few = [run for run in runs if run.result.seed < 2]
@@ -283,10 +363,14 @@ def test_other_refusals():
         (
             few,
             {},
-            "3 seeds at least, and there is seed=0,1; train the study with seed=0,1,2,3,4",
+            r"3 seeds at least, and there is seed=0,1; type rnnlab train -m .*seed=2,3,4",
         ),
-        (runs, {"figure": "loss"}, "the figure loss is not allowed: it is one of val_perplexity, "),
-        (runs, {"figure": "val_perplexity"}, "holds no text out; type --figure perplexity"),
+        (
+            runs,
+            {"figure": "loss"},
+            "the figure loss is not allowed: it is one of held_out_",
+        ),
+        (runs, {"figure": "held_out_perplexity"}, "text out; type --figure training_perplexity"),
         (runs, {"at_best": ["theta"]}, "comparing at the best theta is not allowed: .* is lr"),
         ([*runs, forge("again", 3.0, "model=gru", lr=1.0)], {}, "have the same settings and seed"),
         ([*runs[:-1], forge("other", 3.0, "model=gru", lr=3.0, seed=2, text="b")], {}, "texts"),

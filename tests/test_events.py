@@ -20,7 +20,7 @@ from tensorboard.util.tensor_util import make_ndarray
 
 from rnnlab.runs import resume as resuming
 from rnnlab.runs import stack as experiment
-from rnnlab.runs.compare import differences
+from rnnlab.runs.differences import differences
 from rnnlab.runs.folder import EVENTS, LAST
 
 SMALL = ["num_hiddens=8", "batch_size=4", "num_steps=10", "num_epochs=6", "log.sample_length=5"]

@@ -20,7 +20,7 @@ from rnnlab.runs import build
 from rnnlab.runs import run as record
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.checkpoint import load_checkpoint
-from rnnlab.runs.compare import differences
+from rnnlab.runs.differences import differences
 from rnnlab.runs.folder import BEST, LAST, ROW
 from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.result import Result

@@ -26,7 +26,7 @@ from rnnlab.nn.generation import generate
 from rnnlab.runs import figures, lengths
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.checkpoint import load_checkpoint
-from rnnlab.runs.compare import differences
+from rnnlab.runs.differences import differences
 from rnnlab.runs.events import read_numbers
 from rnnlab.runs.folder import LAST
 from rnnlab.runs.preflight import Corpora, check

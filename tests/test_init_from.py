@@ -18,7 +18,7 @@ from rnnlab.data.corpus import Vocabulary
 from rnnlab.runs import stack
 from rnnlab.runs.build import build_lane, build_model, build_recipe
 from rnnlab.runs.checkpoint import load_checkpoint
-from rnnlab.runs.compare import differences
+from rnnlab.runs.differences import differences
 from rnnlab.runs.folder import LAST
 from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.result import Result, Status

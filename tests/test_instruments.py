@@ -33,7 +33,7 @@ from rnnlab.nn.own_cell import own_cell
 from rnnlab.nn.states import states
 from rnnlab.runs import resume as resuming
 from rnnlab.runs import stack
-from rnnlab.runs.compare import differences
+from rnnlab.runs.differences import differences
 from rnnlab.runs.events import read_numbers
 from rnnlab.runs.folder import INSTRUMENTS, read_looks
 from rnnlab.runs.result import Result

@@ -11,7 +11,7 @@ import yaml
 
 from rnnlab.config.compose import values_of
 from rnnlab.config.words import as_override
-from rnnlab.runs.compare import differences
+from rnnlab.runs.differences import differences
 from rnnlab.runs.folder import HYDRA
 from rnnlab.runs.result import Result
 from typed import SMALL, jobs, typed

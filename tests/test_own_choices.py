@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnlab.runs.compare import differences
+from rnnlab.runs.differences import differences
 from rnnlab.runs.result import Result
 
 MIN_GRU = '''

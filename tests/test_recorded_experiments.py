@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
+import signal
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +21,12 @@ from rnnlab._common.errors import ConfigError
 from rnnlab.data import synthetic
 from rnnlab.experiments import reproduce as reproducing
 from rnnlab.experiments.claims import Claim
-from rnnlab.experiments.experiment import FILE, Experiment, study_folder, with_words
+from rnnlab.experiments.commands import study_folder, with_words
+from rnnlab.experiments.conditions import OneOf
+from rnnlab.experiments.experiment import FILE, Experiment
 from rnnlab.experiments.page import page
 from rnnlab.experiments.plot import Plot
-from rnnlab.experiments.quantities import Condition, Unanswered, quantity
+from rnnlab.experiments.quantities import Unanswered, quantity
 from rnnlab.experiments.reading import Node
 from rnnlab.experiments.record import RESULTS, Record
 from rnnlab.experiments.reproduce import OTHER_SEEDS
@@ -31,6 +36,7 @@ from rnnlab.results.load import load
 from rnnlab.runs import stack
 from rnnlab.studies.report.entries import read
 from rnnlab.studies.report.ranking import Ranking
+from typed import typed
 
 FOLDERS = sorted(path.parent for path in (ROOT / "experiments").glob(f"*/{FILE}"))
 NAMES = [folder.name for folder in FOLDERS]
@@ -76,6 +82,7 @@ ROWS = [
 ]  # fmt: skip
 P = "figure: training_perplexity"
 LENGTHS = {0: (10, 80.0), 1: (20, 20.0), 2: (40, 5.0)}  # lags, and 8000 lag^-2
+LOST = f"{{{P}, where: {{lr: 9, seed: 0}}, reduce: max}}"
 POWER = [
     Row(f"{seed}.{k}", {"dataset.lag": lag, "seed": seed},
         {"status": "completed", "training_perplexity": y * (1 + seed) * (1 + seed * k),
@@ -161,6 +168,14 @@ def test_gradients_of_the_first_look_at_the_lengths_that_are_evaluated(compose):
         (f"{{{P}, where: {{lr: 1, seed: 0}}, reduce: std}}", "one run alone has no standard"),
         ("{figure: held_out_perplexity, reduce: mean, where: {lr: 1}}", "0 has no held_out_"),
         ("ratio: {left: 1, right: {where: {lr: 2}, reduce: count}}", "its right side is zero"),
+        (f"{{{P}, where: {{lr: 9}}, reduce: std}}", "1 of 2 diverged: there is no standard dev"),
+        (f"{{{P}, where: {{lr: 9}}, reduce: low}}", "1 of 2 diverged: there is no confidence"),
+        (
+            f"{{{P}, where: {{lr: [3, 9]}}, reduce: max, for_each: lr, then: high}}",
+            "1 of 2 diverged",
+        ),
+        (f"difference: {{left: {LOST}, right: {LOST}}}", "inf and inf have no difference"),
+        (f"product: {{left: 0, right: {LOST}}}", "0 and inf have no product"),
     ],
 )
 def test_what_the_study_cannot_answer(text, why):
@@ -202,10 +217,10 @@ def test_what_a_plot_shows():
     np.testing.assert_array_equal(line.get_xydata(), [(1, 3.5), (3, 2.5), (9, np.nan), (99, 3)])
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "3", "9", "99"]
     assert axes.get_xlim()[1] > 99
-    chosen = replace(both, where=(Condition("seed", (0,)),), for_each=("lr",), least=2)
+    chosen = replace(both, where=(OneOf("seed", (0,)),), for_each=("lr",), least=2)
     assert [*chosen.lines(ROWS).items()][:2] == [("lr=1", [(2, 2)]), ("lr=3", [(3, 4)])]
     with pytest.raises(ConfigError, match="against lr with 0 lines is not allowed: it has 1 to 8"):
-        replace(both, where=(Condition("lr", (5,)),)).drawn(ROWS)
+        replace(both, where=(OneOf("lr", (5,)),)).drawn(ROWS)
 
 
 def test_a_plot_over_the_lengths_of_each_run():
@@ -252,6 +267,25 @@ def test_a_plot_over_the_lengths_of_each_run():
         ("reduce: max", "reduce: exponent", "line 11: exponent and against come together"),
         ("training_perplexity, where", "accuracy_at_dataste, where", "line 11: accuracy_at_data"),
         ("    above: 1\n    below: 30\n", "", "line 9: the claim low has no bound; write above:"),
+        ("below: 30", "below: 0.5", "line 9: no number is above 1 and below 0.5"),
+        ("below: 30", "below: nan", "line 13: below is nan, which is no number"),
+        ("above: 1", "above: inf", "line 9: no number is above inf and below 30"),
+        ("{lr: 1}", "{lr: []}", "line 11: lr is an empty list; write at least one"),
+        ("{lr: 1}", "{lr: {}}", "line 11: lr has no bound; write above: or below:"),
+        ("{lr: 1}", "{lr: {above: 1, below: 1}}", "line 11: no number is above 1 and below 1"),
+        ("figure: training_perplexity", "figure: lr*model", "line 11: model is a choice, and no"),
+        ("figure: training_perplexity", "figure: status", "line 11: status is a text, and no"),
+        ("by: lr", "by: lr*status", "line 6: status is a text, and no number"),
+        ("figures: training", "figures: [], across: training", "line 6: figures is an empty"),
+        ("seed=0", 'seed="0', "line 4: a command is as one types it, and this one has no closing"),
+        ("lr=0.5", "lrr=0.5", "line 4: lrr is no setting; did you mean lr?"),
+        ("lr=0.5", "resume=x", "line 4: resume=x,1 is no setting"),
+        ("cost:", "miniature: num_epoch=1\ncost:", "line 5: num_epoch is no setting; did you mean"),
+        ("jobs: 2", "jobs: inf", "line 5: jobs is a finite number above 0, and not inf"),
+        ("jobs: 2", "jobs: 2.5", "line 5: jobs is a whole number, and not 2.5"),
+        ("jobs: 2", "jobs: 1" + "0" * 400, "line 5: jobs is a finite number above 0, and not inf"),
+        ("minutes: 1", "minutes: -1", "line 5: minutes is a finite number above 0, and not -1"),
+        ("minutes: 1", "minutes: nan", "line 5: minutes is nan, which is no number"),
         ("above: 1\n    below: 30", "above: &x 1\n    below: *x", "line 13: \\*x is not read"),
         ("says: It is low.", "says: [a]", "line 10: says is a text"),
         ("cost: {", "cost: {{", "line 6: did not find expected ',' or '}'"),
@@ -275,6 +309,35 @@ def test_words_take_the_place_of_those_of_their_name():
     ]
     assert study_folder("a", both) == study_folder("a", [("lr=1,3", "seed=0"), both[1]])
     assert study_folder("a", both) != study_folder("a", with_words(both, ["seed=1"]))
+
+
+def test_a_product_with_what_is_no_number_is_none():
+    """Python would repeat a text so many times."""
+    row = Row("0", {"lr": 2, "model": "gru"}, {"status": "completed"})
+    assert row.value("lr*lr") == 4
+    assert row.value("lr*model") is None
+
+
+DAMAGED = {
+    '"status": "completed"': '"status": "great"',
+    '"training_perplexity": ': '"training_perplexity": "a", "x": ',
+    '"curves": {': '"curves": {"a": [[1, "a"]], ',
+    '"stacks": ': '"stacks": 0.5',
+    '"ended": "': '"ended": "yesterday',
+    '"commands": [[': '"commands": [[1, ',
+    '"settings": {': '"settings": 3, "x": {',
+}
+
+
+@pytest.mark.parametrize("old", DAMAGED)
+def test_results_that_are_damaged_are_a_sentence(old):
+    text = (ROOT / "experiments" / "reber" / RESULTS).read_text(encoding="utf-8")
+    Path("r.json").write_text(text, encoding="utf-8")
+    Record.read(Path("r.json"))
+    assert old in text
+    Path("r.json").write_text(text.replace(old, DAMAGED[old], 1), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"^r\.json is not the results of an experiment, or is"):
+        Record.read(Path("r.json"))
 
 
 # --- the command -----------------------------------------------------------------------------
@@ -347,6 +410,81 @@ def test_what_only_a_person_may_say_is_typed(monkeypatch):
         reproducing.reproduce(folder)
     with pytest.raises(pytest.fail.Exception):
         reproducing.reproduce(folder, ["model=./mine/evil.py"])
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "said"),
+    [
+        (["sweep=x"], {}, "sweep=x is not allowed: an experiment has a folder of its own"),
+        (["resume=x"], {}, "resume=x is not allowed: an experiment has a folder of its own"),
+        (["plan=true"], {}, "plan=true is not allowed: an experiment has a folder of its own"),
+        ([], {"seeds": ","}, "--seeds , is not allowed: type whole numbers, as 10,11,12"),
+        ([], {"seeds": "a"}, "--seeds a is not allowed: type whole numbers"),
+        ([], {"miniature": True}, "--miniature is not allowed: mine/experiment.yaml does not say"),
+        ([], {"seeds": "3"}, "--seeds 3 is not allowed: mine has no results to stand beside yet"),
+        ([], {}, "mine/other_seeds.json is not the results of an experiment, or is damaged"),
+        (["num_epochs=2"], {}, "it trains"),
+    ],
+)  # fmt: skip
+def test_what_can_be_refused_is_refused_before_training(words, options, said, monkeypatch):
+    monkeypatch.setattr(reproducing, "study", lambda *_: pytest.fail("it trains"))
+    folder = written(HEAD + CLAIM.replace("LIMIT", "30"))
+    (folder / OTHER_SEEDS).write_text("{}")
+    with pytest.raises((ConfigError, pytest.fail.Exception), match=f"^{said}"):
+        reproducing.reproduce(folder, words, **options)
+
+
+def test_damaged_results_are_told_before_other_seeds_are_trained(monkeypatch):
+    monkeypatch.setattr(reproducing, "study", lambda *_: pytest.fail("it trains"))
+    folder = written(HEAD + CLAIM.replace("LIMIT", "30"))
+    (folder / RESULTS).write_text("{}")
+    with pytest.raises(ConfigError, match=r"^mine/results\.json is not the results of an exper"):
+        reproducing.reproduce(folder, seeds="3")
+
+
+def test_a_wrong_value_is_told_with_the_line_that_it_stands_in(monkeypatch):
+    """Of the file, where nobody has typed it; what the jobs differ in is no mistake of theirs."""
+    said = "job 1 (seed=1 lr=-1): lr=-1 is not allowed: lr is a finite number >= 0."
+
+    def refuse(*_):
+        raise ConfigError(said)
+
+    monkeypatch.setattr(reproducing, "study", refuse)
+    folder = written(HEAD.replace("lr=0.5,1", "lr=0.5,-1") + CLAIM.replace("LIMIT", "30"))
+    for words, expected in (
+        ([], f"mine/{FILE}, line 4: {said}"),
+        (["theta=2"], f"mine/{FILE}, line 4: {said}"),
+        (["lr=0.5,-1"], said),
+        (["lr=-1"], said),
+    ):
+        with pytest.raises(ConfigError) as refused:
+            reproducing.reproduce(folder, words)
+        assert str(refused.value) == expected
+
+
+def test_what_goes_on_after_ctrl_c_is_the_command_that_writes_the_page():
+    folder = written(HEAD.replace("num_epochs=1", "num_epochs=100000") + CLAIM)
+    (folder / FILE).write_text((folder / FILE).read_text().replace("LIMIT", "30"))
+    process = commands.start("reproduce", "mine", "theta=2", "--seeds", "4", module=True, anew=True)
+    until = time.monotonic() + 120
+    while not [*Path("outputs").glob("experiments/*/*/metrics.jsonl")]:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    status, out, _ = commands.finish(process)
+    assert status == 130
+    assert out.splitlines()[-1] == "go on with: rnnlab reproduce mine theta=2 --seeds 4"
+
+
+def test_in_miniature_no_claim_is_judged(trained_here, monkeypatch):
+    monkeypatch.setattr(reproducing, "study", lambda words, *_: load(trained_here(words)))
+    written(HEAD + "miniature: batch_size=2\n" + CLAIM.replace("LIMIT", "2"))
+    status, out, _ = typed("reproduce", "mine", "--miniature")
+    assert status == 0
+    *_, page, once, found = out.splitlines()
+    assert page.endswith("README.md")
+    assert once == "found in miniature, where no claim is judged:"
+    assert re.fullmatch(r"low: [0-9.]+", found)
 
 
 def test_a_run_is_a_run_whatever_else_is_in_its_folder(compose):

@@ -24,7 +24,7 @@ from rnnlab.studies.report.axes import median
 from rnnlab.studies.report.entries import Entry, changed_names, read
 from rnnlab.studies.report.grids import grids
 from rnnlab.studies.report.ranking import HELD_OUT, TRAINING, Ranking
-from rnnlab.studies.report.statistics import interval
+from rnnlab.studies.report.statistics import mean_and_half
 from rnnlab.studies.report.tables import best, overview
 from rnnlab.studies.report.write import write_report
 
@@ -199,10 +199,10 @@ def test_a_run_that_ended_far_beyond_guessing_is_no_value():
 
 def test_confidence_intervals_by_hand():
     """1, 2, 3: mean 2, s = 1, t(2) = 4.30, half width 4.30 / sqrt(3)."""
-    mean, half = interval([1.0, 2.0, 3.0])
+    mean, half = mean_and_half([1.0, 2.0, 3.0])
     assert mean == 2.0
     assert half == pytest.approx(4.30 / math.sqrt(3), rel=1e-3)
-    assert math.isnan(interval([5.0])[1])
+    assert math.isnan(mean_and_half([5.0])[1])
 
 
 def test_a_median_counts_what_diverged_as_worse_than_all_else():

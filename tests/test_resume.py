@@ -21,7 +21,7 @@ from rnnlab.runs import resume as resuming
 from rnnlab.runs import stack
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.checkpoint import load_checkpoint
-from rnnlab.runs.compare import differences
+from rnnlab.runs.differences import differences
 from rnnlab.runs.events import read_numbers
 from rnnlab.runs.folder import LAST, METRICS, MINIBATCHES, NEXT, held, read_metrics
 from rnnlab.runs.result import Result

@@ -25,7 +25,7 @@ from rnnlab.config.stored import from_dict
 from rnnlab.runs import resume as resuming
 from rnnlab.runs import stack as experiment
 from rnnlab.runs.build import build_lane, build_model, build_recipe
-from rnnlab.runs.compare import differences
+from rnnlab.runs.differences import differences
 from rnnlab.runs.ending import NO_MEMORY, ending, is_out_of_memory
 from rnnlab.runs.figures import perplexity_figure
 from rnnlab.runs.folder import RESULT, cut_back, held, overrides_of, remove_leftovers

@@ -17,7 +17,7 @@ from rnnlab.config.identity import config_id
 from rnnlab.config.stored import from_dict
 from rnnlab.runs import resume as resuming
 from rnnlab.runs import stack
-from rnnlab.runs.compare import differences
+from rnnlab.runs.differences import differences
 from rnnlab.runs.events import read_numbers
 from rnnlab.runs.folder import read_metrics
 from rnnlab.runs.result import Result

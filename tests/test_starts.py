@@ -10,7 +10,7 @@ import yaml
 
 from commands import finish, run, start
 from rnnlab.runs import stack as experiment
-from rnnlab.runs.compare import differences
+from rnnlab.runs.differences import differences
 from rnnlab.runs.preflight import Corpora
 from rnnlab.runs.result import Result
 from rnnlab.runs.resume import resume, train_stack

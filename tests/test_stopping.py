@@ -17,7 +17,7 @@ from rnnlab.config.stored import from_dict
 from rnnlab.runs import resume as resuming
 from rnnlab.runs import stack
 from rnnlab.runs.checkpoint import load_checkpoint, save_checkpoint
-from rnnlab.runs.compare import differences
+from rnnlab.runs.differences import differences
 from rnnlab.runs.folder import LAST, RESULT, read_metrics
 from rnnlab.runs.result import Result
 from rnnlab.runs.stopping import Waiting

@@ -15,7 +15,7 @@ from boards import Board
 from commands import finish, run, start
 from rnnlab.runs import resume as resuming
 from rnnlab.runs import stack as experiment
-from rnnlab.runs.compare import differences
+from rnnlab.runs.differences import differences
 from rnnlab.runs.preflight import Corpora, check
 from rnnlab.runs.result import Result
 from rnnlab.runs.run import LAST, Run

@@ -11,7 +11,7 @@ from statistics import fmean
 import pytest
 
 from boards import Board, row
-from rnnlab.runs.compare import FORMER_TAGS, differences
+from rnnlab.runs.differences import FORMER_TAGS, differences
 from rnnlab.runs.events import read_numbers
 from rnnlab.runs.result import Result
 from rnnlab.runs.row import group_of, hparams_of

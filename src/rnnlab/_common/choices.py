@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from rnnlab._common.errors import require
+from rnnlab._common.errors import not_allowed, require
 
 T = TypeVar("T")
 LARGEST = 2**63 - 1  # whole number that files, tensors and event logs have room for
@@ -127,7 +127,7 @@ class Knobs:
                 continue
             kind = {int: "a whole number ", float: "a finite number "}.get(type(value), "")
             hint = f"; {allowed.instead}" if allowed.instead else ""
-            require(False, f"{name}={_short(value)}", f"{name} is {kind}{allowed}{hint}")
+            raise not_allowed(f"{name}={_short(value)}", f"{name} is {kind}{allowed}{hint}")
 
 
 def _require_storable(name: str, value: Any) -> None:
@@ -147,7 +147,7 @@ def _require_storable(name: str, value: Any) -> None:
             for key, item in value.items():
                 _require_storable(f"{name}.{key}", item)
     if rule:
-        require(False, f"{name}={_short(value)}", rule)
+        raise not_allowed(f"{name}={_short(value)}", rule)
 
 
 def _short(value: Any) -> str:

@@ -5,10 +5,15 @@ class ConfigError(ValueError):
     """Something the user can put right; the message is the whole answer, one clear sentence."""
 
 
+def not_allowed(given: str, rule: str) -> ConfigError:
+    """To be raised: it says what was `given` and by which `rule` it is not allowed."""
+    return ConfigError(f"{given} is not allowed: {rule}.")
+
+
 def require(allowed: bool, given: str, rule: str) -> None:
-    """Raise ConfigError saying what was `given` and by which `rule` it is not allowed."""
+    """Raise ConfigError, as `not_allowed` has it."""
     if not allowed:
-        raise ConfigError(f"{given} is not allowed: {rule}.")
+        raise not_allowed(given, rule)
 
 
 def said(error: BaseException) -> str:

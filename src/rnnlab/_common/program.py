@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
+TRAINS = "RNNLAB_TRAINS"  # environment variable: the command that this process trains a study for
 CHECKOUT = PACKAGE.parents[1]  # where it is none, what is looked for is not there
 
 
@@ -21,6 +22,11 @@ def training(*arguments: str) -> str:
 def resuming(folder: Path, *arguments: str) -> str:
     """A command that goes on with a run or a study."""
     return shlex.join(["rnnlab", "resume", str(folder), *arguments])
+
+
+def going_on(study: Path) -> str:
+    """The command that goes on with a study: whatever trains it for its own ends, or resume."""
+    return os.environ.get(TRAINS) or resuming(study)
 
 
 def shipped(name: str) -> Path:

@@ -100,6 +100,10 @@ def _typed(name: str, value: Any, wanted: Any) -> Any:
         return None if value is None else _typed(name, value, wanted)
     if origin is dict and type(value) is dict:
         return {key: _typed(f"{name}.{key}", item, arguments[1]) for key, item in value.items()}
+    if origin is tuple and ... not in arguments and type(value) is list:  # of a fixed length
+        if len(value) != len(arguments):
+            raise TypeError(f"its {name} has {len(value)} parts, and not {len(arguments)}")
+        return tuple(_typed(name, *own) for own in zip(value, arguments, strict=True))
     if origin in (list, tuple) and type(value) is list:
         return origin(_typed(name, item, arguments[0]) for item in value)
     if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):

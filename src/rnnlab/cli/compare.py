@@ -17,8 +17,8 @@ def compare(
     figure: Annotated[
         str | None,
         typer.Option(
-            help="val_perplexity, perplexity or best_perplexity; else held-out perplexity where "
-            "text is held out, or of training."
+            help="held_out_perplexity, training_perplexity or best_perplexity; else held-out "
+            "perplexity where text is held out, or of training."
         ),
     ] = None,
     at_best: Annotated[
@@ -38,8 +38,4 @@ def compare(
     require(bool(entries), f"comparing the runs of {home}", "it has no run's folder in it")
     for sentence in skipped:
         complain(f"not read: {sentence}")
-    say(FORMS[form](compare(entries, _names(by), figure, _names(at_best))))
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+    say(FORMS[form](compare(entries, by, figure, at_best)))

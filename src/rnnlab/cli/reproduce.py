@@ -37,8 +37,9 @@ def reproduce(
     if (folder / FILE).exists() and not (folder / RESULT).exists():
         _experiment(folder, context.args, seeds, miniature)
         return
-    for option in filter(None, [seeds and "--seeds", miniature and "--miniature"]):
-        require(False, f"{option} of {folder}", f"only an experiment, which has {FILE}, takes it")
+    for option, is_given in (("--seeds", seeds), ("--miniature", miniature)):
+        rule = f"only an experiment, which has {FILE}, takes it"
+        require(not is_given, f"{option} of {folder}", rule)
     _run(folder, without_own_cells(context.args))
 
 
@@ -46,9 +47,14 @@ def _experiment(folder: Path, words: list[str], seeds: str, miniature: bool) -> 
     from rnnlab.experiments.reproduce import reproduce
 
     verdicts = reproduce(folder, words, seeds, miniature)
+    if miniature:
+        say("found in miniature, where no claim is judged:")
+        for verdict in verdicts:
+            say(f"{verdict.claim.name}: {verdict.found}")
+        return
     for verdict in verdicts:
         say(str(verdict))
-    if not miniature and not all(verdict.holds for verdict in verdicts):
+    if not all(verdict.holds for verdict in verdicts):
         raise typer.Exit(1)
 
 
@@ -64,9 +70,9 @@ def _run(run: Path, words: list[str]) -> None:
     from rnnlab.config.compose import values_of
     from rnnlab.config.identity import LENGTH
     from rnnlab.config.stored import changed
-    from rnnlab.runs import compare as verification
-    from rnnlab.runs import stack as experiment
+    from rnnlab.runs import stack
     from rnnlab.runs.checkpoint import load_checkpoint
+    from rnnlab.runs.differences import differences, surroundings_of
     from rnnlab.runs.folder import BEST, LAST
     from rnnlab.runs.preflight import Corpora, check
     from rnnlab.runs.resume import stored_config
@@ -84,13 +90,13 @@ def _run(run: Path, words: list[str]) -> None:
         load_checkpoint(run, name)  # to be compared with, when all is trained
     with tempfile.TemporaryDirectory(prefix="rnnlab-") as folder:
         again = Path(folder) / "again"
-        after = experiment.run(config, again, corpora)
+        after = stack.run(config, again, corpora)
         if after.status == Status.interrupted:
             raise KeyboardInterrupt
-        found = list(verification.differences(run, again))
+        found = list(differences(run, again))
     if found:
         say(f"perplexity {before.perplexity}, and now {after.perplexity}")
-        for line in verification.surroundings_of(before, after):
+        for line in surroundings_of(before, after):
             say(f"surroundings: {line}")
     tell(found, "perplexity, every logged value and every weight are the same, bit for bit")
 

@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from rnnlab._common.errors import require
+from rnnlab._common.errors import not_allowed, require
 from rnnlab.config.names import all_keys, groups
 from rnnlab.config.schema import GROUPS
 
@@ -40,7 +40,7 @@ def _require_form(override: Override, choices: Mapping[str, list[str]]) -> None:
     if is_choice and not override.is_sweep_override() and override.value() is None:
         rule = f"every job needs one; {key} is one of {', '.join(choices[key])}"
         away = shlex.quote(f"~{key}")
-        require(False, given, f"leave it out, or type {away}" if can_lack else rule)
+        raise not_allowed(given, f"leave it out, or type {away}" if can_lack else rule)
 
 
 def given_as(key: str, overrides: list[str]) -> Override | None:

@@ -18,7 +18,7 @@ import rnnlab.data.sources
 import rnnlab.nn.cells
 import rnnlab.training.precision  # noqa: F401  (these register the choices that come with rnnlab)
 from rnnlab._common.choices import Knobs, knob, registered
-from rnnlab._common.errors import require
+from rnnlab._common.errors import not_allowed, require
 from rnnlab.data.source import Source, absolute
 from rnnlab.instruments import LEVELS, NAMES, OFF, checked
 from rnnlab.nn.engines import ENGINES
@@ -171,7 +171,7 @@ class Config(Knobs):
         )
         if self.engine != AUTO and (refusal := ENGINES[self.engine].refuses(self.model)):
             form = f"model={self.model.name}"
-            require(False, f"engine={self.engine} with {form}", refusal)
+            raise not_allowed(f"engine={self.engine} with {form}", refusal)
 
     def placed(self, home: Path) -> Config:
         """With paths that are seen from everywhere, where they were seen from this folder."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rnnlab._common.errors import ConfigError, require
+from rnnlab._common.errors import ConfigError, not_allowed
 from rnnlab._common.typed import read_as
 from rnnlab.config import own_cells  # noqa: F401  (finds the cells that stored configs name)
 from rnnlab.config.identity import flat
@@ -52,7 +52,8 @@ def _require_type(name: str, value: Any, values: dict[str, Any]) -> None:
     try:
         read_as(Config, values)
     except TypeError:
-        require(False, f"{name}={value}", f"{name} is {in_words(type_of(name), name)}")
+        kind = in_words(type_of(name), name)
+        raise not_allowed(f"{name}={value}", f"{name} is {kind}") from None
 
 
 def merged(words: Sequence[str], config: Config, names: Iterable[str]) -> list[str]:

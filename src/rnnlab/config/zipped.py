@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from rnnlab._common.errors import require
+from rnnlab._common.errors import not_allowed, require
 from rnnlab.config.names import all_keys
 from rnnlab.config.own_cells import with_own_cells
 from rnnlab.config.typed_words import split, typed
@@ -61,5 +61,4 @@ def _parsed(member: str, rule: str) -> Override:
     try:
         return OverridesParser.create().parse_override(member)
     except HydraException:
-        require(False, member, rule)
-        raise
+        raise not_allowed(member, rule) from None

@@ -27,6 +27,8 @@ class Claim:
         bounds = {side: quantity(fields[side]) for side in ("above", "below") if side in fields}
         if not bounds:
             node.refuse(f"the claim {name} has no bound; write above: or below:")
+        plain = {side: own.value for side, own in bounds.items() if isinstance(own, Number)}
+        node.require_room(plain.get("above", -math.inf), plain.get("below", math.inf))
         return cls(name, fields["says"].text(), quantity(fields["value"]), **bounds)
 
     def judged(self, rows: Sequence[Row]) -> Verdict:

@@ -16,25 +16,22 @@ paper       of somebody else: source, differs, and rows by what they are of: pri
 
 from __future__ import annotations
 
-import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from rnnlab._common.errors import require
 from rnnlab.config.synonyms import did_you_mean
-from rnnlab.config.words import is_override, key_of
 from rnnlab.experiments.claims import Claim
+from rnnlab.experiments.commands import settings_of, words_of
+from rnnlab.experiments.conditions import Condition, conditions
 from rnnlab.experiments.figures import Reported, shown
+from rnnlab.experiments.names import known_name, number_name
 from rnnlab.experiments.plot import Plot
-from rnnlab.experiments.quantities import Condition, Quantity, conditions, known_name, quantity
+from rnnlab.experiments.quantities import Quantity, quantity
 from rnnlab.experiments.reading import Node
 
 FILE = "experiment.yaml"
-PROGRAMS = (("python", "run.py"), ("rnnlab", "train"))
 NEEDED = "title question finding commands claims cost tables"
 OPTIONAL = "figures miniature paper"
 PLACE = re.compile(r"\{([\w-]+)(?:\.(above|below))?\}")  # of a figure in the finding
@@ -51,7 +48,7 @@ class Table:
     @classmethod
     def of(cls, title: str, node: Node) -> Table:
         fields = node.fields("by figures", "across where")
-        figures = tuple(map(known_name, fields["figures"].each()))
+        figures = tuple(map(number_name, fields["figures"].each()))
         if "across" in fields and len(figures) > 1:
             node.refuse(f"the table {title} has one figure across a setting, and not several")
         return cls(
@@ -95,6 +92,7 @@ class Experiment:
     figures: Mapping[str, Reported | Plot]
     miniature: tuple[str, ...] = ()
     paper: Paper | None = None
+    lines: Mapping[str, int] = field(default_factory=dict)  # of the words of both, from 1
 
     @classmethod
     def read(cls, folder: Path) -> Experiment:
@@ -107,17 +105,21 @@ class Experiment:
             if not fields[name].node.value:
                 fields[name].refuse(f"there are no {name}; write at least one")
         _require_known_places(fields["finding"], claims)
+        commands = {node: words_of(node) for node in fields["commands"].each()}
+        small = fields["miniature"].each() if "miniature" in fields else []
+        miniature = {node: settings_of(node, [node.text()]) for node in small}
         return cls(
             folder,
             **{name: fields[name].text() for name in ("title", "question", "finding")},
-            commands=tuple(map(_words, fields["commands"].each())),
+            commands=tuple(commands.values()),
             claims=tuple(claims),
-            minutes=cost["minutes"].number_value(),
-            jobs=round(cost["jobs"].number_value()),
+            minutes=cost["minutes"].amount(),
+            jobs=cost["jobs"].count(),
             tables=tuple(Table.of(*own) for own in fields["tables"].items().items()),
             figures={name: shown(node) for name, node in figures.items()},
-            miniature=fields["miniature"].texts() if "miniature" in fields else (),
+            miniature=tuple(word for words in miniature.values() for word in words),
             paper=Paper.of(fields["paper"]) if "paper" in fields else None,
+            lines={w: node.number for node, own in (commands | miniature).items() for w in own},
         )
 
     @property
@@ -133,32 +135,3 @@ def _require_known_places(finding: Node, claims: Sequence[Claim]) -> None:
             finding.refuse(f"{{{name}}} is no claim; {hint}")
         if side and not getattr(own[name], side):
             finding.refuse(f"{{{name}.{side}}} is no bound: the claim {name} has none {side}")
-
-
-def _words(node: Node) -> tuple[str, ...]:
-    """Those of a command that trains a study; raises ConfigError for another one."""
-    program, words = (typed := shlex.split(node.text()))[:2], typed[2:]
-    if tuple(program) not in PROGRAMS or "-m" not in words:
-        node.refuse("a command trains a study; write python run.py -m NAME=VALUE,VALUE")
-    for word in words:
-        if word != "-m" and (not is_override(word) or key_of(word) == "sweep"):
-            node.refuse(f"{word} is no setting; the commands' words are NAME=VALUE")
-    return tuple(word for word in words if word != "-m")
-
-
-def with_words(commands: Sequence[Sequence[str]], others: Sequence[str]) -> list[list[str]]:
-    """The commands with other words in the place of those of the same name."""
-    for word in others:
-        require(is_override(word), word, "type NAME=VALUE, as on the command line")
-    new = {key_of(word): word for word in others}
-    return [
-        [*(new.get(key_of(word), word) for word in command)]
-        + [word for name, word in new.items() if name not in map(key_of, command)]
-        for command in commands
-    ]
-
-
-def study_folder(name: str, commands: Sequence[Sequence[str]]) -> Path:
-    """Where these are trained; other commands have another folder, so that no run is mistaken."""
-    mark = sha256(json.dumps([*map(list, commands)]).encode()).hexdigest()[:8]
-    return Path("outputs/experiments") / f"{name}_{mark}"

@@ -75,7 +75,7 @@ def _moved(verdict: Verdict, again: Verdict) -> str:
 
 def _seeds(record: Record) -> str:
     """1, 2, 5; 20 to 39."""
-    seeds = sorted({row.value("seed") for row in record.rows})
+    seeds = sorted({seed for row in record.rows if type(seed := row.value("seed")) is int})
     if len(seeds) > 3 and seeds == [*range(seeds[0], seeds[-1] + 1)]:
         return f"{seeds[0]} to {seeds[-1]}"
     return ", ".join(map(str, seeds))
@@ -116,19 +116,19 @@ def _indented(command: str) -> str:
 
 def _measured(record: Record) -> str:
     own = record.surroundings
-    versions = own["versions"] if isinstance(own["versions"], dict) else {}
+    versions = own.versions if isinstance(own.versions, dict) else {}
     said = [f"{len(record.rows)} runs with rnnlab {versions.get('rnnlab')}"]
-    said += [f"torch {versions.get('torch')}", f"engine {_listed(own['engine'])}"]
-    said += [f"{_listed(own['precision'])} on {_listed(own['device'])} ({own['cores']} cores)"]
+    said += [f"torch {versions.get('torch')}", f"engine {_listed(own.engine)}"]
+    said += [f"{_listed(own.precision)} on {_listed(own.device)} ({own.cores} cores)"]
     return f"{', '.join(said)}{_when(record)}."
 
 
 def _when(record: Record) -> str:
     own = record.surroundings
-    if not own["ended"]:
+    if own.ended is None or own.minutes is None:
         return ""
-    day, minutes = datetime.fromisoformat(own["ended"]), f"{own['minutes']:.1f} minutes"
-    took = f"{own['stacks']} stacks that took {minutes} together"
+    day, minutes = datetime.fromisoformat(own.ended), f"{own.minutes:.1f} minutes"
+    took = f"{own.stacks} stacks that took {minutes} together"
     return f"; {day:%Y-%m-%d}, {took}, other work on the machine included"
 
 

@@ -23,7 +23,8 @@ from matplotlib.transforms import ScaledTranslation
 
 from rnnlab._common.errors import require
 from rnnlab.config.identity import as_typed, is_number
-from rnnlab.experiments.quantities import Condition, conditions, known_name
+from rnnlab.experiments.conditions import Condition, conditions
+from rnnlab.experiments.names import known_name, number_name
 from rnnlab.experiments.reading import Node
 from rnnlab.experiments.rows import FIGURES, Row
 from rnnlab.runs.colours import COLOURS
@@ -35,6 +36,7 @@ from rnnlab.studies.report.style import INCH, MM, Kept, look, printed
 
 WIDTH, HEIGHT = 110 * MM, 60 * MM
 APART = 2.5  # points between the dots of two lines at one place
+LENGTHS = "eval.lengths"  # the one list that is drawn over
 TICKS = 10  # places of an axis that are all named
 Point = tuple[float, float]
 
@@ -56,11 +58,11 @@ class Plot:
     def of(cls, node: Node) -> Plot:
         """Raises ConfigError with the line of a mistake."""
         fields = node.fields("shows figure against", "for_each where log least beside")
-        beside = fields["beside"].items() if "beside" in fields else {}
+        beside, places = fields["beside"].items() if "beside" in fields else {}, fields["against"]
         return cls(
             fields["shows"].text(),
-            known_name(fields["figure"]),
-            known_name(fields["against"]),
+            number_name(fields["figure"]),
+            (known_name if places.text() == LENGTHS else number_name)(places),
             tuple(map(known_name, fields["for_each"].each())) if "for_each" in fields else (),
             conditions(fields["where"]) if "where" in fields else (),
             tuple(own.one_of(["x", "y"]) for own in fields["log"].each())

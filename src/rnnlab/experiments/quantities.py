@@ -23,12 +23,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from rnnlab.config.identity import by_value, is_number
-from rnnlab.config.names import all_keys
-from rnnlab.config.schema import GROUPS
-from rnnlab.config.synonyms import did_you_mean
+from rnnlab.experiments.conditions import Condition, conditions
+from rnnlab.experiments.names import known_name, number_name
 from rnnlab.experiments.reading import Node
-from rnnlab.experiments.rows import AT, FIGURES, Row
-from rnnlab.studies.report.statistics import interval
+from rnnlab.experiments.rows import Row
+from rnnlab.studies.report.statistics import mean_and_half
 
 REDUCTIONS: Mapping[str, Callable[[list[float]], float]] = {
     "mean": statistics.fmean,
@@ -36,8 +35,8 @@ REDUCTIONS: Mapping[str, Callable[[list[float]], float]] = {
     "min": min,
     "max": max,
     "std": statistics.stdev,
-    "low": lambda values: interval(values)[0] - interval(values)[1],
-    "high": lambda values: sum(interval(values)),
+    "low": lambda values: operator.sub(*mean_and_half(values)),
+    "high": lambda values: operator.add(*mean_and_half(values)),
     "count": len,
 }
 EXPONENT = "exponent"
@@ -81,28 +80,12 @@ class Combined(Quantity):
         left, right = self.left.of(rows), self.right.of(rows)
         if self.how == "ratio" and right == 0:
             raise Unanswered("its right side is zero")
-        return TOGETHER[self.how](left, right)
-
-
-@dataclass(frozen=True)
-class Condition:
-    """On one setting or figure."""
-
-    name: str
-    values: tuple[Any, ...] = ()  # any of these; or between the bounds
-    above: float = -math.inf
-    below: float = math.inf
-
-    def holds(self, row: Row) -> bool:
-        own = row.value(self.name)
-        if self.values:
-            return by_value(own) in map(by_value, self.values)
-        return is_number(own) and self.above < own < self.below
-
-    def __str__(self) -> str:
-        if self.values:
-            return f"{self.name}={','.join(map(str, self.values))}"
-        return f"{self.name} between {self.above:g} and {self.below:g}"
+        found = TOGETHER[self.how](left, right)
+        if math.isnan(found):
+            raise Unanswered(
+                f"{left:g} and {right:g} have no {self.how}: what diverged is infinite"
+            )
+        return found
 
 
 @dataclass(frozen=True)
@@ -146,8 +129,11 @@ def _figure(row: Row, name: str) -> float:
 
 
 def _reduced(how: str, values: list[float]) -> float:
+    lost = values.count(math.inf)
     if how in OF_SEVERAL and len(values) < 2:
         raise Unanswered(f"one run alone has no {OF_SEVERAL[how]}")
+    if how in OF_SEVERAL and lost:
+        raise Unanswered(f"{lost} of {len(values)} diverged: there is no {OF_SEVERAL[how]}")
     return REDUCTIONS[how](values)
 
 
@@ -180,39 +166,10 @@ def quantity(node: Node) -> Quantity:
             f"{EXPONENT} and against come together: reduce: {EXPONENT}, against: num_hiddens"
         )
     return Reduced(
-        known_name(fields["figure"]) if "figure" in fields else "",
+        number_name(fields["figure"]) if "figure" in fields else "",
         conditions(fields["where"]) if "where" in fields else (),
         reduce,
         tuple(map(known_name, fields["for_each"].each())) if "for_each" in fields else (),
         fields["then"].one_of([*REDUCTIONS]) if "then" in fields else "",
-        known_name(fields["against"]) if "against" in fields else "",
+        number_name(fields["against"]) if "against" in fields else "",
     )
-
-
-def conditions(node: Node) -> tuple[Condition, ...]:
-    return tuple(_condition(known_name(own, name), own) for name, own in node.items().items())
-
-
-def _condition(name: str, node: Node) -> Condition:
-    if not node.is_mapping:
-        return Condition(name, tuple(own.value() for own in node.each()))
-    sides = {side: own.number_value() for side, own in node.fields("", "above below").items()}
-    return Condition(name, (), sides.get("above", -math.inf), sides.get("below", math.inf))
-
-
-def known_name(node: Node, name: str = "") -> str:
-    """A setting's or a figure's, or a product of such; raises ConfigError for another one."""
-    name = name or node.text()
-    for part in name.split("*"):
-        found = AT.fullmatch(part)
-        own = found[2] if found else part
-        if not _is_known(own, is_length=bool(found)):
-            known = [*FIGURES, *all_keys()]
-            hint = did_you_mean(own, known) or f"figures are {', '.join(FIGURES)}"
-            node.refuse(f"{part} is no setting and no figure; {hint}")
-    return name
-
-
-def _is_known(name: str, is_length: bool) -> bool:
-    is_foreign = name.partition(".")[0] in GROUPS and "." in name  # of somebody's own choice
-    return name in FIGURES or is_foreign or (is_length and name.isdecimal()) or name in all_keys()

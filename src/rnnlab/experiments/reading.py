@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -61,10 +62,12 @@ class Node:
         return found
 
     def each(self) -> list[Node]:
-        """A list; what stands alone is a list of one."""
+        """A list of one or more; what stands alone is a list of one."""
         if not isinstance(self.node, yaml.SequenceNode):
             return [self]
         own = self.node.value
+        if not own:
+            self.refuse(f"{self.name} is an empty list; write at least one, or leave it out")
         return [Node(self.path, self.name, each.start_mark.line + 1, each) for each in own]
 
     def value(self) -> Any:
@@ -76,6 +79,8 @@ class Node:
             return written.strip()
         if written.lower() in CONSTANTS:
             return CONSTANTS[written.lower()]
+        if written.lower().lstrip("+-") == "nan":
+            self.refuse(f"{self.name} is nan, which is no number; a text stands in quotes")
         for kind in (int, float):
             try:
                 return kind(written)
@@ -95,7 +100,26 @@ class Node:
         value = self.value()
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.refuse(f"{self.name} is a number, and not {value}")
-        return float(value)
+        return float(self.node.value)  # of an integer beyond all floats infinity
+
+    def amount(self) -> float:
+        """A finite number above zero."""
+        value = self.number_value()
+        if not 0 < value < math.inf:
+            self.refuse(f"{self.name} is a finite number above 0, and not {value:g}")
+        return value
+
+    def count(self) -> int:
+        """A whole number above zero."""
+        value = self.amount()
+        if value != round(value):
+            self.refuse(f"{self.name} is a whole number, and not {value:g}")
+        return round(value)
+
+    def require_room(self, above: float, below: float) -> None:
+        """Refuse bounds with no number between them."""
+        if above >= below:
+            self.refuse(f"no number is above {above:g} and below {below:g}")
 
     def one_of(self, known: list[str]) -> str:
         text = self.text()

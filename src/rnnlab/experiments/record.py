@@ -10,14 +10,15 @@ runs                    a line each: folder, the settings that differ, figures, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from rnnlab._common.errors import ConfigError, said
 from rnnlab._common.files import read_bytes, write_whole
-from rnnlab._common.typed import loads
+from rnnlab._common.typed import loads, read_as
 from rnnlab.config.identity import by_value, differing
 from rnnlab.experiments.claims import Verdict
 from rnnlab.experiments.rows import Row
@@ -30,26 +31,68 @@ MOST = 64 << 20  # bytes of it
 
 
 @dataclass(frozen=True)
+class Surroundings:
+    """What a study was measured with; where runs differ in it, a list of what each had."""
+
+    versions: Any
+    commit: Any
+    cores: Any
+    platform: Any
+    device: Any
+    engine: Any
+    precision: Any
+    ended: str | None  # ISO 8601, of the run that ended last
+    stacks: int | None
+    minutes: float | None  # of all stacks together
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for an end that is no time."""
+        if self.ended:
+            datetime.fromisoformat(self.ended)
+
+    @classmethod
+    def of(cls, study: Sequence[Run]) -> Surroundings:
+        results = [run.result for run in study]
+        hosts = [result.host for result in results]
+        stacks: dict[tuple[str, ...], float] = {}  # each trains on one core, or on one GPU
+        for run in study:
+            key = (*run.result.stack,) or (run.name,)
+            stacks[key] = max(stacks.get(key, 0), run.result.wall_seconds or 0)
+        return cls(
+            versions=_same(result.versions for result in results),
+            commit=_same((result.git or {}).get("sha") for result in results),
+            cores=_same(host.get("cpus") for host in hosts),
+            platform=_same(host.get("platform") for host in hosts),
+            device=_same(result.device for result in results),
+            engine=_same(result.engine for result in results),
+            precision=_same(result.precision for result in results),
+            ended=max((result.ended for result in results if result.ended), default=None),
+            stacks=len(stacks),
+            minutes=sum(stacks.values()) / 60,
+        )
+
+
+@dataclass(frozen=True)
 class Record:
     experiment: str
     commands: list[list[str]]
-    surroundings: Mapping[str, Any]
+    surroundings: Surroundings
     rows: list[Row]
 
     @classmethod
     def of(cls, name: str, commands: list[list[str]], study: Study, curves: bool) -> Record:
-        return cls(name, commands, surroundings(study), [Row.of(run, curves) for run in study])
+        return cls(name, commands, Surroundings.of(study), [Row.of(run, curves) for run in study])
 
     @classmethod
     def read(cls, path: Path) -> Record:
         """Raises ConfigError for anything else."""
         try:
             own = loads(read_bytes(path.parent, path.name, MOST))
-            rows = [
-                Row(run["folder"], own["shared"] | run["settings"], run["figures"], run["curves"])
-                for run in own["runs"]
-            ]
-            return cls(own["experiment"], own["commands"], own["surroundings"], rows)
+            rows = [run | {"settings": own["shared"] | run["settings"]} for run in own["runs"]]
+            if not rows:
+                raise ValueError("it has no runs")
+            head = {name: own[name] for name in ("experiment", "commands", "surroundings")}
+            return read_as(cls, head | {"rows": rows})
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             rule = f"{path} is not the results of an experiment, or is damaged: {said(error)}."
             raise ConfigError(rule) from None
@@ -63,7 +106,7 @@ class Record:
         head = {
             "experiment": self.experiment,
             "commands": self.commands,
-            "surroundings": self.surroundings,
+            "surroundings": asdict(self.surroundings),
             "claims": {verdict.claim.name: verdict.record for verdict in verdicts},
             "shared": shared,
         }
@@ -79,26 +122,6 @@ class Record:
         ]
         listed = ",\n".join(f"  {to_json(run)}" for run in runs)
         return "{\n" + ",\n".join([*lines, f' "runs": [\n{listed}\n ]']) + "\n}\n"
-
-
-def surroundings(study: Sequence[Run]) -> dict[str, Any]:
-    """What it was measured with; where runs differ in it, what each had."""
-    results = [run.result for run in study]
-    hosts = [result.host for result in results]
-    stacks: dict[tuple[str, ...], float] = {}  # each trains on one core, or on one GPU
-    for run in study:
-        key = (*run.result.stack,) or (run.name,)
-        stacks[key] = max(stacks.get(key, 0), run.result.wall_seconds or 0)
-    return {
-        "versions": _same(result.versions for result in results),
-        "commit": _same((result.git or {}).get("sha") for result in results),
-        "cores": _same(host.get("cpus") for host in hosts),
-        "platform": _same(host.get("platform") for host in hosts),
-        **{n: _same(getattr(r, n) for r in results) for n in ("device", "engine", "precision")},
-        "ended": max((result.ended for result in results if result.ended), default=None),
-        "stacks": len(stacks),
-        "minutes": sum(stacks.values()) / 60,
-    }
 
 
 def _same(values: Iterable[Any]) -> Any:

@@ -10,15 +10,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from rnnlab.config.identity import is_number
 from rnnlab.results.run import Run
 from rnnlab.runs.folder import read_looks
 from rnnlab.runs.result import Result, Status
 from rnnlab.studies.report.entries import DRAWN, Curve, Entry
-from rnnlab.studies.report.spreadsheet import AT_LENGTH, figures_of
+from rnnlab.studies.report.spreadsheet import AT_LENGTH, TEXTS, figures_of
 
 GRADIENT = "gradient"  # of lag N, gradient_at_N: the largest of all states, as first looked at
 AT = re.compile(rf"({'|'.join((*AT_LENGTH, GRADIENT))})_at_(.+)")
 FIGURES = (*figures_of(Entry(Path(), Result.without_run(""), {})),)
+WORDS = (*TEXTS, "sha256")  # what is no number of it
 PASSING = ("began", "ended")  # what says nothing of a result
 
 
@@ -26,8 +28,18 @@ PASSING = ("began", "ended")  # what says nothing of a result
 class Row:
     folder: str
     settings: dict[str, Any]
-    figures: Mapping[str, Any]
-    curves: Mapping[str, Curve] = field(default_factory=dict)
+    figures: dict[str, Any]
+    curves: dict[str, Curve] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for figures that no run has."""
+        if self.figures.get("status") not in list(Status):
+            raise ValueError(f"its run {self.folder} has no status that there is")
+        for name, value in self.figures.items():
+            is_right = isinstance(value, str) if name in WORDS else is_number(value)
+            if value is not None and not is_right:
+                kind = "text" if name in WORDS else "number"
+                raise ValueError(f"{name} of its run {self.folder} is no {kind}")
 
     @classmethod
     def of(cls, run: Run, curves: bool) -> Row:
@@ -44,7 +56,7 @@ class Row:
         """Of a setting, or a figure; of lr*theta the product; None where the run has none."""
         if "*" in name:
             parts = [self.value(part) for part in name.split("*")]
-            return None if None in parts else math.prod(parts)
+            return math.prod(parts) if all(map(is_number, parts)) else None
         if found := AT.fullmatch(name):  # accuracy_at_dataset.lag
             name = f"{found[1]}_at_{self.settings.get(found[2], found[2])}"
         return self.settings[name] if name in self.settings else self.figures.get(name)

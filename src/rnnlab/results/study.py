@@ -18,7 +18,7 @@ from rnnlab.results.compared import Compared
 from rnnlab.results.frames import Frame
 from rnnlab.results.run import Run
 from rnnlab.runs.result import Status
-from rnnlab.studies.comparison.compare import compare
+from rnnlab.studies.comparison.compare import Names, compare
 from rnnlab.studies.report import ranking
 from rnnlab.studies.report.ranking import Ranking
 from rnnlab.studies.report.tables import overview
@@ -137,18 +137,17 @@ class Study(Sequence[Run]):
 
     def compare(
         self,
-        by: str | Sequence[str],
+        by: Names,
         figure: str | None = None,
-        at_best: str | Sequence[str] = (),
+        at_best: Names = (),
     ) -> Compared:
         """Every pair of values of a setting, or of several together, over the seeds they share.
 
-        `figure` is val_perplexity, perplexity or best_perplexity; of settings `at_best` each value
-        has its best one. What is printed has a sentence on each pair. Raises ConfigError where a
-        run is missing or has not ended, and says what to type.
+        `figure` is held_out_perplexity, training_perplexity or best_perplexity; of settings
+        `at_best` each value has its best one. What is printed has a sentence on each pair. Raises
+        ConfigError where a run is missing or has not ended, and says what to type.
         """
-        names, best = ([own] if isinstance(own, str) else [*own] for own in (by, at_best))
-        return Compared(compare([run.entry for run in self.runs], names, figure, best))
+        return Compared(compare([run.entry for run in self.runs], by, figure, at_best))
 
     @cached_property
     def ranking(self) -> Ranking:

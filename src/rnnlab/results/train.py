@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnlab._common.errors import ConfigError, require
-from rnnlab._common.program import python_path
+from rnnlab._common.program import TRAINS, python_path
 from rnnlab.config.folder_names import now_and_id, run_folder
 from rnnlab.config.words import as_override, as_word, is_override, key_of
 from rnnlab.data.source import cache_folder
@@ -44,16 +44,23 @@ def train(words: Iterable[str], cell: Step | None, values: dict[str, Any]) -> Ru
     return load(folder)[0]
 
 
-def study(words: Iterable[str], cell: Step | None, values: dict[str, Any]) -> Study:
+def study(
+    words: Iterable[str], cell: Step | None, values: dict[str, Any], command: str = ""
+) -> Study:
+    """`command` is the one that trains it, where it is no plain study: it goes on with it too."""
     given = [*_words(words, cell), *(_swept(name, each) for name, each in values.items())]
     folder = Path(_given(given, "sweep") or f"outputs/sweeps/{now_and_id()}")
-    _run(["-m", *_without(given, "sweep"), f"sweep={folder}"], folder)
+    _run(["-m", *_without(given, "sweep"), f"sweep={folder}"], folder, command)
     return load(folder)
 
 
-def _run(words: list[str], folder: Path) -> None:
+def _run(words: list[str], folder: Path, command: str = "") -> None:
     """Raises ConfigError for a mistake, KeyboardInterrupt after one that has been saved."""
-    with shown_while(folder) as out, _started(words, out) as process, _interrupts_to(process):
+    with (
+        shown_while(folder) as out,
+        _started(words, out, command) as process,
+        _interrupts_to(process),
+    ):
         said = _told(process)
     if process.returncode == INTERRUPTED:
         raise KeyboardInterrupt
@@ -63,12 +70,12 @@ def _run(words: list[str], folder: Path) -> None:
         print(said, end="", file=sys.stderr)
 
 
-def _started(words: list[str], out: int | None) -> subprocess.Popen[str]:
+def _started(words: list[str], out: int | None, command: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "rnnlab", "train", *words],
         stdout=out,
         stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": python_path()},
+        env=os.environ | {"PYTHONPATH": python_path(), TRAINS: command},
         text=True,
         errors="replace",
         start_new_session=True,  # an interrupt reaches it once, from here

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 
 from rnnlab._common.console import complain
-from rnnlab._common.errors import ConfigError, require
+from rnnlab._common.errors import ConfigError, not_allowed, require
 from rnnlab._common.torchrun import processes
 from rnnlab.config.schema import Config
 from rnnlab.data.corpus import Corpus, load
@@ -113,7 +113,7 @@ def _check_memory(config: Config, vocab_size: int) -> None:
         if of_logits > of_model:
             sizes = f"batch_size={B} with num_steps={T} and {vocab_size:,} tokens to choose from"
             smaller = "batch_size or num_steps, or a larger dataset.min_freq"
-        require(False, sizes, f"{error}; take a smaller {smaller}")
+        raise not_allowed(sizes, f"{error}; take a smaller {smaller}") from None
 
 
 def _check_device(config: Config) -> None:

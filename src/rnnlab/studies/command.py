@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rnnlab._common.errors import ConfigError, require
+from rnnlab._common.errors import ConfigError, not_allowed, require
 from rnnlab._common.files import entered, read_bytes, write_whole
 from rnnlab._common.program import resuming, training
 from rnnlab._common.typed import loads
@@ -217,8 +217,10 @@ def changes_of(sweep: Path, command: Command) -> list[Change]:
     lines = [(*_apart(line), line[0] == CHANGES) for line in _noted(sweep)]
     place = next((i for i, (words, _, _) in enumerate(lines) if words == command.again), len(lines))
     changes = [Change(values_of(words[1:]), home) for words, home, is_it in lines[place:] if is_it]
-    for name in [name for change in changes for name in change.values if not is_free(name)]:
-        require(False, f"{name}, which {sweep / COMMANDS} changes,", "it is the experiment's own")
+    if foreign := [name for change in changes for name in change.values if not is_free(name)]:
+        raise not_allowed(
+            f"{foreign[0]}, which {sweep / COMMANDS} changes,", "it is the experiment's own"
+        )
     return changes
 
 

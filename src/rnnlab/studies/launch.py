@@ -18,7 +18,7 @@ from rnnlab._common.errors import ConfigError, require
 from rnnlab._common.files import InUseError, locked, make_folder, remove_leftovers_of
 from rnnlab._common.interrupts import stop_requests
 from rnnlab._common.machine import cores
-from rnnlab._common.program import resuming, training
+from rnnlab._common.program import going_on, training
 from rnnlab.runs.composed import Composed, save_mistaken
 from rnnlab.runs.folder import RESULT
 from rnnlab.runs.needs import notes_on_engine
@@ -118,18 +118,18 @@ def _begun(batch: Batch, records: Records) -> Plan:
 @contextmanager
 def _saying_how_to_go_on(sweep: Path, planned: Plan) -> Iterator[None]:
     """The last line, wherever there is something left to train, and however that came about."""
-    going_on = f"go on with: {resuming(sweep)}"
+    advice = f"go on with: {going_on(sweep)}"
     try:
         yield
     except KeyboardInterrupt:
-        say(going_on)
+        say(advice)
         raise
     except Exception as error:
-        error.add_note(going_on)  # what is said of the error comes before it
+        error.add_note(advice)  # what is said of the error comes before it
         raise
     statuses = planned.statuses()
     if any(status not in (Status.completed, Status.diverged) for status in statuses):
-        say(going_on)
+        say(advice)
     elif Status.diverged in statuses:
         number = statuses.count(Status.diverged)
         more = training("-m", "lr=...", f"sweep={sweep}")

@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from rnnlab.config.schema import Config
-from rnnlab.runs.compare import differences
+from rnnlab.runs.differences import differences
 from rnnlab.runs.folder import LAST, has_checkpoint
 from rnnlab.runs.result import Result
 from rnnlab.studies.executors import Task

@@ -11,16 +11,12 @@ would compare other seeds with others.
 from __future__ import annotations
 
 import itertools
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
-from rnnlab._common.errors import ConfigError, require
-from rnnlab._common.program import resuming
-from rnnlab.config.words import as_override, key_of
-from rnnlab.studies.command import COMMANDS
+from rnnlab._common.errors import ConfigError, not_allowed, require
+from rnnlab.studies.comparison.gaps import resumes, to_type, trains
 from rnnlab.studies.report.entries import Entry
 from rnnlab.studies.report.ranking import Ranking
 from rnnlab.studies.student import FEWEST
@@ -28,6 +24,7 @@ from rnnlab.studies.student import FEWEST
 Values = tuple[str, ...]  # of some names, as one types them; "" of a setting that a run has not
 Seat = tuple[Values, Values, str]  # place, value, seed
 NAMED = 6  # gaps
+USUAL = 5  # seeds
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ class Grid:
         for entry in self.ranking.entries:
             if (other := found.setdefault(self._seat(entry), entry)) is not entry:
                 same = f"{other.name} and {entry.name} have the same settings and seed"
-                require(False, self._given, f"{same}; leave one out")
+                raise not_allowed(self._given, f"{same}; leave one out")
         return found
 
     @cached_property
@@ -119,7 +116,7 @@ class Grid:
         lost = [entry for entry in self.ranking.entries if not entry.is_known]
         if lost:
             names = _listed([f"{entry.name} is {entry.result.status}" for entry in lost])
-            raise ConfigError(f"{self._given} is not allowed: {names}; {_type(_resumes(lost))}")
+            raise self._lacking(names, resumes(lost))
 
     def _require_shared(self) -> None:
         """A setting that one value has and another has not has to be a part of the values."""
@@ -132,10 +129,12 @@ class Grid:
             require(len({*has.values()}) == 1, self._given, rule)
 
     def _require_seeds(self) -> None:
+        if len(self.seeds) >= FEWEST:
+            return
+        more = [seed for seed in map(str, range(USUAL)) if seed not in self.seeds]
+        seats = itertools.product(self.places, self.values, more[: USUAL - len(self.seeds)])
         rule = f"it takes {FEWEST} seeds at least, and there is seed={','.join(self.seeds)}"
-        more = ",".join(map(str, range(5)))
-        enough = len(self.seeds) >= FEWEST
-        require(enough, self._given, f"{rule}; train the study with seed={more}")
+        raise self._lacking(rule, self._trains(seats))
 
     def _require_whole(self) -> None:
         unfinished = [e for e in self.runs.values() if not e.result.status.is_final]
@@ -145,8 +144,8 @@ class Grid:
             return
         said = [f"{e.name} is {e.result.status}" for e in unfinished]
         said += [f"there is no run of {self._words(seat)}" for seat in missing]
-        todo = [*_resumes(unfinished), *self._trains(missing)]
-        raise ConfigError(f"{self._given} is not allowed: {_listed(said)}; {_type(todo)}")
+        todo = [*resumes(unfinished), *self._trains(missing)]
+        raise self._lacking(_listed(said), todo)
 
     def _require_one_text(self) -> None:
         for place, seed in itertools.product(self.places, self.seeds):
@@ -154,7 +153,14 @@ class Grid:
             for other in others:
                 if other.text != first.text:
                     apart = f"{first.name} and {other.name} are of different texts"
-                    require(False, self._given, f"{apart}, whose perplexities do not compare")
+                    raise not_allowed(self._given, f"{apart}, whose perplexities do not compare")
+
+    def _lacking(self, what: str, todo: Sequence[str]) -> ConfigError:
+        """To be raised; it ends with what to type, and no full stop."""
+        return ConfigError(f"{self._given} is not allowed: {what}; {to_type(todo)}")
+
+    def _trains(self, seats: Iterable[Seat]) -> list[str]:
+        return trains([*map(self._settings, seats)], self.by, self.ranking.entries)
 
     def _words(self, seat: Seat) -> str:
         return " ".join(f"{name}={value}" for name, value in self._settings(seat).items() if value)
@@ -164,54 +170,7 @@ class Grid:
         names = (*self.by, *self.others, "seed")
         return dict(zip(names, (*value, *place, seed), strict=True))
 
-    def _trains(self, missing: Sequence[Seat]) -> Iterator[str]:
-        """Commands that train what was never asked for, seeds together."""
-        seeds: dict[tuple[Values, Values], list[str]] = {}
-        for place, value, seed in missing:
-            seeds.setdefault((place, value), []).append(seed)
-        for (place, value), own in seeds.items():
-            yield self._train(self._settings((place, value, ",".join(own))))
-
-    def _train(self, settings: Mapping[str, str]) -> str:
-        """As the run of this value that is most alike, but for what differs."""
-        from rnnlab.studies.report.commands import commands  # and Hydra
-
-        def alike(entry: Entry) -> tuple[bool, int]:
-            same = [name for name, value in settings.items() if entry.setting(name) == value]
-            return {*self.by} <= {*same}, len(same)
-
-        donor = max(self.ranking.entries, key=alike)
-        words = shlex.split(commands([[donor]])[0])
-        if words[:2] != ["rnnlab", "train"]:
-            return "the command that trained the others, with these settings"
-        changed = [name for name, value in settings.items() if donor.setting(name) != value]
-        own = {name: self._word(name, settings[name]) for name in changed}
-        kept = [own.pop(key_of(word), word) for word in words[2:]]
-        home = donor.folder.parent
-        sweep = [as_override("sweep", str(home))] if (home / COMMANDS).exists() else []
-        return shlex.join(["rnnlab", "train", "-m", *kept, *own.values(), *sweep])
-
-    def _word(self, name: str, typed: str) -> str:
-        """With quotes where a text needs them; several seeds are in no run."""
-        known = (e.settings[name] for e in self.ranking.entries if e.setting(name) == typed)
-        found = next(known, None)
-        return f"{name}={typed}" if found is None else as_override(name, found)
-
-
-def _resumes(unfinished: Sequence[Entry]) -> list[str]:
-    """Of the study that a run is of, or of the run where it is alone."""
-    homes = [e.folder.parent if _is_study(e.folder.parent) else e.folder for e in unfinished]
-    return [resuming(home) for home in dict.fromkeys(homes)]
-
-
-def _is_study(folder: Path) -> bool:
-    return (folder / COMMANDS).exists()
-
 
 def _listed(said: Sequence[str]) -> str:
     more = f" (and {len(said) - NAMED} more)" if len(said) > NAMED else ""
     return ", ".join(said[:NAMED]) + more
-
-
-def _type(todo: Sequence[str]) -> str:
-    return f"type {' && '.join(todo)}"

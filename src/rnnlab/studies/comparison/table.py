@@ -3,13 +3,14 @@
 ...                            a column for each setting that varies besides
 lower, higher                  the two values; the first has the lower loss
 seeds                          that both were trained with
-difference                     higher - lower, the mean over the seeds, in nats: ln perplexity
+difference                     higher - lower, the mean over the seeds, in nats: ln perplexity;
+                               empty, as the next seven, where a side does nothing but guess
 low, high                      its 95 % confidence interval, Student's t
 bootstrap_low, bootstrap_high  the same by percentiles of a bootstrap, too narrow for few seeds
 p                              of the paired t test, two-sided
 p_holm                         adjusted for all rows of the table
 seeds_needed                   to find such a difference at 5 % over the number of rows, with a
-                               power of 0.8; empty: none, or more than 1000
+                               power of 0.8; empty: there is none, or more than 1000
 guessing                       how many of these runs count as guessing, perplexity V
 """
 
@@ -27,6 +28,8 @@ from rnnlab.studies.report.escaping import in_csv, in_markdown
 from rnnlab.studies.report.tables import markdown_table
 
 Records = list[dict[str, Any]]
+FIGURED = "difference low high bootstrap_low bootstrap_high p p_holm seeds_needed".split()
+GUESSES = "is no better than guessing"
 GUESSING = "what diverged, or is worse than guessing, counts as guessing: ln V nats"
 CHOSEN = "the best was chosen with these very seeds: for a claim, train others with it"
 
@@ -37,22 +40,15 @@ def records(comparison: Comparison) -> Records:
 
 
 def _record(row: Row, seeds: int) -> dict[str, Any]:
-    (low, high), (bootstrap_low, bootstrap_high) = row.paired.interval, row.paired.bootstrap
-    return {
-        **row.place,
-        "lower": row.lower,
-        "higher": row.higher,
-        "seeds": seeds,
-        "difference": row.paired.mean,
-        "low": low,
-        "high": high,
-        "bootstrap_low": bootstrap_low,
-        "bootstrap_high": bootstrap_high,
-        "p": row.paired.p,
-        "p_holm": row.p_holm,
-        "seeds_needed": row.seeds_needed,
-        "guessing": row.guessing,
-    }
+    head = {**row.place, "lower": row.lower, "higher": row.higher, "seeds": seeds}
+    return {**head, **dict(zip(FIGURED, _figures(row), strict=True)), "guessing": row.guessing}
+
+
+def _figures(row: Row) -> list[Any]:
+    if not row.is_judged:
+        return [None] * len(FIGURED)
+    own = row.paired
+    return [own.mean, *own.interval, *own.bootstrap, own.p, row.p_holm, row.seeds_needed]
 
 
 # --- to be read ------------------------------------------------------------------------------
@@ -92,6 +88,8 @@ def readings(comparison: Comparison) -> list[str]:
 
 def _reading(row: Row, seeds: int) -> str:
     where = f"at {_words(row)}, " if _words(row) else ""
+    if not row.is_judged:
+        return where + _lost(row, seeds)
     if not any(row.paired.differences):
         return f"{where}{row.lower} and {row.higher} are equal at each of {seeds} seeds"
     mean, low, high, *_ = _in_nats(row)
@@ -103,6 +101,17 @@ def _reading(row: Row, seeds: int) -> str:
         f"{where}{row.lower} and {row.higher} are not told apart: {figures}; "
         f"such a difference needs {needed} seeds"
     )
+
+
+def _lost(row: Row, seeds: int) -> str:
+    """gru diverged in 3 of 3."""
+    sides = zip((row.lower, row.higher), row.guesses, row.diverged, strict=True)
+    said = [
+        f"{label} {'diverged' if diverged == seeds else GUESSES} in {seeds} of {seeds}"
+        for label, guesses, diverged in sides
+        if guesses == seeds
+    ]
+    return " and ".join(said)
 
 
 def _words(row: Row) -> str:
@@ -117,11 +126,18 @@ def _cells(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
 
 
 def _line(row: Row, counts: bool) -> list[str]:
+    own = _judged_cells(row) if row.is_judged else [""] * 6
+    counted = [str(row.guessing)] * counts
+    return [*row.place.values(), row.lower, row.higher, *own, *counted]
+
+
+def _judged_cells(row: Row) -> list[str]:
     mean, low, high, *bootstrap = _in_nats(row)
     needed = "> 1000" if row.seeds_needed is None else str(row.seeds_needed)
-    cells = [*row.place.values(), row.lower, row.higher, mean, f"{low} to {high}"]
-    cells += [" to ".join(bootstrap), _p(row.paired.p).removeprefix("= ")]
-    return [*cells, _p(row.p_holm).removeprefix("= "), needed, *([str(row.guessing)] * counts)]
+    if not any(row.paired.differences):
+        needed = ""
+    ps = [_p(p).removeprefix("= ") for p in (row.paired.p, row.p_holm)]
+    return [mean, f"{low} to {high}", " to ".join(bootstrap), *ps, needed]
 
 
 def _in_nats(row: Row) -> list[str]:

@@ -8,7 +8,7 @@ import statistics
 from rnnlab.studies.student import point
 
 
-def interval(figures: list[float]) -> tuple[float, float]:
+def mean_and_half(figures: list[float]) -> tuple[float, float]:
     """Mean, and half the width of its 95 % confidence interval (Student's t)."""
     mean = statistics.fmean(figures)
     if len(figures) < 2:
@@ -17,5 +17,5 @@ def interval(figures: list[float]) -> tuple[float, float]:
 
 
 def spread(figures: list[float]) -> str:
-    mean, half = interval(figures)
+    mean, half = mean_and_half(figures)
     return f"{mean:.4g}" if math.isnan(half) else f"{mean:.4g} ± {half:.2g}"
