@@ -91,6 +91,7 @@ def site(chrome: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site
             found.said[page] = [line["message"] for line in chrome.get_log("browser")]
         found.asked.update(asked_for(chrome))
         index.write_text(whole, encoding="utf-8")
+        chrome.execute_cdp_cmd("Network.clearBrowserCache", {})
         yield found
         own.shutdown()
 
@@ -161,7 +162,7 @@ def test_a_search_finds_what_a_word_means(site, chrome, words, first):
     chrome.get(f"{site.address}index.html?q={words}")
     script = """return [...document.querySelectorAll('.md-search-result__link')]
         .map((link) => link.pathname.slice(1) + link.hash)"""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not (found := chrome.execute_script(script)):
         assert time.monotonic() < deadline, f"{words}: nothing is found"
         time.sleep(0.1)
