@@ -101,8 +101,9 @@ class Record:
         write_whole(path.parent, path.name, self.text(verdicts))
 
     def text(self, verdicts: Iterable[Verdict]) -> str:
-        own = {*differing(row.settings for row in self.rows)}
-        shared = {n: v for n, v in self.rows[0].settings.items() if n not in own}
+        every = set.intersection(*({*row.settings} for row in self.rows))
+        shared_by_all = every - {*differing(row.settings for row in self.rows)}
+        shared = {n: v for n, v in self.rows[0].settings.items() if n in shared_by_all}
         head = {
             "experiment": self.experiment,
             "commands": self.commands,
@@ -114,7 +115,7 @@ class Record:
         runs = [
             {
                 "folder": row.folder,
-                "settings": {n: v for n, v in row.settings.items() if n in own},
+                "settings": {n: v for n, v in row.settings.items() if n not in shared},
                 "figures": row.figures,
                 "curves": row.curves,
             }
