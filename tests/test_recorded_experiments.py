@@ -133,6 +133,13 @@ def test_exponents_are_those_of_least_squares_on_logarithms():
     assert found == pytest.approx(expected, rel=1e-9)
 
 
+def test_of_a_run_that_diverged_every_figure_is_the_worst():
+    lost = Row("0", {"lr": 9.0, "theta": 2.0}, {"status": "diverged", "accuracy_at_4": 0.9})
+    assert lost.figure("training_perplexity") == lost.figure("excess_nats_at_4") == math.inf
+    assert lost.figure("accuracy_at_4") == 0
+    assert (lost.figure("lr*theta"), lost.figure("lr")) == (18, 9)
+
+
 def test_a_figure_at_each_runs_own_length():
     at = "figure: accuracy_at_dataset.lag, where: {seed: 0}"
     assert value_of(f"{{{at}, reduce: max}}", POWER) == 1

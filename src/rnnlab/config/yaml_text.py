@@ -25,7 +25,7 @@ def place(path: Path, number: int) -> str:
 
 
 def refuse(path: Path, number: int, why: str) -> NoReturn:
-    raise ConfigError(f"{place(path, number)}: {why}.")
+    raise ConfigError(f"{place(path, number)}: {why}{'' if why.endswith('?') else '.'}")
 
 
 def decoded(path: Path) -> str:

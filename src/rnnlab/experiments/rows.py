@@ -62,9 +62,10 @@ class Row:
         return self.settings[name] if name in self.settings else self.figures.get(name)
 
     def figure(self, name: str) -> Any:
-        """The same, infinite of a run that diverged."""
-        is_lost = self.status == Status.diverged and name not in self.settings
-        return math.inf if is_lost else self.value(name)
+        """The same; of a run that diverged the worst: no answer is right, all else is infinite."""
+        if self.status != Status.diverged or all(n in self.settings for n in name.split("*")):
+            return self.value(name)
+        return 0.0 if name.startswith("accuracy_at_") else math.inf
 
     @cached_property
     def entry(self) -> Entry:

@@ -188,7 +188,7 @@ class Result:
 
     def excess_of(self, perplexity: float | None) -> float | None:
         """Nats a token above what whoever knows the source pays for the text."""
-        if not self.floor or not perplexity or not math.isfinite(perplexity):
+        if not self.floor or not perplexity or not 0 < perplexity < math.inf:
             return None
         paid = self.dataset.get("source_nats")
         rate = math.log(self.floor)  # of an older version's run
