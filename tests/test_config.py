@@ -33,7 +33,7 @@ OUT_OF_RANGE = {
     "instruments=gates": "spectrum, surprise; type 'instruments=[gates]'",
     "instruments=[gate]": "instruments=[gate] is not allowed: it is off, light, full, or a list of",
     "instruments=[]": "instruments=[] is not allowed",
-    "instruments=null": "instruments=None is not allowed",
+    "instruments=null": "instruments=null is not allowed",
 }
 
 

@@ -108,6 +108,8 @@ def test_a_run_goes_on_from_every_state(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("case", ["a study", "a study, made longer"])
+@pytest.mark.parametrize(
+    "case", ["a study", pytest.param("a study, made longer", marks=pytest.mark.slow)]
+)
 def test_a_study_goes_on_from_some_states(case, kind):
     assert [*reasons([*survey(case, [kind], every=20)])] == []
