@@ -130,7 +130,12 @@ def report(
 
 
 @app.command(context_settings=OTHERS, add_help_option=False)
-def bench(options: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+def bench(
+    options: Annotated[
+        list[str] | None,
+        typer.Argument(help="Those of benchmarks/engines.py: --cells, --sizes, --lanes, --rounds."),
+    ] = None,
+) -> None:
     """Measure the engines against their peers here: rnnlab bench --cells rnn --sizes 64,512."""
     sys.path.insert(0, str(shipped("benchmarks")))
     from engines import main as measure
