@@ -61,7 +61,13 @@ def test_it_trains_a_run_that_was_lengthened_and_moved(compose):
     assert (again.epochs, again.perplexity) == (5, longer.perplexity)
 
 
-@pytest.mark.parametrize("search", [["lr=0.5,1,2"], OPTUNA], ids=["grid", "optuna"])
+@pytest.mark.parametrize(
+    "search",
+    [
+        pytest.param(["lr=0.5,1,2"], id="grid"),
+        pytest.param(OPTUNA, id="optuna", marks=pytest.mark.slow),
+    ],
+)
 def test_each_run_of_a_study_has_its_own_in_a_new_folder(search, monkeypatch):
     assert commands.run("-m", *SMALL, *search, "sweep=S")[0] == 0
     entries = read(Path("S"))[0]

@@ -102,12 +102,16 @@ def test_what_is_written_unseen_is_noticed():
         subprocess.run(["touch", "a"], check=True)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+FIRST, SECOND, *OTHERS = KINDS
+SOME = [FIRST, SECOND, *(pytest.param(kind, marks=pytest.mark.slow) for kind in OTHERS)]
+
+
+@pytest.mark.parametrize("kind", SOME)
 def test_a_run_goes_on_from_every_state(kind):
     assert [*reasons([*survey("two epochs", [kind])])] == []
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SOME)
 @pytest.mark.parametrize(
     "case", ["a study", pytest.param("a study, made longer", marks=pytest.mark.slow)]
 )
