@@ -5,7 +5,7 @@
 # make test-lowest   the same on the oldest of everything that pyproject.toml allows
 # make test-cluster   queues, Ray, torchrun, machines that share a folder: with submitit and Ray
 # make test-browser   report, pages, TensorBoard, the documentation's site, in a headless Chromium (Debian: apt-get install chromium chromium-driver)
-# make test-slow  what takes longest: studies, forged folders, attacks, memory
+# make test-slow  what takes longest: studies, lengthened ones, forged folders, attacks, memory
 # make bench    engines against their peers on this machine (BENCH="--cells rnn --sizes 64,512")
 # make gpu-check   GPU tests and benchmarks, with the torch, numpy and pytest of $(PYTHON) alone
 # make bench-sweep   a study beside Hydra's other launchers (half an hour)

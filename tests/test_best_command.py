@@ -81,6 +81,7 @@ def test_each_run_of_a_study_has_its_own_in_a_new_folder(search, monkeypatch):
     assert again == {*own}
 
 
+@pytest.mark.slow
 def test_it_trains_the_seeds_of_the_best_settings_of_a_study():
     """As a user types it; what the page says was the mean is the mean again."""
     asked = ["-m", *SMALL, "lr=0.5,1", "seed=0,1", "hydra.sweep.dir=S"]

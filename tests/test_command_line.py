@@ -123,6 +123,7 @@ def test_a_run_from_the_first_key_to_the_last_file():
         assert said in err
 
 
+@pytest.mark.slow
 def test_runs_of_the_same_second_have_folders_of_their_own():
     processes = [start(*TINY, "num_epochs=1", f"seed={seed}") for seed in range(3)]
     assert [finish(process)[0] for process in processes] == [0, 0, 0]

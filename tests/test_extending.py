@@ -91,6 +91,7 @@ def test_a_synthetic_source_has_its_floor(extended):
     assert f"(floor {floor:.4g})" in out
 
 
+@pytest.mark.slow
 def test_all_of_them_train_in_a_study(extended):
     words = ["model=rnn,mingru", "sampler=alternate,random", "dataset=counting", "engine=eager64"]
     run(extended, "-m", *words, *SMALL, "sweep=S")

@@ -478,6 +478,7 @@ def test_off_imports_no_instrument():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_each_lane_of_a_study_has_its_own_as_if_alone(compose):
     """Instruments, intervals and texts of their own; on a CPU bit for bit."""
     shorter = ["dataset.max_tokens=500", "instruments=light", "log.inspect_every=3"]

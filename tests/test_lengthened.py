@@ -59,6 +59,7 @@ def test_it_stays_as_long_whatever_is_typed_next():
     assert [r.epochs for r in jobs("S").values()] == [5] * 5
 
 
+@pytest.mark.slow
 def test_half_done_jobs_and_those_that_have_not_begun_go_on_to_the_new_length(stop_after):
     """Stopped, lengthened and stopped again at once: what was said of their length is noted."""
     study = [*STUDY, "hydra.launcher.lanes=2"]
@@ -129,6 +130,7 @@ def test_a_job_of_a_study_that_was_lengthened_alone_stays_its_job():
     assert same("whole", "S") == []
 
 
+@pytest.mark.slow
 def test_a_lengthened_job_that_is_invalid_now_keeps_what_it_came_to():
     for name in "ab":
         Path(f"{name}.txt").write_text(f"some words {name} that are a text " * 40)
@@ -161,6 +163,7 @@ def test_hydras_files_tell_what_has_trained(resumed):
         assert "num_epochs=3" in told["hydra"]["overrides"]["task"]
 
 
+@pytest.mark.slow
 def test_an_older_study_is_lengthened_too():
     """Its commands do not say where they were typed, its results not what was changed."""
     Path("a.txt").write_text("some words that are a text " * 40)

@@ -158,6 +158,7 @@ def test_a_run_goes_on_with_its_own_code_after_the_file_has_changed():
     assert "mingru.py is gone; the run" in commands.run("resume=run", "num_epochs=7")[1]
 
 
+@pytest.mark.slow
 def test_a_study_of_it_goes_on():
     study = ["-m", "model=./mingru.py,rnn", "lr=0.5,1", *SMALL]
     assert commands.run(*study, "num_epochs=2", "sweep=S")[0] == 0

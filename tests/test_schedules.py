@@ -159,6 +159,7 @@ def test_stopped_in_the_middle_of_an_epoch_it_goes_on_bit_for_bit(compose, stop_
         assert list(differences(one, other)) == []
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_loses_nothing(compose, tmp_path):
     small = [*SMALL, "num_epochs=150", "checkpoint.seconds=0.02", "optimizer=adam", "lr=0.01"]
     schedules = [["schedule=cosine", "schedule.warmup=20"], ["schedule=linear"], []]

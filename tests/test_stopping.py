@@ -233,6 +233,7 @@ def test_stop_is_no_part_of_the_experiment(compose):
     assert config_id(plain, "") == config_id(patient, "")
 
 
+@pytest.mark.slow
 def test_jobs_of_a_study_that_have_stopped_are_not_trained_again():
     study = ["-m", *STUDY, "lr=0,1", "num_epochs=20", "stop.patience=1", "log.val_every=1"]
     study += ["stop.min_delta=100", "dataset.val_fraction=0.1"]
