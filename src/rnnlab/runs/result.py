@@ -184,15 +184,12 @@ class Result:
 
     @property
     def excess(self) -> float | None:
-        return self.excess_of(self.figure)
-
-    def excess_of(self, perplexity: float | None) -> float | None:
         """Nats a token above what whoever knows the source pays for the text."""
-        if not self.floor or not perplexity or not 0 < perplexity < math.inf:
+        if not self.floor or not self.figure or not 0 < self.figure < math.inf:
             return None
         paid = self.dataset.get("source_nats")
         rate = math.log(self.floor)  # of an older version's run
-        return math.log(perplexity) - (paid if isinstance(paid, float) else rate)
+        return math.log(self.figure) - (paid if isinstance(paid, float) else rate)
 
     def judge(self) -> None:
         """What came to its end far beyond guessing has diverged, if by finite numbers.

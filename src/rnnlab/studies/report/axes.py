@@ -6,13 +6,14 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
-
-from matplotlib.axes import Axes
+from typing import TYPE_CHECKING, Any
 
 from rnnlab.config.identity import is_number
 from rnnlab.studies.report.entries import ABSENT, Entry
 from rnnlab.studies.report.ranking import Ranking
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 BEYOND = 30  # times the lowest perplexity is shown: what explodes leaves the picture
 TEXTS = 4  # that are told apart
